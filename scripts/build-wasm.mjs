@@ -1,0 +1,215 @@
+// Builds the Rust core for both platforms into wasm/pkg, which is committed, with a record of how it was built.
+//
+//   node scripts/build-wasm.mjs                 build into wasm/pkg
+//   node scripts/build-wasm.mjs --out DIR       build elsewhere (continuous integration tests a fresh build)
+//   node scripts/build-wasm.mjs --check         exit 1 when wasm/pkg was not built from the sources as they are
+//   --wasm DIR       another cargo workspace than wasm/     --opt LEVEL     wasm-opt's level (default O3)
+
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
+import { cacheDir, installTool, lastLines, sha256 } from './cache.mjs'
+import { hashCoreSources } from './core-sources.mjs'
+import { run } from './run.mjs'
+import { cargoHome, nativeToolchain, wasmToolchain } from './rust-toolchain.mjs'
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+const WASM_PACK_VERSION = '0.15.1'
+const TARGET_FLAGS = ['--cfg', 'getrandom_backend="wasm_js"', '-Ctarget-feature=+simd128']
+const C_FLAGS = '-O3 -msimd128'
+// The features that LLVM's wasm32 baseline and simd128 use; wasm-opt keeps to them.
+const WASM_OPT_FEATURES = [
+  '--enable-simd',
+  '--enable-bulk-memory',
+  '--enable-bulk-memory-opt',
+  '--enable-sign-ext',
+  '--enable-mutable-globals',
+  '--enable-nontrapping-float-to-int',
+  '--enable-reference-types',
+  '--enable-multivalue',
+  '--enable-call-indirect-overlong',
+]
+const WASM_OPT_STRIP = ['--strip-debug', '--strip-producers', '--strip-target-features']
+
+/** Each core is one wasm-pack build of wasm/boundary; the name is that of its files in wasm/pkg. */
+const CORES = [
+  { name: 'anypath_core_node', cargoFeatures: ['node'] },
+  { name: 'anypath_core', cargoFeatures: [] },
+]
+
+const { values: options } = parseArgs({
+  options: {
+    check: { type: 'boolean', default: false },
+    out: { type: 'string' },
+    wasm: { type: 'string', default: join(ROOT, 'wasm') },
+    opt: { type: 'string', default: 'O3' },
+  },
+})
+const wasmDir = resolve(options.wasm)
+const outDir = resolve(options.out ?? join(wasmDir, 'pkg'))
+
+if (options.check) checkStaleness()
+else await build()
+
+function checkStaleness() {
+  const recordFile = join(outDir, 'build.json')
+  if (!existsSync(recordFile)) fail('wasm/pkg has no build.json: run `npm run build:wasm`')
+  const record = JSON.parse(readFileSync(recordFile, 'utf8'))
+  const problems = []
+  if (record.sourcesSha256 !== hashCoreSources(wasmDir)) problems.push('the Rust sources changed since it was built')
+  if (JSON.stringify(record.flags) !== JSON.stringify(buildFlags())) problems.push('the build flags changed since')
+  for (const core of CORES) {
+    const file = join(outDir, `${core.name}.wasm`)
+    const built = record.cores?.[core.name]?.sha256
+    if (!existsSync(file) || sha256(readFileSync(file)) !== built) problems.push(`${core.name}.wasm is not the one recorded`)
+  }
+  if (problems.length > 0) fail(`the committed core is stale: ${problems.join('; ')}. Run \`npm run build:wasm\`.`)
+  console.log(`the committed core is fresh (sources ${record.sourcesSha256.slice(0, 16)}, ${record.rustc})`)
+}
+
+async function build() {
+  const toolchain = wasmToolchain()
+  if ('missing' in toolchain) fail(toolchain.missing)
+  console.log(`toolchain: ${toolchain.version}${toolchain.buildStd ? ', building std from source' : ''}`)
+  const wasmBindgenVersion = lockedVersion('wasm-bindgen')
+  const tools = await buildTools(wasmBindgenVersion)
+  const wasmOpt = await findWasmOpt()
+
+  const sourcesSha256 = hashCoreSources(wasmDir)
+  const staging = join(cacheDir, 'staging', String(process.pid))
+  mkdirSync(outDir, { recursive: true })
+  const cores = {}
+  for (const core of CORES) cores[core.name] = await buildCore(core, { toolchain, tools, wasmOpt, staging })
+  rmSync(staging, { recursive: true, force: true })
+  const record = {
+    rustc: toolchain.version,
+    std: toolchain.buildStd ? 'built from source' : 'as installed',
+    wasmBindgen: wasmBindgenVersion,
+    wasmPack: WASM_PACK_VERSION,
+    wasmOpt: (await run(wasmOpt, ['--version'])).stdout.trim(),
+    flags: buildFlags(),
+    sourcesSha256,
+    cores,
+  }
+  writeFileSync(join(outDir, 'build.json'), `${JSON.stringify(record, null, 2)}\n`)
+  console.table(Object.fromEntries(Object.entries(cores).map(([name, { sha256: _, ...sizes }]) => [name, sizes])))
+}
+
+async function buildTools(wasmBindgenVersion) {
+  const native = nativeToolchain()
+  if (!native) fail('a native Rust toolchain is missing: it builds wasm-pack and wasm-bindgen')
+  const wasmPack = await installTool(
+    { crate: 'wasm-pack', version: WASM_PACK_VERSION, bin: 'wasm-pack', folder: 'wasm-pack' },
+    native,
+  )
+  // Without --locked: its lockfile names a crate version that was withdrawn.
+  const wasmBindgen = await installTool(
+    { crate: 'wasm-bindgen-cli', version: wasmBindgenVersion, bin: 'wasm-bindgen', folder: `wasm-bindgen-${wasmBindgenVersion}` },
+    native,
+  )
+  return { wasmPack, wasmBindgenBin: dirname(wasmBindgen) }
+}
+
+async function buildCore(core, { toolchain, tools, wasmOpt, staging }) {
+  const packDir = join(staging, core.name)
+  const cargoArgs = ['--locked', '--no-default-features', ...core.cargoFeatures.flatMap((feature) => ['--features', feature])]
+  if (toolchain.buildStd) cargoArgs.push('-Z', 'build-std=std,panic_abort')
+  const args = ['build', '--mode', 'force', '--target', 'web', '--release', '--no-opt', '--no-pack', '--no-gitignore']
+  args.push('--out-dir', packDir, '--out-name', core.name, join(wasmDir, 'boundary'), '--', ...cargoArgs)
+  const env = {
+    ...toolchain.env,
+    PATH: [tools.wasmBindgenBin, ...(toolchain.buildStd ? ['/usr/bin'] : []), toolchain.env.PATH].join(delimiter),
+    CARGO_TARGET_DIR: join(cacheDir, 'wasm-target'),
+    CARGO_ENCODED_RUSTFLAGS: [...TARGET_FLAGS, ...remapFlags(toolchain)].join('\x1f'),
+    CFLAGS_wasm32_unknown_unknown: [C_FLAGS, ...prefixes(toolchain).map(([from, to]) => `-ffile-prefix-map=${from}=${to}`)].join(' '),
+  }
+  delete env.RUSTFLAGS
+  console.log(`building ${core.name} (features: ${core.cargoFeatures.join(', ') || 'none'})`)
+  const result = await run(tools.wasmPack, args, { env })
+  if (result.code !== 0) fail(`wasm-pack failed:\n${lastLines(result.output, 60)}`)
+  console.log(`  cargo and wasm-bindgen: ${result.seconds.toFixed(0)} s`)
+
+  const wasmFile = join(outDir, `${core.name}.wasm`)
+  const optimise = [`-${options.opt}`, ...WASM_OPT_FEATURES, ...WASM_OPT_STRIP, join(packDir, `${core.name}_bg.wasm`), '-o', wasmFile]
+  const optimised = await run(wasmOpt, optimise)
+  if (optimised.code !== 0) fail(`wasm-opt failed:\n${lastLines(optimised.output, 30)}`)
+  console.log(`  wasm-opt: ${optimised.seconds.toFixed(0)} s`)
+  writeFileSync(join(outDir, `${core.name}.js`), ownLoaderGlue(readFileSync(join(packDir, `${core.name}.js`), 'utf8')))
+  copyFileSync(join(packDir, `${core.name}.d.ts`), join(outDir, `${core.name}.d.ts`))
+  refuseMachinePaths(wasmFile, toolchain)
+  return sizes(wasmFile)
+}
+
+/**
+ * The generated glue falls back to fetching `*_bg.wasm` beside itself. Bundlers would look for that file, and the SDK has
+ * loaders of its own, so initialising without bytes or a module becomes an error instead.
+ */
+function ownLoaderGlue(glue) {
+  const fallback = /module_or_path = new URL\('[^']+', import\.meta\.url\);/g
+  const found = glue.match(fallback)?.length ?? 0
+  if (found > 1 || (found === 0 && glue.includes('import.meta.url'))) fail("wasm-bindgen's glue has an unknown shape")
+  return glue.replace(fallback, "throw new TypeError('the core needs its bytes or its module');")
+}
+
+/** A machine's paths would give away its user's name and make builds differ. */
+function refuseMachinePaths(wasmFile, toolchain) {
+  const text = readFileSync(wasmFile).toString('latin1')
+  const found = prefixes(toolchain).find(([from]) => text.includes(from))
+  if (found) fail(`${wasmFile} contains the path ${found[0]}`)
+}
+
+function remapFlags(toolchain) {
+  return prefixes(toolchain).map(([from, to]) => `--remap-path-prefix=${from}=${to}`)
+}
+
+function prefixes(toolchain) {
+  const registries = join(cargoHome(), 'registry', 'src')
+  const crates = existsSync(registries) ? readdirSync(registries).map((name) => [join(registries, name), '/crates']) : []
+  // The later of two prefixes that match wins, so the more general ones come first.
+  return [
+    [cargoHome(), '/cargo'],
+    ...crates,
+    [join(cacheDir, 'wasm-target'), '/target'],
+    ...(toolchain.stdSource ? [[toolchain.stdSource, '/rustc']] : []),
+    [wasmDir, '/anypath'],
+  ]
+}
+
+function sizes(file) {
+  const bytes = readFileSync(file)
+  return {
+    sha256: sha256(bytes),
+    raw: bytes.length,
+    gzip: gzipSync(bytes, { level: 9 }).length,
+    brotli: brotliCompressSync(bytes).length,
+  }
+}
+
+function buildFlags() {
+  return { rust: TARGET_FLAGS, c: C_FLAGS, wasmOpt: [`-${options.opt}`, ...WASM_OPT_FEATURES, ...WASM_OPT_STRIP] }
+}
+
+function lockedVersion(crate) {
+  const lockfile = join(wasmDir, 'Cargo.lock')
+  if (!existsSync(lockfile)) fail(`${lockfile} is missing`)
+  const found = readFileSync(lockfile, 'utf8').match(new RegExp(`name = "${crate}"\\nversion = "([^"]+)"`))
+  if (!found) fail(`${crate} is not in ${lockfile}`)
+  return found[1]
+}
+
+async function findWasmOpt() {
+  const folder = join(ROOT, 'scripts', 'wasm-opt')
+  const program = join(folder, 'node_modules', '.bin', 'wasm-opt')
+  if (!existsSync(program)) {
+    const result = await run('npm', ['ci', '--prefix', folder, '--no-audit', '--no-fund'])
+    if (result.code !== 0) fail(`wasm-opt can't be installed:\n${lastLines(result.output, 20)}`)
+  }
+  return program
+}
+
+function fail(message) {
+  console.error(message)
+  process.exit(1)
+}
