@@ -1,0 +1,5 @@
+export * from './classes.js'
+export { ERROR_TABLE, type ErrorCode, type ErrorNumber, errorRow } from './codes.js'
+export { createError } from './create.js'
+export { AnypathError, type AnypathErrorOptions } from './error.js'
+export { deserializeError, type SerializedError, serializeError, toAnypathError } from './serialize.js'
