@@ -1,0 +1,205 @@
+//! The TLS configurations that a peer hands to its QUIC endpoint.
+
+use std::fmt;
+use std::sync::Arc;
+
+use anypath_wire::client_hello::Alpns;
+use anypath_wire::id::from_server_name;
+pub use anypath_wire::id::server_name;
+use noq_proto::ConnectError;
+use noq_proto::crypto;
+use noq_proto::transport_parameters::TransportParameters;
+use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{DnsName, ServerName};
+use rustls::server::{
+    AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage, ServerSessionMemoryCache,
+};
+use rustls::time_provider::TimeProvider;
+use rustls::version::TLS13;
+
+use super::hello_gate::HelloGate;
+use super::identity::SecretKey;
+use super::provider::crypto_provider;
+use super::resumption::SessionCache;
+use super::session::{QUIC_V1, Session};
+use super::signer::certified_key;
+use super::verifier::{AnyKeyVerifier, DialledKeyVerifier};
+
+/// How many pairs of a remote peer and an ALPN a client remembers sessions of (8 for each pair at most).
+pub const CLIENT_SESSION_NAMES: usize = 128;
+
+/// How many sessions a server remembers, all clients together; it gives out two for each connection.
+pub const SERVER_SESSIONS: usize = 1024;
+
+/// The ALPN of HTTP/3, which is kept for the WebTransport listener ([RFC 9114 § 3.1]).
+///
+/// [RFC 9114 § 3.1]: https://www.rfc-editor.org/rfc/rfc9114#section-3.1
+pub const HTTP3_ALPN: &[u8] = b"h3";
+
+/// An application protocol that can't be dialled or served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// `h3` belongs to the WebTransport listener.
+    #[error("the ALPN `h3` is reserved for WebTransport")]
+    ReservedAlpn,
+    /// An ALPN has 1 to 255 bytes ([RFC 7301 § 3.1]).
+    ///
+    /// [RFC 7301 § 3.1]: https://www.rfc-editor.org/rfc/rfc7301#section-3.1
+    #[error("an ALPN has 1 to 255 bytes, not {0}")]
+    AlpnLength(usize),
+}
+
+/// All of a peer's TLS: its key, its verifiers, and its memory of sessions.
+///
+/// Make one for each peer and keep it: a session is resumed only under the `TlsConfig` that made it.
+pub struct TlsConfig {
+    provider: Arc<CryptoProvider>,
+    time: Arc<dyn TimeProvider>,
+    server_key: Arc<AlwaysResolvesServerRawPublicKeys>,
+    client_key: Arc<AlwaysResolvesClientRawPublicKeys>,
+    dialled_key: Arc<DialledKeyVerifier>,
+    any_key: Arc<AnyKeyVerifier>,
+    client_sessions: SessionCache,
+    server_sessions: Arc<ServerSessionMemoryCache>,
+}
+
+impl TlsConfig {
+    /// The TLS of the peer that holds `secret_key`. `time` dates session tickets.
+    pub fn new(secret_key: &SecretKey, time: Arc<dyn TimeProvider>) -> Self {
+        let key = certified_key(secret_key);
+        Self {
+            provider: crypto_provider(),
+            time,
+            server_key: Arc::new(AlwaysResolvesServerRawPublicKeys::new(Arc::clone(&key))),
+            client_key: Arc::new(AlwaysResolvesClientRawPublicKeys::new(key)),
+            dialled_key: Arc::new(DialledKeyVerifier),
+            any_key: Arc::new(AnyKeyVerifier),
+            client_sessions: SessionCache::new(CLIENT_SESSION_NAMES),
+            server_sessions: ServerSessionMemoryCache::new(SERVER_SESSIONS),
+        }
+    }
+
+    /// The configuration for dialling peers that serve `alpn`. The name to dial is [`server_name`]`(id)`.
+    ///
+    /// With `early_data` sessions are remembered, and a later connection may send 0-RTT data, which an
+    /// attacker can replay to another process that holds the same key ([RFC 8446 § 8]). Without it every
+    /// handshake is a full one.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when `alpn` is not an application's.
+    ///
+    /// [RFC 8446 § 8]: https://www.rfc-editor.org/rfc/rfc8446#section-8
+    pub fn client(
+        &self,
+        alpn: &[u8],
+        early_data: bool,
+    ) -> Result<Arc<dyn crypto::ClientConfig>, ConfigError> {
+        check_alpn(alpn)?;
+        let builder = rustls::ClientConfig::builder_with_details(
+            Arc::clone(&self.provider),
+            Arc::clone(&self.time),
+        );
+        let mut config = builder
+            .with_protocol_versions(&[&TLS13])
+            .expect("the provider has TLS 1.3 suites and groups for them")
+            .dangerous()
+            .with_custom_certificate_verifier(self.dialled_key.clone())
+            .with_client_cert_resolver(self.client_key.clone());
+        config.alpn_protocols = vec![alpn.to_vec()];
+        // The name is of use on this side only, and would tell an observer who is dialled.
+        config.enable_sni = false;
+        config.enable_early_data = early_data;
+        config.resumption = if early_data {
+            Resumption::store(self.client_sessions.of_alpn(alpn))
+        } else {
+            Resumption::disabled()
+        };
+        Ok(Arc::new(DialConfig(Arc::new(config))))
+    }
+
+    /// The configuration for accepting connections to `alpns`, most preferred first.
+    ///
+    /// With `early_data` it gives out sessions to resume, and accepts each of them once, so that 0-RTT data
+    /// can't be replayed to this process. Of the [`SERVER_SESSIONS`] newest, that is: the client of a
+    /// forgotten session makes a full handshake.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when one of `alpns` is not an application's.
+    pub fn server(
+        &self,
+        alpns: &[Vec<u8>],
+        early_data: bool,
+    ) -> Result<Arc<dyn crypto::ServerConfig>, ConfigError> {
+        alpns.iter().try_for_each(|alpn| check_alpn(alpn))?;
+        let peers = Arc::new(self.peers_config(alpns, early_data));
+        let choose = move |mut offered: Alpns<'_>| {
+            let serves = |alpn| peers.alpn_protocols.iter().any(|served| served == alpn);
+            offered.any(serves).then(|| Arc::clone(&peers))
+        };
+        Ok(Arc::new(HelloGate::new(Arc::new(choose))))
+    }
+
+    fn peers_config(&self, alpns: &[Vec<u8>], early_data: bool) -> rustls::ServerConfig {
+        let builder = rustls::ServerConfig::builder_with_details(
+            Arc::clone(&self.provider),
+            Arc::clone(&self.time),
+        );
+        let mut config = builder
+            .with_protocol_versions(&[&TLS13])
+            .expect("the provider has TLS 1.3 suites and groups for them")
+            .with_client_cert_verifier(self.any_key.clone())
+            .with_cert_resolver(self.server_key.clone());
+        config.alpn_protocols = alpns.to_vec();
+        // ChaCha20 first, whatever a client with AES instructions prefers.
+        config.ignore_client_order = true;
+        if early_data {
+            config.session_storage = self.server_sessions.clone();
+            // The only value but 0 that QUIC allows (RFC 9001 § 4.6.1).
+            config.max_early_data_size = u32::MAX;
+        } else {
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
+        config
+    }
+}
+
+impl fmt::Debug for TlsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsConfig").finish_non_exhaustive()
+    }
+}
+
+fn check_alpn(alpn: &[u8]) -> Result<(), ConfigError> {
+    if !(1..=255).contains(&alpn.len()) {
+        return Err(ConfigError::AlpnLength(alpn.len()));
+    }
+    if alpn == HTTP3_ALPN {
+        return Err(ConfigError::ReservedAlpn);
+    }
+    Ok(())
+}
+
+/// Dials peers by their id.
+struct DialConfig(Arc<rustls::ClientConfig>);
+
+impl crypto::ClientConfig for DialConfig {
+    fn start_session(
+        &self,
+        version: u32,
+        name: &str,
+        params: &TransportParameters,
+    ) -> Result<Box<dyn crypto::Session>, ConnectError> {
+        if version != QUIC_V1 {
+            return Err(ConnectError::UnsupportedVersion);
+        }
+        let invalid = || ConnectError::InvalidServerName(name.into());
+        from_server_name(name).map_err(|_| invalid())?;
+        let name = DnsName::try_from(name.to_owned()).map_err(|_| invalid())?;
+        let session = Session::client(Arc::clone(&self.0), ServerName::DnsName(name), params)
+            .map_err(|_| invalid())?;
+        Ok(Box::new(session))
+    }
+}

@@ -1,0 +1,33 @@
+//! TLS 1.3 for QUIC between peers: identity by raw public key, post-quantum key exchange first.
+//!
+//! A peer's id is its Ed25519 public key, carried as a raw public key ([RFC 7250]) in both directions and
+//! taken from the authenticated handshake, never from an address or a name on the wire.
+//!
+//! - [`identity`]: the secret key and everything derived from it
+//! - `verifier`, `signer`: what rustls asks about the other side's key and about ours
+//! - [`provider`], [`hybrid`]: cipher suites and key exchange groups
+//! - [`session`]: the `noq_proto` session over rustls, for both sides
+//! - [`hello_gate`]: the server side, which reads a whole ClientHello before it chooses a configuration
+//! - [`config`]: the configurations that a peer hands to its endpoint
+//!
+//! Nothing here reads a clock: rustls gets the time from the injected
+//! [`TimeProvider`](rustls::time_provider::TimeProvider).
+//!
+//! [RFC 7250]: https://www.rfc-editor.org/rfc/rfc7250
+
+pub mod config;
+pub mod hello_gate;
+pub mod hybrid;
+pub mod identity;
+pub mod provider;
+mod resumption;
+mod retry_integrity;
+pub mod session;
+mod signer;
+mod token_key;
+mod verifier;
+
+pub use config::{ConfigError, TlsConfig, server_name};
+pub use identity::{EndpointId, SecretKey};
+pub use session::{HandshakeData, HandshakeInfo};
+pub use verifier::WrongKey;
