@@ -5,7 +5,7 @@
 //   node scripts/build-wasm.mjs --check         exit 1 when wasm/pkg was not built from the sources as they are
 //   --wasm DIR       another cargo workspace than wasm/     --opt LEVEL     wasm-opt's level (default O3)
 
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -136,8 +136,9 @@ async function buildCore(core, { toolchain, tools, wasmOpt, staging }) {
   const optimised = await run(wasmOpt, optimise)
   if (optimised.code !== 0) fail(`wasm-opt failed:\n${lastLines(optimised.output, 30)}`)
   console.log(`  wasm-opt: ${optimised.seconds.toFixed(0)} s`)
-  writeFileSync(join(outDir, `${core.name}.js`), ownLoaderGlue(readFileSync(join(packDir, `${core.name}.js`), 'utf8')))
-  copyFileSync(join(packDir, `${core.name}.d.ts`), join(outDir, `${core.name}.d.ts`))
+  const glue = glueFactory(ownLoaderGlue(readFileSync(join(packDir, `${core.name}.js`), 'utf8')))
+  writeFileSync(join(outDir, `${core.name}.js`), glue.script)
+  writeFileSync(join(outDir, `${core.name}.d.ts`), readFileSync(join(packDir, `${core.name}.d.ts`), 'utf8') + glue.types)
   refuseMachinePaths(wasmFile, toolchain)
   return sizes(wasmFile)
 }
@@ -151,6 +152,27 @@ function ownLoaderGlue(glue) {
   const found = glue.match(fallback)?.length ?? 0
   if (found > 1 || (found === 0 && glue.includes('import.meta.url'))) fail("wasm-bindgen's glue has an unknown shape")
   return glue.replace(fallback, "throw new TypeError('the core needs its bytes or its module');")
+}
+
+/**
+ * The generated glue keeps its one instance in module variables. Peers share nothing but code, so the whole module becomes the
+ * body of a function: each call gives glue with variables, and so an instance and a memory, of its own.
+ */
+function glueFactory(glue) {
+  const names = ['initSync']
+  const body = glue
+    .replace(/^\/\* @ts-self-types.*\n/, '')
+    .replace(/^export \{ initSync, __wbg_init as default \};?$/m, '')
+    .replace(/^export ((?:class|function) (\w+))/gm, (_, declaration, name) => {
+      names.push(name)
+      return declaration
+    })
+  if (/^\s*(import|export)\b/m.test(body)) fail("wasm-bindgen's glue has an unknown shape")
+  const fields = names.map((name) => `readonly ${name}: typeof ${name}`).join('; ')
+  return {
+    script: `export function createGlue() {\n${body}\nreturn { ${names.join(', ')} };\n}\n`,
+    types: `\n/** The only export that exists at run time: glue with an instance of its own. */\nexport function createGlue(): { ${fields} };\n`,
+  }
 }
 
 /** A machine's paths would give away its user's name and make builds differ. */
@@ -172,7 +194,7 @@ function prefixes(toolchain) {
     [cargoHome(), '/cargo'],
     ...crates,
     [join(cacheDir, 'wasm-target'), '/target'],
-    ...(toolchain.stdSource ? [[toolchain.stdSource, '/rustc']] : []),
+    ...(toolchain.stdSources ?? []).map((source) => [source, '/rustc']),
     [wasmDir, '/anypath'],
   ]
 }
