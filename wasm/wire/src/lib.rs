@@ -1,0 +1,32 @@
+//! Bytes to types and back, for everything that anypath reads from or writes to a wire.
+//!
+//! No state, no clock, no randomness, no I/O: each parser takes a slice and returns a value or a
+//! typed error, and no parser allocates more than the input that it was given justifies.
+//!
+//! | module | what it reads and writes |
+//! |---|---|
+//! | [`id`] | endpoint ids: hex, base32, z-base-32, TLS server names |
+//! | [`ticket`] | iroh endpoint tickets |
+//! | [`transfer`] | tickets of `anypath send` |
+//! | [`client_hello`] | the TLS ClientHello, read before rustls is chosen |
+//! | [`quic`] | which protocol a datagram on the shared socket belongs to |
+//! | [`address`] | socket addresses as bytes, IPv4-mapped forms, virtual addresses |
+//! | [`record`] | the records that cross the WebAssembly boundary |
+//! | [`reader`] | bounds-checked little-endian primitives |
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod base32;
+pub mod client_hello;
+pub mod id;
+mod postcard;
+pub mod quic;
+pub mod reader;
+pub mod record;
+pub mod ticket;
+pub mod transfer;
+
+pub use base32::Base32Error;
+pub use id::{EndpointId, IdError};
+pub use ticket::{Ticket, TicketAddress, TicketError};
+pub use transfer::{TransferError, TransferTicket};
