@@ -63,7 +63,8 @@ function checkStaleness() {
   for (const core of CORES) {
     const file = join(outDir, `${core.name}.wasm`)
     const built = record.cores?.[core.name]?.sha256
-    if (!existsSync(file) || sha256(readFileSync(file)) !== built) problems.push(`${core.name}.wasm is not the one recorded`)
+    if (!existsSync(file) || sha256(readFileSync(file)) !== built)
+      problems.push(`${core.name}.wasm is not the one recorded`)
   }
   if (problems.length > 0) fail(`the committed core is stale: ${problems.join('; ')}. Run \`npm run build:wasm\`.`)
   console.log(`the committed core is fresh (sources ${record.sourcesSha256.slice(0, 16)}, ${record.rustc})`)
@@ -106,7 +107,12 @@ async function buildTools(wasmBindgenVersion) {
   )
   // Without --locked: its lockfile names a crate version that was withdrawn.
   const wasmBindgen = await installTool(
-    { crate: 'wasm-bindgen-cli', version: wasmBindgenVersion, bin: 'wasm-bindgen', folder: `wasm-bindgen-${wasmBindgenVersion}` },
+    {
+      crate: 'wasm-bindgen-cli',
+      version: wasmBindgenVersion,
+      bin: 'wasm-bindgen',
+      folder: `wasm-bindgen-${wasmBindgenVersion}`,
+    },
     native,
   )
   return { wasmPack, wasmBindgenBin: dirname(wasmBindgen) }
@@ -114,7 +120,11 @@ async function buildTools(wasmBindgenVersion) {
 
 async function buildCore(core, { toolchain, tools, wasmOpt, staging }) {
   const packDir = join(staging, core.name)
-  const cargoArgs = ['--locked', '--no-default-features', ...core.cargoFeatures.flatMap((feature) => ['--features', feature])]
+  const cargoArgs = [
+    '--locked',
+    '--no-default-features',
+    ...core.cargoFeatures.flatMap((feature) => ['--features', feature]),
+  ]
   if (toolchain.buildStd) cargoArgs.push('-Z', 'build-std=std,panic_abort')
   const args = ['build', '--mode', 'force', '--target', 'web', '--release', '--no-opt', '--no-pack', '--no-gitignore']
   args.push('--out-dir', packDir, '--out-name', core.name, join(wasmDir, 'boundary'), '--', ...cargoArgs)
@@ -123,7 +133,10 @@ async function buildCore(core, { toolchain, tools, wasmOpt, staging }) {
     PATH: [tools.wasmBindgenBin, ...(toolchain.buildStd ? ['/usr/bin'] : []), toolchain.env.PATH].join(delimiter),
     CARGO_TARGET_DIR: join(cacheDir, 'wasm-target'),
     CARGO_ENCODED_RUSTFLAGS: [...TARGET_FLAGS, ...remapFlags(toolchain)].join('\x1f'),
-    CFLAGS_wasm32_unknown_unknown: [C_FLAGS, ...prefixes(toolchain).map(([from, to]) => `-ffile-prefix-map=${from}=${to}`)].join(' '),
+    CFLAGS_wasm32_unknown_unknown: [
+      C_FLAGS,
+      ...prefixes(toolchain).map(([from, to]) => `-ffile-prefix-map=${from}=${to}`),
+    ].join(' '),
   }
   delete env.RUSTFLAGS
   console.log(`building ${core.name} (features: ${core.cargoFeatures.join(', ') || 'none'})`)
@@ -132,13 +145,23 @@ async function buildCore(core, { toolchain, tools, wasmOpt, staging }) {
   console.log(`  cargo and wasm-bindgen: ${result.seconds.toFixed(0)} s`)
 
   const wasmFile = join(outDir, `${core.name}.wasm`)
-  const optimise = [`-${options.opt}`, ...WASM_OPT_FEATURES, ...WASM_OPT_STRIP, join(packDir, `${core.name}_bg.wasm`), '-o', wasmFile]
+  const optimise = [
+    `-${options.opt}`,
+    ...WASM_OPT_FEATURES,
+    ...WASM_OPT_STRIP,
+    join(packDir, `${core.name}_bg.wasm`),
+    '-o',
+    wasmFile,
+  ]
   const optimised = await run(wasmOpt, optimise)
   if (optimised.code !== 0) fail(`wasm-opt failed:\n${lastLines(optimised.output, 30)}`)
   console.log(`  wasm-opt: ${optimised.seconds.toFixed(0)} s`)
   const glue = glueFactory(ownLoaderGlue(readFileSync(join(packDir, `${core.name}.js`), 'utf8')))
   writeFileSync(join(outDir, `${core.name}.js`), glue.script)
-  writeFileSync(join(outDir, `${core.name}.d.ts`), readFileSync(join(packDir, `${core.name}.d.ts`), 'utf8') + glue.types)
+  writeFileSync(
+    join(outDir, `${core.name}.d.ts`),
+    readFileSync(join(packDir, `${core.name}.d.ts`), 'utf8') + glue.types,
+  )
   refuseMachinePaths(wasmFile, toolchain)
   return sizes(wasmFile)
 }
@@ -188,7 +211,9 @@ function remapFlags(toolchain) {
 
 function prefixes(toolchain) {
   const registries = join(cargoHome(), 'registry', 'src')
-  const crates = existsSync(registries) ? readdirSync(registries).map((name) => [join(registries, name), '/crates']) : []
+  const crates = existsSync(registries)
+    ? readdirSync(registries).map((name) => [join(registries, name), '/crates'])
+    : []
   // The later of two prefixes that match wins, so the more general ones come first.
   return [
     [cargoHome(), '/cargo'],

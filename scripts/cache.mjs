@@ -29,7 +29,7 @@ export async function installTool(tool, toolchain) {
   const program = join(root, 'bin', tool.bin)
   if (existsSync(program)) return program
   mkdirSync(root, { recursive: true })
-  console.log(`installing ${tool.crate} ${tool.version} into ${root} (once; a few minutes)`)
+  console.error(`installing ${tool.crate} ${tool.version} into ${root} (once; a few minutes)`)
   const args = ['install', '--debug', tool.crate, '--version', tool.version, '--root', root, ...(tool.args ?? [])]
   const result = await run(toolchain.cargo, args, { env: cargoBuildEnv(toolchain) })
   if (result.code !== 0 || !existsSync(program)) {

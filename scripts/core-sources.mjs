@@ -2,7 +2,16 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { sha256 } from './cache.mjs'
 
-const LEFT_OUT_FOLDERS = new Set(['fuzz', 'pkg', 'proptest-regressions', 'simnet', 'target', 'tests', 'benches', 'examples'])
+const LEFT_OUT_FOLDERS = new Set([
+  'fuzz',
+  'pkg',
+  'proptest-regressions',
+  'simnet',
+  'target',
+  'tests',
+  'benches',
+  'examples',
+])
 
 /**
  * The files that decide what the core does: every Rust source and manifest, and the lockfile. Tests, the simulator and

@@ -31,7 +31,7 @@ export function nativeToolchain() {
  * Finds a Rust toolchain that builds for wasm32-unknown-unknown: one whose standard library for it is installed, else
  * Debian's with the standard library's source, which cargo then builds itself.
  *
- * @returns {{cargo: string, rustc: string, version: string, env: NodeJS.ProcessEnv, buildStd: boolean, stdSource?: string} | {missing: string}}
+ * @returns {{cargo: string, rustc: string, version: string, env: NodeJS.ProcessEnv, buildStd: boolean, stdSources?: string[]} | {missing: string}}
  */
 export function wasmToolchain() {
   const clang = findClang()
@@ -43,15 +43,15 @@ export function wasmToolchain() {
   const debian = answeringToolchain(DEBIAN_BIN)
   if (!debian) return { missing: WASM_TOOLCHAIN_ADVICE }
   const missing = []
-  const stdSource = findStdSource(debian)
-  if (!stdSource) missing.push('rust-web-src')
+  const stdSources = findStdSource(debian)
+  if (stdSources.length === 0) missing.push('rust-web-src')
   if (!clang) missing.push('clang')
   if (!existsSync('/usr/bin/wasm-ld')) missing.push('lld')
   if (missing.length > 0) return { missing: `packages are missing: apt-get install -y ${missing.join(' ')}` }
   return {
     ...debian,
     buildStd: true,
-    stdSource,
+    stdSources,
     env: {
       ...debian.env,
       ...clangEnv(clang),
@@ -85,7 +85,8 @@ function hasWasmStd({ rustc, env }) {
 function findStdSource({ rustc, env }) {
   const sysroot = capture(rustc, ['--print', 'sysroot'], env)
   const source = sysroot === undefined ? '' : join(sysroot, 'lib/rustlib/src/rust')
-  return existsSync(join(source, 'library/std/Cargo.toml')) ? realpathSync(source) : undefined
+  // Debian's is a symbolic link, and rustc records some paths by the one name and some by the other.
+  return existsSync(join(source, 'library/std/Cargo.toml')) ? [source, realpathSync(source)] : []
 }
 
 function findClang() {

@@ -1,0 +1,114 @@
+// Builds dist/ from src/ and the committed core in wasm/pkg. Needs no Rust; `npm ci` runs it as `prepare`.
+//
+// ANYPATH_CORE_DIR names another folder with the built core: continuous integration tests a fresh one.
+
+import { spawnSync } from 'node:child_process'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const ROOT = dirname(fileURLToPath(import.meta.url))
+const DIST = join(ROOT, 'dist')
+const CORE_DIR = resolve(process.env.ANYPATH_CORE_DIR ?? join(ROOT, 'wasm', 'pkg'))
+
+/** What is bundled, by platform: `dist/<name>.mjs` from `src/<entry>`. */
+const BUNDLES = [
+  { platform: 'node', target: 'node20', entries: { node: 'entry/node.ts', 'cli/anypath': 'cli/main.ts' } },
+  { platform: 'browser', target: 'es2022', entries: { browser: 'entry/browser.ts' } },
+]
+const CORES = ['anypath_core.wasm', 'anypath_core_node.wasm']
+
+rmSync(DIST, { recursive: true, force: true })
+mkdirSync(DIST, { recursive: true })
+const metafiles = {}
+for (const bundle of BUNDLES) metafiles[bundle.platform] = await bundlePlatform(bundle)
+writeFileSync(join(DIST, 'meta.json'), JSON.stringify(metafiles))
+for (const core of CORES) {
+  const file = join(CORE_DIR, core)
+  if (existsSync(file)) copyFileSync(file, join(DIST, core))
+  else missing(relative(ROOT, file))
+}
+emitTypes()
+
+async function bundlePlatform({ platform, target, entries }) {
+  const entryPoints = []
+  for (const [out, entry] of Object.entries(entries)) {
+    if (existsSync(join(ROOT, 'src', entry))) entryPoints.push({ in: join('src', entry), out })
+    else missing(`src/${entry}`)
+  }
+  if (entryPoints.length === 0) return undefined
+  const result = await build({
+    entryPoints,
+    outdir: DIST,
+    outExtension: { '.js': '.mjs' },
+    absWorkingDir: ROOT,
+    bundle: true,
+    // What two entries share goes into a chunk in dist/ itself, so that the core's loader, which looks for the wasm file
+    // beside `import.meta.url`, finds it from the command as well.
+    splitting: entryPoints.length > 1,
+    chunkNames: 'shared-[hash]',
+    format: 'esm',
+    platform,
+    target,
+    packages: 'external',
+    plugins: [coreFrom(CORE_DIR)],
+    metafile: true,
+    sourcemap: 'linked',
+    sourcesContent: false,
+    legalComments: 'none',
+    logLevel: 'warning',
+  })
+  const command = join(DIST, 'cli', 'anypath.mjs')
+  if ('cli/anypath' in entries && existsSync(command)) chmodSync(command, 0o755)
+  return result.metafile
+}
+
+/** Takes the generated glue from another folder than wasm/pkg. */
+function coreFrom(coreDir) {
+  return {
+    name: 'core-from',
+    setup(setup) {
+      setup.onResolve({ filter: /\/wasm\/pkg\/[\w.]+\.js$/ }, ({ path }) => ({
+        path: join(coreDir, path.split('/').at(-1)),
+      }))
+    },
+  }
+}
+
+/** Writes the declarations, and keeps only those that the public one reaches. */
+function emitTypes() {
+  const index = join(ROOT, 'src', 'index.ts')
+  if (!existsSync(index)) return missing('src/index.ts')
+  const staging = join(DIST, 'types-all')
+  const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
+  const result = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.types.json', '--outDir', staging], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  })
+  if (result.status !== 0) {
+    console.warn(result.stdout)
+    if (process.env.CI) process.exit(1)
+  }
+  if (existsSync(join(staging, 'index.d.ts'))) keepReachable(staging, join(DIST, 'types'), 'index.d.ts', new Set())
+  rmSync(staging, { recursive: true, force: true })
+}
+
+function keepReachable(from, to, file, seen) {
+  if (seen.has(file)) return
+  seen.add(file)
+  const text = readFileSync(join(from, file), 'utf8').replace(/\n?\/\/# sourceMappingURL=.*/, '')
+  mkdirSync(dirname(join(to, file)), { recursive: true })
+  writeFileSync(join(to, file), text)
+  for (const [, specifier] of text.matchAll(/(?:from\s+|import\s*\(\s*|import\s+)['"](\.[^'"]+)['"]/g)) {
+    if (specifier.includes('wasm/pkg')) throw new Error(`the public types reach the generated glue through src/${file}`)
+    keepReachable(from, to, join(dirname(file), specifier.replace(/\.js$/, '.d.ts')), seen)
+  }
+}
+
+/** Something that a whole checkout has is not there: in continuous integration that is an error. */
+function missing(path) {
+  console.warn(`skipped: ${path} does not exist`)
+  if (process.env.CI) process.exitCode = 1
+}

@@ -1,0 +1,64 @@
+// Builds the stock peers that interop tests talk to, into the cache, and prints where they are.
+//
+//   node scripts/interop-peers.mjs              {"irohPeer": PATH, "dumbpipe": PATH}
+//   node scripts/interop-peers.mjs --release    an optimised iroh-peer only, for benchmarks
+
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { cacheDir, cargoBuildEnv, cargoTargetDir, installTool, lastLines, sha256 } from './cache.mjs'
+import { run } from './run.mjs'
+import { nativeToolchain } from './rust-toolchain.mjs'
+
+const CRATE = resolve(dirname(fileURLToPath(import.meta.url)), '..', 'test', 'interop', 'iroh-peer')
+const DUMBPIPE = { crate: 'dumbpipe', version: '0.40.0', bin: 'dumbpipe', args: ['--locked'] }
+
+/**
+ * Builds what is not in the cache yet.
+ *
+ * @param {{release?: boolean}} [options] `release`: an optimised `iroh-peer`, and no dumbpipe
+ * @returns {Promise<{irohPeer: string, dumbpipe?: string} | {missing: string}>} `missing` says why they can't be built
+ */
+export async function preparePeers({ release = false } = {}) {
+  const toolchain = nativeToolchain()
+  const irohPeer = irohPeerPath(release)
+  if (!existsSync(irohPeer)) {
+    if (!toolchain) return { missing: 'no Rust toolchain to build them' }
+    await buildIrohPeer(toolchain, irohPeer, release)
+  }
+  if (release) return { irohPeer }
+  const dumbpipe = join(cacheDir, 'tools', `${DUMBPIPE.crate}-${DUMBPIPE.version}`, 'bin', DUMBPIPE.bin)
+  if (existsSync(dumbpipe)) return { irohPeer, dumbpipe }
+  if (!toolchain) return { missing: 'no Rust toolchain to build them' }
+  return { irohPeer, dumbpipe: await installTool(DUMBPIPE, toolchain) }
+}
+
+/** The name holds a hash of the sources, so that a change of them is built and an old checkout finds its own. */
+function irohPeerPath(release) {
+  const files = [
+    'Cargo.toml',
+    'Cargo.lock',
+    ...readdirSync(join(CRATE, 'src'))
+      .sort()
+      .map((name) => join('src', name)),
+  ]
+  const hash = sha256(files.map((file) => readFileSync(join(CRATE, file), 'utf8')).join('\0')).slice(0, 16)
+  return join(cacheDir, 'tools', `iroh-peer-${hash}`, 'bin', release ? 'iroh-peer-release' : 'iroh-peer')
+}
+
+async function buildIrohPeer(toolchain, target, release) {
+  console.error(`building the stock iroh peer${release ? ', optimised' : ''} (once; a few minutes)`)
+  const args = ['build', '--locked', '--manifest-path', join(CRATE, 'Cargo.toml'), ...(release ? ['--release'] : [])]
+  const result = await run(toolchain.cargo, args, { env: cargoBuildEnv(toolchain) })
+  if (result.code !== 0) throw new Error(`the stock iroh peer can't be built:\n${lastLines(result.output, 40)}`)
+  mkdirSync(dirname(target), { recursive: true })
+  const copy = `${target}.${process.pid}`
+  copyFileSync(join(cargoTargetDir, release ? 'release' : 'debug', 'iroh-peer'), copy)
+  renameSync(copy, target)
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const peers = await preparePeers({ release: process.argv.includes('--release') })
+  console.log(JSON.stringify(peers))
+  if ('missing' in peers) process.exitCode = 1
+}

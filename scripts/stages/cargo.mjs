@@ -1,0 +1,46 @@
+import { existsSync } from 'node:fs'
+import { cargoBuildEnv } from '../cache.mjs'
+import { run } from '../run.mjs'
+import { nativeToolchain } from '../rust-toolchain.mjs'
+
+const NO_RUST = 'no Rust toolchain: install rustup, or on Debian `apt-get install -y rustc-web cargo-web`'
+
+/** The unit, scenario and property tests of the core's crates, on the native toolchain. */
+export const cargoStage = {
+  name: 'cargo',
+  title: "the core's own tests, native",
+  minutes: [3, 6],
+  run: ({ report }) => cargoTest(report, 'cargo test', 'wasm/Cargo.toml', ['--workspace', '--all-features']),
+}
+
+/** The fuzz targets as plain tests: each replays its corpus and runs generated cases. */
+export const fuzzStage = {
+  name: 'fuzz',
+  title: 'every fuzz target: its corpus and 10,000 generated cases',
+  minutes: [1, 3],
+  run: ({ report }) => cargoTest(report, 'fuzz replay', 'wasm/fuzz/Cargo.toml', []),
+}
+
+async function cargoTest(report, name, manifest, args) {
+  if (!existsSync(manifest)) return report.fail(name, `${manifest} is missing`)
+  const toolchain = nativeToolchain()
+  if (!toolchain) return report.skip(name, NO_RUST)
+  // Simulations and property tests are bound by the processor, so optimising pays for itself.
+  const env = { ...cargoBuildEnv(toolchain), CARGO_PROFILE_DEV_OPT_LEVEL: '2', RUST_BACKTRACE: '1' }
+  const command = ['test', '--locked', '--no-fail-fast', '--manifest-path', manifest, ...args]
+  const result = await run(toolchain.cargo, command, { env, echo: true, timeoutMs: 40 * 60_000 })
+  const before = report.failures.length
+  for (const line of result.stdout.split('\n')) countLine(report, name, line)
+  if (result.code !== 0 && report.failures.length === before)
+    report.fail(name, result.timedOut ? 'timed out' : 'see above')
+}
+
+/** Counts what libtest prints: one line for each test, such as `test wire::ticket::round_trips ... ok`. */
+function countLine(report, suite, line) {
+  const match = line.match(/^test (.+?)(?: - should panic)? \.\.\. (ok|FAILED|ignored)(?:, (.*))?$/)
+  if (!match) return
+  const [, name, outcome, why] = match
+  if (outcome === 'ok') report.pass()
+  else if (outcome === 'FAILED') report.fail(`${suite}: ${name}`)
+  else report.skip(`${suite}: ${name}`, why ?? 'ignored')
+}

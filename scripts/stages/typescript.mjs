@@ -1,0 +1,113 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { buildTests } from '../build-tests.mjs'
+import { preparePeers } from '../interop-peers.mjs'
+import { run } from '../run.mjs'
+
+/** Folders whose tests start many processes or change the machine's network: one file at a time. */
+const SERIAL = /^test\/(netns|natlab|cli)\/|\.serial\.test\.ts$/
+const INTEROP = /^test\/interop\//
+const PACKAGING = /^test\/packaging\//
+/** A file may ask for more by a line such as `// time limit: 900 s`. */
+const DEFAULT_LIMIT_SECONDS = 300
+
+export const typescriptStage = {
+  name: 'typescript',
+  title: 'TypeScript tests that run side by side',
+  minutes: [3, 3],
+  run: (context) => runFiles(context, (file) => ![SERIAL, INTEROP, PACKAGING].some((kind) => kind.test(file))),
+}
+
+export const serialStage = {
+  name: 'serial',
+  title: 'TypeScript tests that need the machine to themselves: commands, network namespaces',
+  minutes: [4, 4],
+  run: (context) => runFiles({ ...context, concurrency: 1 }, (file) => SERIAL.test(file) && !PACKAGING.test(file)),
+}
+
+export const interopStage = {
+  name: 'interop',
+  title: 'against stock iroh and dumbpipe, which are built once and cached',
+  minutes: [2, 8],
+  async run(context) {
+    const peers = await preparePeers()
+    if ('missing' in peers) console.log(`no stock peers: ${peers.missing}`)
+    else process.env.ANYPATH_INTEROP_PEERS = JSON.stringify(peers)
+    await runFiles({ ...context, concurrency: 1 }, (file) => INTEROP.test(file) && !SERIAL.test(file))
+  },
+}
+
+export const packagingStage = {
+  name: 'packaging',
+  title: 'the packed tarball, installed and used as a user would',
+  minutes: [1, 1],
+  run: (context) => runFiles({ ...context, concurrency: 1 }, (file) => PACKAGING.test(file)),
+}
+
+/**
+ * Runs the chosen test files, each in a process of its own with a time limit.
+ *
+ * @param {{root: string, concurrency: number, filter: string[], report: import('../report.mjs').Report}} context
+ * @param {(file: string) => boolean} belongs told the path of the source, from the checkout's root
+ */
+async function runFiles(context, belongs) {
+  const { root, filter, report } = context
+  if (!existsSync(join(root, 'dist', 'meta.json'))) await run(process.execPath, ['esbuild.config.mjs'], { echo: true })
+  const files = (await buildTests(root))
+    .map((built) => ({ built, source: relative(join(root, '.test-build'), built).replace(/\.js$/, '.ts') }))
+    .filter(({ source }) => belongs(source) && filter.every((part) => source.includes(part)))
+  if (files.length === 0) return console.log('no test files')
+  const queue = [...files]
+  const worker = async () => {
+    for (let file = queue.shift(); file; file = queue.shift()) await runFile(root, report, file)
+  }
+  await Promise.all(Array.from({ length: context.concurrency }, worker))
+}
+
+async function runFile(root, report, { built, source }) {
+  const folder = mkdtempSync(join(tmpdir(), 'anypath-test-'))
+  const countsFile = join(folder, 'counts.jsonl')
+  const script = (name) => pathToFileURL(join(root, 'scripts', name)).href
+  const args = [
+    '--enable-source-maps',
+    '--expose-gc',
+    `--import=${script('fail-on-rejection.mjs')}`,
+    '--test-reporter=spec',
+    '--test-reporter-destination=stdout',
+    `--test-reporter=${script('report-counts.mjs')}`,
+    `--test-reporter-destination=${countsFile}`,
+    built,
+  ]
+  const limit =
+    readFileSync(join(root, source), 'utf8').match(/^\/\/ time limit: (\d+) s$/m)?.[1] ?? DEFAULT_LIMIT_SECONDS
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env
+  const options = { cwd: root, env: { ...env, ANYPATH_ROOT: root }, timeoutMs: Number(limit) * 1000 }
+  const result = await run(process.execPath, args, options)
+  console.log(`\n--- ${source} (${result.seconds.toFixed(1)} s)\n${result.output.trimEnd()}`)
+  countFile(report, source, existsSync(countsFile) ? readFileSync(countsFile, 'utf8') : '', result, limit)
+  rmSync(folder, { recursive: true, force: true })
+}
+
+function countFile(report, source, counts, result, limit) {
+  const rows = counts.split('\n').flatMap(parseRow)
+  for (const { outcome, name, reason } of rows) {
+    if (outcome === 'passed') report.pass()
+    else if (outcome === 'failed') report.fail(`${source}: ${name}`)
+    else report.skip(`${source}: ${name}`, reason ?? 'no reason given')
+  }
+  if (result.timedOut) report.fail(`${source}: did not end within ${limit} s`)
+  else if (result.code !== 0 && !rows.some(({ outcome }) => outcome === 'failed')) {
+    report.fail(`${source}: ended with exit code ${result.code}`)
+  } else if (rows.length === 0) report.fail(`${source}: has no tests`)
+}
+
+/** A process that was killed may leave half a line. */
+function parseRow(line) {
+  try {
+    return [JSON.parse(line)]
+  } catch {
+    return []
+  }
+}
