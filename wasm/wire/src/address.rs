@@ -104,11 +104,11 @@ impl VirtualPrefix {
     }
 
     /// The virtual address number `index`, with six random bytes at its end.
-    pub const fn address(&self, index: u32, random: [u8; 6]) -> Ipv6Addr {
+    pub fn address(&self, index: u32, random: [u8; 6]) -> Ipv6Addr {
         let [p0, p1, p2, p3, p4, p5] = self.0;
         let [i0, i1, i2, i3] = index.to_be_bytes();
         let [r0, r1, r2, r3, r4, r5] = random;
-        Ipv6Addr::from_octets([
+        Ipv6Addr::from([
             p0, p1, p2, p3, p4, p5, i0, i1, i2, i3, r0, r1, r2, r3, r4, r5,
         ])
     }

@@ -169,7 +169,11 @@ impl<'b> RecordWriter<'b> {
     /// A text for people: its length in bytes as a u16, then its UTF-8. What is beyond 65,535 bytes
     /// is cut off at the end of a character.
     pub fn str16(&mut self, text: &str) -> &mut Self {
-        let text = &text[..text.floor_char_boundary(usize::from(u16::MAX))];
+        let mut end = text.len().min(usize::from(u16::MAX));
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let text = &text[..end];
         self.u16(text.len() as u16).raw(text.as_bytes())
     }
 

@@ -23,7 +23,6 @@
 //! (an enum with an inline and a heap variant). Only the later form is read here. The one data
 //! string that both read alike is a single zero byte, which is why [`Marker`] is one by default.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -35,8 +34,10 @@ use crate::id::{EndpointId, ID_LENGTH};
 use crate::postcard::{Decoder, PostcardError, put_bytes, put_varint};
 
 mod marker;
+mod order;
 
 pub use marker::{MARKER_TRANSPORT_ID, Marker};
+use order::canonical_order;
 
 /// What the text of a ticket begins with.
 pub const TICKET_PREFIX: &str = "endpoint";
@@ -483,45 +484,6 @@ fn is_relay_url(url: &str) -> bool {
         && !rest.is_empty()
         && !rest.starts_with(['/', '?', '#', ':', '@'])
         && rest.bytes().all(|c| c.is_ascii_graphic())
-}
-
-/// The order of iroh's set: by kind; relays as strings, IP addresses version 4 first, custom ones by
-/// transport, then data of up to 30 bytes by length and content, then longer data by content.
-fn canonical_order(a: &TicketAddress, b: &TicketAddress) -> Ordering {
-    use TicketAddress::{Custom, Ip, Relay};
-    match (a, b) {
-        (Relay(a), Relay(b)) => a.cmp(b),
-        (Ip(a), Ip(b)) => a.cmp(b),
-        (
-            Custom { transport_id, data },
-            Custom {
-                transport_id: other_id,
-                data: other,
-            },
-        ) => transport_id
-            .cmp(other_id)
-            .then_with(|| custom_order(data, other)),
-        (a, b) => kind(a).cmp(&kind(b)),
-    }
-}
-
-fn custom_order(a: &[u8], b: &[u8]) -> Ordering {
-    const INLINE: usize = 30;
-    match (a.len() <= INLINE, b.len() <= INLINE) {
-        (true, true) => a.len().cmp(&b.len()).then_with(|| a.cmp(b)),
-        (false, false) => a.cmp(b),
-        (true, false) => Ordering::Less,
-        (false, true) => Ordering::Greater,
-    }
-}
-
-const fn kind(address: &TicketAddress) -> u32 {
-    match address {
-        TicketAddress::Relay(_) => KIND_RELAY,
-        TicketAddress::Ip(_) => KIND_IP,
-        TicketAddress::Custom { .. } => KIND_CUSTOM,
-        TicketAddress::Unknown { .. } => u32::MAX,
-    }
 }
 
 #[cfg(test)]

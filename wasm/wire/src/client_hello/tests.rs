@@ -103,6 +103,19 @@ fn a_post_quantum_client_hello_shows_its_protocols_name_and_groups() {
 }
 
 #[test]
+fn the_client_hello_of_openssl_3_is_understood() {
+    let bytes = include_bytes!("../../../fuzz/corpus/client_hello/openssl-alpn-and-name");
+    let hello = complete(bytes);
+    assert_eq!(hello.message_len(), bytes.len());
+    let alpns: Vec<&[u8]> = hello.alpns().collect();
+    assert_eq!(alpns, [&b"chat/1"[..], b"h3"]);
+    assert_eq!(hello.server_name(), Some("peer.example"));
+    let supported: Vec<u16> = hello.supported_groups().collect();
+    assert_eq!(supported[..2], [0x001d, 0x0017]);
+    assert_eq!(hello.key_share_groups().collect::<Vec<_>>(), [0x001d]);
+}
+
+#[test]
 fn a_client_hello_in_pieces_says_how_much_it_needs() {
     let bytes = typical();
     for cut in 0..bytes.len() {

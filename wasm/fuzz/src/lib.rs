@@ -1,0 +1,27 @@
+//! One function for each parser of anypath: it feeds bytes of any origin to the parser and asserts
+//! what must hold whatever they are. None may panic; what can be read can be written and read again.
+//!
+//! libFuzzer calls them through `fuzz_targets/`, and `tests/replay.rs` calls them on stable Rust.
+
+mod boundary;
+mod hello;
+mod text;
+
+pub use boundary::{address, record};
+pub use hello::{client_hello, datagram};
+pub use text::{endpoint_id, server_name, ticket, transfer_ticket};
+
+/// A fuzz target: its name, which is that of its corpus folder too, and its function.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: [Target; 8] = [
+    ("ticket", ticket),
+    ("transfer_ticket", transfer_ticket),
+    ("endpoint_id", endpoint_id),
+    ("server_name", server_name),
+    ("client_hello", client_hello),
+    ("datagram", datagram),
+    ("record", record),
+    ("address", address),
+];
