@@ -1,80 +1,80 @@
-import type { CoreProgram } from '../core/load.ts'
-import type { Transport } from '../transport/transport.ts'
-import type { Clock } from './clock.ts'
-import type { Engine } from './engine.ts'
+import type { CoreProgram } from '../core/load.js'
+import type { Transport } from '../transport/transport.js'
+import type { Clock } from './clock.js'
+import type { Engine } from './engine.js'
 
 /** Levels of log records, the least talkative first. */
 export type EngineLogLevel = 'error' | 'warn' | 'info' | 'debug' | 'trace'
 
 /** Sizes, counts and times that bound what a peer spends. Everything left out has the default named here. */
 export interface EngineLimits {
-	/** Incoming and outgoing together. @default 100_000 */
-	readonly maxConnections: number
-	/** Incoming, per remote id. @default 64 */
-	readonly maxConnectionsPerRemote: number
-	/** Incoming, per IP address (IPv6: per /64). @default 1024 */
-	readonly maxConnectionsPerAddress: number
-	/** Incoming handshakes under way. @default 1024 */
-	readonly maxHandshakes: number
-	/** Handshakes under way above which an address has to be validated by a Retry (RFC 9000 section 8.1.2). @default 128 */
-	readonly retryAbove: number
-	/** @default 10_000 */
-	readonly handshakeTimeoutMs: number
-	/** @default 120_000 */
-	readonly idleTimeoutMs: number
-	/** 0 = off. @default 5_000 */
-	readonly keepAliveMs: number
-	/** Bytes that one stream may have unread. @default 1_250_000 */
-	readonly streamReceiveWindowBytes: number
-	/** Bytes that one connection may have unread. @default 8_000_000 */
-	readonly receiveWindowBytes: number
-	/** Bytes that one connection may have unacknowledged. @default 8_000_000 */
-	readonly sendWindowBytes: number
-	/** Streams that the remote may have open. @default 1024 */
-	readonly maxBidirectionalStreams: number
-	/** @default 1024 */
-	readonly maxUnidirectionalStreams: number
-	/** @default 1_048_576 */
-	readonly datagramReceiveBufferBytes: number
-	/** @default 1_048_576 */
-	readonly datagramSendBufferBytes: number
-	/** UDP payload bytes sent before path MTU discovery. @default 1200 */
-	readonly initialMtuBytes: number
-	/** Where path MTU discovery stops; also bounded by every transport's largest packet. @default 1452 */
-	readonly maxMtuBytes: number
+  /** Incoming and outgoing together. @default 100_000 */
+  readonly maxConnections: number
+  /** Incoming, per remote id. @default 64 */
+  readonly maxConnectionsPerRemote: number
+  /** Incoming, per IP address (IPv6: per /64). @default 1024 */
+  readonly maxConnectionsPerAddress: number
+  /** Incoming handshakes under way. @default 1024 */
+  readonly maxHandshakes: number
+  /** Handshakes under way above which an address has to be validated by a Retry (RFC 9000 section 8.1.2). @default 128 */
+  readonly retryAbove: number
+  /** @default 10_000 */
+  readonly handshakeTimeoutMs: number
+  /** @default 120_000 */
+  readonly idleTimeoutMs: number
+  /** 0 = off. @default 5_000 */
+  readonly keepAliveMs: number
+  /** Bytes that one stream may have unread. @default 1_250_000 */
+  readonly streamReceiveWindowBytes: number
+  /** Bytes that one connection may have unread. @default 8_000_000 */
+  readonly receiveWindowBytes: number
+  /** Bytes that one connection may have unacknowledged. @default 8_000_000 */
+  readonly sendWindowBytes: number
+  /** Streams that the remote may have open. @default 1024 */
+  readonly maxBidirectionalStreams: number
+  /** @default 1024 */
+  readonly maxUnidirectionalStreams: number
+  /** @default 1_048_576 */
+  readonly datagramReceiveBufferBytes: number
+  /** @default 1_048_576 */
+  readonly datagramSendBufferBytes: number
+  /** UDP payload bytes sent before path MTU discovery. @default 1200 */
+  readonly initialMtuBytes: number
+  /** Where path MTU discovery stops; also bounded by every transport's largest packet. @default 1452 */
+  readonly maxMtuBytes: number
 }
 
 /** Everything that an engine is made of. */
 export interface EngineOptions {
-	/** Ed25519 seed, 32 bytes. */
-	readonly secretKey: Uint8Array
-	/** Application protocols served to incoming connections, 1 to 255 bytes each. */
-	readonly alpns: readonly Uint8Array[]
-	/** In carrier order: the first is carrier 0, the main UDP socket. The engine starts and closes them. */
-	readonly transports: readonly Transport[]
-	/** The core to run; `nodeCore()` of `core/load.node.ts` in Node. Each engine gets an instance of its own. */
-	readonly core: CoreProgram
-	/** Serves incoming connections. @default true */
-	readonly accept?: boolean
-	/** Asks by an `incoming` event before each handshake. @default false */
-	readonly askBeforeHandshake?: boolean
-	/** Allows 0-RTT: what is sent early can be replayed by an attacker. @default false */
-	readonly earlyData?: boolean
-	/** Offers and accepts only classical key exchange. @default false */
-	readonly classicalOnly?: boolean
-	/** @default 'cubic' */
-	readonly congestion?: 'cubic' | 'new-reno' | 'bbr'
-	readonly limits?: Partial<EngineLimits>
-	/** Gets the core's log records at `logLevel` and above; nothing is built for it when left out. */
-	readonly log?: (level: EngineLogLevel, target: string, message: string) => void
-	/** @default 'info' */
-	readonly logLevel?: EngineLogLevel
-	/** Gets each connection's qlog (JSON text sequences) piece by piece; nothing is built for it when left out. */
-	readonly qlog?: (connectionId: number, bytes: Uint8Array<ArrayBuffer>) => void
-	/** @default the platform's clock */
-	readonly clock?: Clock
-	/** @default `crypto.getRandomValues` */
-	readonly randomBytes?: (length: number) => Uint8Array
+  /** Ed25519 seed, 32 bytes. */
+  readonly secretKey: Uint8Array
+  /** Application protocols served to incoming connections, 1 to 255 bytes each. */
+  readonly alpns: readonly Uint8Array[]
+  /** The first UDP transport is carrier 0; the others count from 1 in their order. The engine starts and closes them. */
+  readonly transports: readonly Transport[]
+  /** The core to run; `nodeCore()` of `core/load.node.ts` in Node. Each engine gets an instance of its own. */
+  readonly core: CoreProgram
+  /** Serves incoming connections. @default true */
+  readonly accept?: boolean
+  /** Asks by an `incoming` event before each handshake. @default false */
+  readonly askBeforeHandshake?: boolean
+  /** Allows 0-RTT: what is sent early can be replayed by an attacker. @default false */
+  readonly earlyData?: boolean
+  /** Offers and accepts only classical key exchange. @default false */
+  readonly classicalOnly?: boolean
+  /** @default 'cubic' */
+  readonly congestion?: 'cubic' | 'new-reno' | 'bbr'
+  readonly limits?: Partial<EngineLimits>
+  /** Gets the core's log records at `logLevel` and above; nothing is built for it when left out. */
+  readonly log?: (level: EngineLogLevel, target: string, message: string) => void
+  /** @default 'info' */
+  readonly logLevel?: EngineLogLevel
+  /** Gets each connection's qlog (JSON text sequences) piece by piece; nothing is built for it when left out. */
+  readonly qlog?: (connectionId: number, bytes: Uint8Array<ArrayBuffer>) => void
+  /** @default the platform's clock */
+  readonly clock?: Clock
+  /** @default `crypto.getRandomValues` */
+  readonly randomBytes?: (length: number) => Uint8Array
 }
 
 /**
@@ -83,5 +83,5 @@ export interface EngineOptions {
  * @throws AnypathError `InvalidConfig`, `InvalidKey`, `AddressInUse` or `TransportFailed`; nothing stays open then.
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-	throw new Error(`not connected yet: ${options.transports.length}`)
+  throw new Error(`not connected yet: ${options.transports.length}`)
 }

@@ -1,0 +1,47 @@
+/**
+ * The shape of wasm-bindgen's glue for one core, as `docs/boundary.md` describes it. The generated types are checked against
+ * this where the glue is imported.
+ */
+export interface CoreGlue {
+  /** Instantiates the module, once per glue; the result has the instance's memory. */
+  readonly initSync: (options: { module: WebAssembly.Module }) => { readonly memory: WebAssembly.Memory }
+  readonly Core: new (config: Uint8Array) => RawCore
+  /** What the panic hook kept; empty when nothing panicked. */
+  readonly panic_message: () => string
+}
+
+/** The exported class: bytes, numbers and integer ids only. Connection, incoming and carrier ids are u32; stream ids are f64. */
+export interface RawCore {
+  free(): void
+  input(length: number): number
+  output(): number
+  ingest(now: number, length: number): void
+  drain(now: number, maxBytes: number): number
+  next_wake(): number
+  set_carrier(id: number, kind: number, maxPacketBytes: number): void
+  remove_carrier(now: number, id: number): void
+  connect(now: number, length: number): number
+  admit(now: number, incoming: number, decision: number): boolean
+  open_stream(connection: number, bidirectional: boolean): number
+  write(connection: number, stream: number, length: number): number
+  read(connection: number, stream: number, max: number): number
+  finish(connection: number, stream: number): number
+  reset(connection: number, stream: number, code: number): number
+  stop(connection: number, stream: number, code: number): number
+  set_priority(connection: number, stream: number, priority: number): number
+  send_datagram(connection: number, length: number): number
+  max_datagram_bytes(connection: number): number
+  close(now: number, connection: number, code: number, length: number): void
+  shutdown(now: number, code: number, length: number): void
+  connection_stats(connection: number): number
+  peer_stats(): number
+  ping(connection: number): void
+  key_update(connection: number): void
+  network_changed(now: number): void
+  parse_ticket(length: number): number
+  format_ticket(length: number): number
+  endpoint_id(): void
+  last_error(): number
+  last_error_length(): number
+  last_detail(): number
+}

@@ -1,0 +1,184 @@
+import { createError } from '../errors/index.js'
+import { ADDRESS_BYTES, type AddressCodec, type SocketAddress } from './address.js'
+import { ByteReader } from './bytes.js'
+
+/** Bytes of the header `[kind u8][id u32][len u32]`. */
+export const HEADER_BYTES = 9
+
+/** Bytes that an input DATAGRAM record has besides the packet: header, source address, ECN. */
+export const DATAGRAM_OVERHEAD_BYTES = HEADER_BYTES + ADDRESS_BYTES + 1
+
+const INPUT_DATAGRAM = 1
+
+/** A path as the core names it. */
+export interface PathRecord {
+  readonly pathId: number
+  readonly carrier: number
+  readonly address: SocketAddress
+  readonly rttMs: number
+}
+
+export interface ConnectedRecord {
+  readonly remoteId: Uint8Array<ArrayBuffer>
+  readonly incoming: boolean
+  readonly early: boolean
+  readonly group: number
+  readonly cipher: number
+  readonly resumed: boolean
+  readonly path: PathRecord
+  readonly alpn: Uint8Array<ArrayBuffer>
+}
+
+export interface ClosedRecord {
+  readonly code: number
+  readonly by: number
+  readonly wireCode: number
+  readonly reason: string
+}
+
+/**
+ * Takes the output records of one drain, in order. Its methods must not call the core.
+ *
+ * `packets` are only valid until the next drain; all other bytes are the receiver's own.
+ */
+export interface OutputSink {
+  transmit(carrier: number, address: SocketAddress, packets: Uint8Array<ArrayBuffer>, segmentBytes: number): void
+  connected(connection: number, record: ConnectedRecord): void
+  closed(connection: number, record: ClosedRecord): void
+  streamOpened(connection: number, stream: number, bidirectional: boolean): void
+  readable(connection: number, stream: number): void
+  writable(connection: number, stream: number): void
+  streamFinished(connection: number, stream: number): void
+  streamStopped(connection: number, stream: number, code: number): void
+  streamsAvailable(connection: number, bidirectional: boolean): void
+  datagram(connection: number, bytes: Uint8Array<ArrayBuffer>): void
+  datagramsUnblocked(connection: number): void
+  path(connection: number, event: number, path: PathRecord): void
+  state(connection: number, from: number, to: number, cause: number, elapsedMs: number): void
+  incoming(incoming: number, address: SocketAddress, validated: boolean): void
+  log(level: number, target: string, message: string): void
+  qlog(connection: number, bytes: Uint8Array<ArrayBuffer>): void
+  earlyData(connection: number, accepted: boolean): void
+  drained(connection: number): void
+}
+
+/**
+ * Hands each output record in `bytes` to the sink.
+ *
+ * @throws AnypathError `InternalError` at the first record that is malformed; those before it were handed over.
+ */
+export function readOutput(bytes: Uint8Array<ArrayBuffer>, addresses: AddressCodec, sink: OutputSink): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let offset = 0
+  while (offset < bytes.length) {
+    if (bytes.length - offset < HEADER_BYTES) throw createError('InternalError', "the core's output ends within a header")
+    const kind = bytes[offset] ?? 0
+    const id = view.getUint32(offset + 1, true)
+    const start = offset + HEADER_BYTES
+    const end = start + view.getUint32(offset + 5, true)
+    if (end > bytes.length) throw createError('InternalError', `the core's output ends within a record of kind ${kind}`)
+    if (kind === 1) readTransmit(bytes, view, id, start, end, addresses, sink)
+    else readEvent(kind, id, new ByteReader(bytes, start, end), addresses, sink)
+    offset = end
+  }
+}
+
+function readTransmit(
+  bytes: Uint8Array<ArrayBuffer>,
+  view: DataView,
+  carrier: number,
+  start: number,
+  end: number,
+  addresses: AddressCodec,
+  sink: OutputSink,
+): void {
+  const packets = start + ADDRESS_BYTES
+  if (end < packets) throw createError('InternalError', "the core's output has a TRANSMIT without an address")
+  sink.transmit(carrier, addresses.decode(bytes, start), bytes.subarray(packets, end), view.getUint16(start + 18, true))
+}
+
+function readEvent(kind: number, id: number, reader: ByteReader, addresses: AddressCodec, sink: OutputSink): void {
+  switch (kind) {
+    case 2:
+      return sink.connected(id, readConnected(reader, addresses))
+    case 3:
+      return sink.closed(id, { code: reader.u16(), by: reader.u8(), wireCode: reader.f64(), reason: reader.text(reader.u16()) })
+    case 4:
+      return sink.streamOpened(id, reader.f64(), reader.bool())
+    case 5:
+      return sink.readable(id, reader.f64())
+    case 6:
+      return sink.writable(id, reader.f64())
+    case 7:
+      return sink.streamFinished(id, reader.f64())
+    case 8:
+      return sink.streamStopped(id, reader.f64(), reader.f64())
+    case 9:
+      return sink.streamsAvailable(id, reader.bool())
+    case 10:
+      return sink.datagram(id, reader.bytes(reader.remaining))
+    case 11:
+      return sink.datagramsUnblocked(id)
+    case 12:
+      return readPathEvent(id, reader, addresses, sink)
+    case 13:
+      return sink.state(id, reader.u8(), reader.u8(), reader.u8(), reader.f64())
+    case 14:
+      return sink.incoming(id, readAddress(reader, addresses), reader.bool())
+    case 15:
+      return sink.log(reader.u8(), reader.text(reader.u16()), reader.text(reader.u16()))
+    case 16:
+      return sink.qlog(id, reader.bytes(reader.remaining))
+    case 17:
+      return sink.earlyData(id, reader.bool())
+    case 18:
+      return sink.drained(id)
+    default:
+      throw createError('InternalError', `the core's output has a record of unknown kind ${kind}`)
+  }
+}
+
+function readConnected(reader: ByteReader, addresses: AddressCodec): ConnectedRecord {
+  const remoteId = reader.bytes(32)
+  const incoming = reader.bool()
+  const early = reader.bool()
+  const group = reader.u16()
+  const cipher = reader.u16()
+  const resumed = reader.bool()
+  const path = readPath(0, reader, addresses)
+  return { remoteId, incoming, early, group, cipher, resumed, path, alpn: reader.bytes(reader.u8()) }
+}
+
+function readPathEvent(id: number, reader: ByteReader, addresses: AddressCodec, sink: OutputSink): void {
+  const pathId = reader.u32()
+  const event = reader.u8()
+  sink.path(id, event, readPath(pathId, reader, addresses))
+}
+
+function readPath(pathId: number, reader: ByteReader, addresses: AddressCodec): PathRecord {
+  return { pathId, carrier: reader.u32(), address: readAddress(reader, addresses), rttMs: reader.f64() }
+}
+
+/** Reads the 24 bytes of an address as text and number. */
+export function readAddress(reader: ByteReader, addresses: AddressCodec): SocketAddress {
+  return addresses.decode(reader.view(ADDRESS_BYTES), 0)
+}
+
+/** Writes one input DATAGRAM record at `offset` and gives the offset behind it; the caller has made sure that it fits. */
+export function writeDatagram(
+  target: Uint8Array,
+  view: DataView,
+  offset: number,
+  carrier: number,
+  address: Uint8Array,
+  ecn: number,
+  packet: Uint8Array,
+): number {
+  target[offset] = INPUT_DATAGRAM
+  view.setUint32(offset + 1, carrier, true)
+  view.setUint32(offset + 5, ADDRESS_BYTES + 1 + packet.length, true)
+  target.set(address, offset + HEADER_BYTES)
+  target[offset + HEADER_BYTES + ADDRESS_BYTES] = ecn
+  target.set(packet, offset + DATAGRAM_OVERHEAD_BYTES)
+  return offset + DATAGRAM_OVERHEAD_BYTES + packet.length
+}

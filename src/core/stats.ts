@@ -1,0 +1,88 @@
+import type { AddressCodec } from './address.js'
+import type { ByteReader } from './bytes.js'
+import { type PathRecord, readAddress } from './records.js'
+
+const CONNECTION_FIELDS = [
+  'rttMs',
+  'minRttMs',
+  'congestionWindowBytes',
+  'mtuBytes',
+  'bytesSent',
+  'bytesReceived',
+  'packetsSent',
+  'packetsReceived',
+  'packetsLost',
+  'bytesLost',
+  'congestionEvents',
+  'blackHoles',
+  'streamsOpen',
+  'group',
+  'cipher',
+  'pathsOpen',
+  'keyUpdates',
+  'datagramsDropped',
+] as const
+
+const PEER_FIELDS = [
+  'connections',
+  'handshakes',
+  'datagramsReceived',
+  'datagramsSent',
+  'bytesReceived',
+  'bytesSent',
+  'malformedDropped',
+  'unroutedDropped',
+  'virtualDropped',
+  'retriesSent',
+  'refused',
+  'resetsSent',
+  'dialsStarted',
+  'dialsFailed',
+  'dialsSucceeded',
+  'accepted',
+  'incomingBytesBuffered',
+  'memoryBytes',
+] as const
+
+export interface PathStatsRecord extends PathRecord {
+  readonly mtuBytes: number
+  readonly bytesSent: number
+  readonly bytesReceived: number
+  readonly packetsLost: number
+  readonly backup: boolean
+}
+
+export type ConnectionStatsRecord = Readonly<Record<(typeof CONNECTION_FIELDS)[number], number>> & {
+  readonly paths: readonly PathStatsRecord[]
+}
+
+export type PeerStatsRecord = Readonly<Record<(typeof PEER_FIELDS)[number], number>>
+
+/** Reads a `ConnectionStats` of the boundary. */
+export function readConnectionStats(reader: ByteReader, addresses: AddressCodec): ConnectionStatsRecord {
+  const numbers = readNumbers(reader, CONNECTION_FIELDS)
+  const paths: PathStatsRecord[] = []
+  for (let count = reader.u16(); count > 0; count--) {
+    const pathId = reader.u32()
+    const carrier = reader.u32()
+    const address = readAddress(reader, addresses)
+    const rttMs = reader.f64()
+    const mtuBytes = reader.f64()
+    const bytesSent = reader.f64()
+    const bytesReceived = reader.f64()
+    const packetsLost = reader.f64()
+    paths.push({ pathId, carrier, address, rttMs, mtuBytes, bytesSent, bytesReceived, packetsLost, backup: reader.bool() })
+  }
+  return { ...numbers, paths }
+}
+
+/** Reads a `PeerStats` of the boundary. */
+export function readPeerStats(reader: ByteReader): PeerStatsRecord {
+  return readNumbers(reader, PEER_FIELDS)
+}
+
+function readNumbers<Name extends string>(reader: ByteReader, names: readonly Name[]): Record<Name, number> {
+  const numbers = {} as Record<Name, number>
+  for (const name of names) numbers[name] = reader.f64()
+  return numbers
+}
