@@ -14,8 +14,11 @@ export interface Engine {
 	connect(request: ConnectRequest): Promise<number>
 	/** Answers an `incoming` event. */
 	admit(incomingId: number, decision: Admission): void
-	/** Opens a stream; waits while the remote allows no more. Rejects with the connection's error when it closes. */
-	openStream(connectionId: number, bidirectional: boolean): Promise<number>
+	/**
+	 * Opens a stream. While the remote allows no more it waits, or rejects with `StreamLimit` when `wait` is false (default true).
+	 * Rejects with the connection's error when it closes.
+	 */
+	openStream(connectionId: number, bidirectional: boolean, wait?: boolean): Promise<number>
 	/** Resolves with the next bytes (at most `maxBytes`), or `null` at the end of the stream. Rejects with `StreamReset`. */
 	read(connectionId: number, streamId: number, maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null>
 	/** Resolves when all bytes are taken by the core (backpressure). Rejects with `StreamStopped` or the connection's error. */
