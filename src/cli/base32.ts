@@ -49,6 +49,7 @@ export const decodeBase32 = (text: string): Uint8Array<ArrayBuffer> => {
       bytes[length++] = (bits >> held) & 0xff
     }
   }
-  if ((bits & ((1 << held) - 1)) !== 0) throw new Base32Error('the unused bits of the last base32 character are not zero')
+  if ((bits & ((1 << held) - 1)) !== 0)
+    throw new Base32Error('the unused bits of the last base32 character are not zero')
   return bytes
 }

@@ -120,7 +120,9 @@ const codeOf = (error: unknown): string | undefined => {
 
 /** True for an error of the operating system (`ENOSPC`, `EACCES`, …). */
 export const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
-  error instanceof Error && /^E[A-Z0-9]+$/.test(codeOf(error) ?? '') && typeof (error as NodeJS.ErrnoException).syscall === 'string'
+  error instanceof Error &&
+  /^E[A-Z0-9]+$/.test(codeOf(error) ?? '') &&
+  typeof (error as NodeJS.ErrnoException).syscall === 'string'
 
 /** One line about a system error: the reason in words, and the path where there is one. */
 export const describeSystemError = (error: NodeJS.ErrnoException): string => {

@@ -8,7 +8,8 @@ const readBytes = 1024 * 1024
 /** A running SHA-256. */
 export const sha256 = (): Hash => createHash('sha256')
 
-export const toHex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
+export const toHex = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
 
 /**
  * Hands on the bytes of a file from `start` to `end`, in pieces that never cross a multiple of `chunk`.
@@ -36,32 +37,38 @@ export const readChunks = async (
   return position - start
 }
 
-/** SHA-256 of the first `size` bytes of a file, and how many bytes were there. */
-export const hashFile = async (file: FileHandle, size: number, signal?: AbortSignal): Promise<{ hash: Buffer; read: number }> => {
-  const whole = sha256()
-  const read = await readChunks(file, [0, size], readBytes, (bytes) => void whole.update(bytes), signal)
-  return { hash: whole.digest(), read }
+/** SHA-256 of the first `size` bytes of a file, as digest and as running hash, and how many bytes were there. */
+export const hashFile = async (
+  file: FileHandle,
+  size: number,
+  signal?: AbortSignal,
+): Promise<{ hash: Buffer; running: Hash; read: number }> => {
+  const running = sha256()
+  const read = await readChunks(file, [0, size], readBytes, (bytes) => void running.update(bytes), signal)
+  return { hash: running.copy().digest(), running, read }
 }
 
-/** The SHA-256 of each chunk of the first `size` bytes, one behind the other. */
-export const hashChunks = async (file: FileHandle, size: number, chunk: number, signal?: AbortSignal): Promise<Uint8Array> => {
+/** The SHA-256 of each chunk of the first `size` bytes, one behind the other, and the running SHA-256 over all of them. */
+export const hashChunks = async (
+  file: FileHandle,
+  size: number,
+  chunk: number,
+  signal?: AbortSignal,
+): Promise<{ hashes: Uint8Array; whole: Hash }> => {
   const hashes = new Uint8Array(hashBytes * Math.ceil(size / chunk))
+  const whole = sha256()
   let current = sha256()
   let count = 0
-  const read = await readChunks(
-    file,
-    [0, size],
-    chunk,
-    (bytes, endsChunk) => {
-      current.update(bytes)
-      if (!endsChunk) return
-      hashes.set(current.digest(), hashBytes * count++)
-      current = sha256()
-    },
-    signal,
-  )
+  const feed = (bytes: Uint8Array, endsChunk: boolean): void => {
+    whole.update(bytes)
+    current.update(bytes)
+    if (!endsChunk) return
+    hashes.set(current.digest(), hashBytes * count++)
+    current = sha256()
+  }
+  const read = await readChunks(file, [0, size], chunk, feed, signal)
   if (read !== size) throw new Error('the file became shorter while it was read')
-  return hashes
+  return { hashes, whole }
 }
 
 /**

@@ -47,12 +47,18 @@ class Scan {
     if (info.isDirectory()) return this.#addFolder(location, path)
     if (info.isFile()) {
       this.#paths.add(path, 'file')
-      this.sources.push({ location, entry: { kind: 'file', path, size: info.size, executable: (info.mode & 0o100) !== 0 } })
+      this.sources.push({
+        location,
+        entry: { kind: 'file', path, size: info.size, executable: (info.mode & 0o100) !== 0 },
+      })
       this.files += 1
       this.totalBytes += info.size
       return
     }
-    this.skipped.push({ path: printable(path), reason: info.isSymbolicLink() ? 'a symbolic link' : 'not a regular file' })
+    this.skipped.push({
+      path: printable(path),
+      reason: info.isSymbolicLink() ? 'a symbolic link' : 'not a regular file',
+    })
   }
 
   async #addFolder(location: string, path: string): Promise<void> {

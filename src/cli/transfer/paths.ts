@@ -27,8 +27,8 @@ export class UnsafePath extends Error {
 
 const encoder = new TextEncoder()
 
-// C0 and C1 controls, DEL, the line and paragraph separators, and the bidirectional overrides.
-const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu
+// Control characters, the line and paragraph separators, and the bidirectional overrides.
+const unprintable = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu
 
 /** A text that is safe to print on a terminal: control characters and direction overrides are escaped, long ones cut. */
 export const printable = (text: string): string => {
@@ -41,15 +41,19 @@ const windowsForbidden = /[<>:"|?*]/
 
 const checkPortable = (path: string, name: string): void => {
   if (windowsDevice.test(name)) throw new UnsafePath(path, `"${printable(name)}" is a reserved name on Windows`)
-  if (windowsForbidden.test(name)) throw new UnsafePath(path, 'contains a character that Windows does not allow (< > : " | ? *)')
-  if (/[. ]$/.test(name)) throw new UnsafePath(path, 'a name that ends with a dot or a space is another name on Windows')
+  if (windowsForbidden.test(name))
+    throw new UnsafePath(path, 'contains a character that Windows does not allow (< > : " | ? *)')
+  if (/[. ]$/.test(name))
+    throw new UnsafePath(path, 'a name that ends with a dot or a space is another name on Windows')
 }
 
 const checkName = (path: string, name: string): void => {
   if (name === '') throw new UnsafePath(path, 'has an empty part')
   if (name === '.' || name === '..') throw new UnsafePath(path, `contains "${name}"`)
-  if (encoder.encode(name).length > maxNameBytes) throw new UnsafePath(path, `a name is longer than ${maxNameBytes} bytes`)
-  if (name.toLowerCase().endsWith(partSuffix)) throw new UnsafePath(path, `names that end with "${partSuffix}" are anypath's own`)
+  if (encoder.encode(name).length > maxNameBytes)
+    throw new UnsafePath(path, `a name is longer than ${maxNameBytes} bytes`)
+  if (name.toLowerCase().endsWith(partSuffix))
+    throw new UnsafePath(path, `names that end with "${partSuffix}" are anypath's own`)
 }
 
 export interface PathRules {

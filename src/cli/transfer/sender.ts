@@ -1,17 +1,19 @@
 /** One receiver being served: reads its requests ahead, and answers them in their order. */
-import { printable } from './paths.js'
+
+import { toCliError } from '../exit.js'
 import { ByteReader, ByteWriter } from './bytes.js'
 import { FrameReader } from './frames.js'
 import { hashFile, matchChunks, sha256 } from './hash.js'
 import type { Manifest, Source } from './manifest.js'
+import { printable } from './paths.js'
 import {
-  decode,
   dataBytes,
+  decode,
   encode,
   FailReason,
   type FileEntry,
-  frameHeaderBytes,
   FrameType,
+  frameHeaderBytes,
   ProtocolError,
   protocolVersion,
   type ResumePoint,
@@ -19,7 +21,6 @@ import {
 } from './protocol.js'
 import { BoundedQueue } from './queue.js'
 import { SourceChanged, SourceFile } from './source-file.js'
-import { toCliError } from '../exit.js'
 
 /** A bidirectional stream of the W3C shape. */
 export interface ByteStream {
@@ -40,7 +41,11 @@ export interface SenderOptions {
   /** Called for each piece that was handed to the connection. */
   readonly onBytes?: (bytes: number) => void
   /** Called for each file that was answered; `offset` is where the sending began. */
-  readonly onFile?: (file: { entry: FileEntry; outcome: 'sent' | 'same' | 'different' | 'failed'; offset: number }) => void
+  readonly onFile?: (file: {
+    entry: FileEntry
+    outcome: 'sent' | 'same' | 'different' | 'failed'
+    offset: number
+  }) => void
   readonly signal?: AbortSignal
 }
 
@@ -57,7 +62,10 @@ const readAhead = 32
 
 /** Pieces of a large file alternate between two buffers, so that reading goes on while the other is being written. */
 class SendBuffers {
-  readonly #buffers = [new Uint8Array(frameHeaderBytes + dataBytes), new Uint8Array(frameHeaderBytes + dataBytes)] as const
+  readonly #buffers = [
+    new Uint8Array(frameHeaderBytes + dataBytes),
+    new Uint8Array(frameHeaderBytes + dataBytes),
+  ] as const
   #next = 0
 
   take(): Uint8Array<ArrayBuffer> {
@@ -98,9 +106,11 @@ class SenderSession {
 
   async #authenticate(): Promise<void> {
     const frame = await this.#frames.next()
-    if (frame === null || frame.type !== FrameType.hello) throw new ProtocolError('the receiver did not begin with HELLO')
+    if (frame === null || frame.type !== FrameType.hello)
+      throw new ProtocolError('the receiver did not begin with HELLO')
     const { version, secret } = decode.hello(frame.payload)
-    if (version !== protocolVersion) throw new ProtocolError(`the receiver speaks protocol version ${version}, not ${protocolVersion}`)
+    if (version !== protocolVersion)
+      throw new ProtocolError(`the receiver speaks protocol version ${version}, not ${protocolVersion}`)
     if (!this.#options.checkSecret(secret)) throw new WrongSecret('the receiver showed a wrong secret')
     await this.#writer.write(encode.welcome())
   }
@@ -159,7 +169,8 @@ class SenderSession {
   /** Does what can be done ahead of its turn, and returns the rest. */
   async #prepare(request: Request): Promise<Answer> {
     const source = this.#sources[request.index]
-    if (source?.entry.kind !== 'file') throw new ProtocolError(`the receiver asked for entry ${request.index}, which is no file`)
+    if (source?.entry.kind !== 'file')
+      throw new ProtocolError(`the receiver asked for entry ${request.index}, which is no file`)
     const { entry, location } = source
     if (request.kind !== 'want' || entry.size > smallFileBytes) {
       return () => this.#answerFromFile(request, entry, location)
@@ -281,4 +292,5 @@ const readSmall = async (location: string, entry: FileEntry): Promise<Buffer> =>
  * @throws {WrongSecret} before anything is listed; {@link ProtocolError} when the receiver breaks the protocol; the stream's
  * error when the connection is lost. What is wrong with one file does not end the session: the receiver is told.
  */
-export const serveTransfer = (stream: ByteStream, options: SenderOptions): Promise<void> => new SenderSession(stream, options).run()
+export const serveTransfer = (stream: ByteStream, options: SenderOptions): Promise<void> =>
+  new SenderSession(stream, options).run()

@@ -38,7 +38,8 @@ export class SourceFile {
     try {
       const opened = await handle.stat({ bigint: true })
       if (!opened.isFile()) throw new SourceChanged('it is not a regular file any more')
-      if (opened.size !== BigInt(entry.size)) throw new SourceChanged(`its size changed from ${entry.size} to ${opened.size} bytes`)
+      if (opened.size !== BigInt(entry.size))
+        throw new SourceChanged(`its size changed from ${entry.size} to ${opened.size} bytes`)
       return new SourceFile(handle, opened)
     } catch (error) {
       await handle.close()

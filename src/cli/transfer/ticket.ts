@@ -53,7 +53,9 @@ export const formatTransferTicket = ({ secret, endpoint }: TransferTicket): stri
  */
 export const parseTransferTicket = (text: string): TransferTicket => {
   if (!text.startsWith(transferPrefix)) {
-    const hint = text.startsWith(endpointPrefix) ? '; this is an endpoint ticket, of "anypath listen" or another program' : ''
+    const hint = text.startsWith(endpointPrefix)
+      ? '; this is an endpoint ticket, of "anypath listen" or another program'
+      : ''
     throw invalid(`a transfer ticket begins with "${transferPrefix}"${hint}`)
   }
   if (text.length > maxTransferText) throw invalid(`a transfer ticket of ${text.length} characters is too long`)
