@@ -28,6 +28,19 @@ fn every_target_has_a_corpus_and_survives_it() {
 }
 
 #[test]
+fn every_target_has_a_binary_and_every_corpus_a_target() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut names: Vec<_> = TARGETS.iter().map(|(name, _)| name.to_string()).collect();
+    names.sort();
+    assert_eq!(file_stems(&folder.join("corpus")), names);
+    assert_eq!(file_stems(&folder.join("fuzz_targets")), names);
+    let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("the manifest");
+    for name in names {
+        assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")));
+    }
+}
+
+#[test]
 fn every_target_survives_mutated_and_random_cases() {
     let cases = setting("ANYPATH_FUZZ_CASES", DEFAULT_CASES);
     let seed = setting("ANYPATH_FUZZ_SEED", DEFAULT_SEED);
@@ -71,6 +84,19 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
     paths.sort();
     let read = |path| fs::read(path).expect("a readable seed");
     paths.iter().map(read).collect()
+}
+
+/// The names of the files and folders in `folder` without extensions, sorted.
+fn file_stems(folder: &Path) -> Vec<String> {
+    let stem = |entry: std::io::Result<fs::DirEntry>| {
+        let path = entry.expect("a readable folder").path();
+        let stem = path.file_stem().expect("a file name");
+        stem.to_string_lossy().into_owned()
+    };
+    let entries = fs::read_dir(folder).expect("a folder");
+    let mut stems: Vec<_> = entries.map(stem).collect();
+    stems.sort();
+    stems
 }
 
 fn setting(name: &str, default: u64) -> u64 {
