@@ -36,6 +36,8 @@ export interface DialRequest {
  */
 export class Core {
   readonly addresses = new AddressCodec()
+  /** Called once, from within the call that panicked; it must not call back. */
+  onPanic: ((error: AnypathError) => void) | undefined
   readonly #glue: CoreGlue
   readonly #raw: RawCore
   readonly #memory: CoreMemory
@@ -309,8 +311,10 @@ export class Core {
     try {
       return use(this.#raw)
     } catch (thrown) {
-      this.#failure = this.#panicError(thrown)
-      throw this.#failure
+      const error = this.#panicError(thrown)
+      this.#failure = error
+      this.onPanic?.(error)
+      throw error
     }
   }
 

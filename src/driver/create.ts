@@ -1,7 +1,12 @@
-import type { CoreProgram } from '../core/load.js'
+import { type CoreConfig, encodeConfig } from '../core/config.js'
+import { Core } from '../core/core.js'
+import { type CoreProgram, compileCore } from '../core/load.js'
 import type { Transport } from '../transport/transport.js'
-import type { Clock } from './clock.js'
+import { Carriers } from './carriers.js'
+import { type Clock, systemClock } from './clock.js'
+import { Driver } from './driver.js'
 import type { Engine } from './engine.js'
+import { LOG_LEVELS } from './names.js'
 
 /** Levels of log records, the least talkative first. */
 export type EngineLogLevel = 'error' | 'warn' | 'info' | 'debug' | 'trace'
@@ -44,6 +49,27 @@ export interface EngineLimits {
   readonly maxMtuBytes: number
 }
 
+/** What a limit is when it is left out. */
+export const DEFAULT_LIMITS: EngineLimits = {
+  maxConnections: 100_000,
+  maxConnectionsPerRemote: 64,
+  maxConnectionsPerAddress: 1024,
+  maxHandshakes: 1024,
+  retryAbove: 128,
+  handshakeTimeoutMs: 10_000,
+  idleTimeoutMs: 120_000,
+  keepAliveMs: 5_000,
+  streamReceiveWindowBytes: 1_250_000,
+  receiveWindowBytes: 8_000_000,
+  sendWindowBytes: 8_000_000,
+  maxBidirectionalStreams: 1024,
+  maxUnidirectionalStreams: 1024,
+  datagramReceiveBufferBytes: 1_048_576,
+  datagramSendBufferBytes: 1_048_576,
+  initialMtuBytes: 1200,
+  maxMtuBytes: 1452,
+}
+
 /** Everything that an engine is made of. */
 export interface EngineOptions {
   /** Ed25519 seed, 32 bytes. */
@@ -83,5 +109,39 @@ export interface EngineOptions {
  * @throws AnypathError `InvalidConfig`, `InvalidKey`, `AddressInUse` or `TransportFailed`; nothing stays open then.
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-  throw new Error(`not connected yet: ${options.transports.length}`)
+  const clock = options.clock ?? systemClock()
+  const module = await compileCore(options.core)
+  const core = new Core(module, options.core.createGlue(), encodeConfig(coreConfig(options, clock)), () => clock.now())
+  const carriers = new Carriers(core, options.transports)
+  const driver = new Driver({ core, carriers, clock, observers: { log: options.log, qlog: options.qlog } })
+  try {
+    await driver.start()
+  } catch (thrown) {
+    core.close()
+    throw thrown
+  }
+  return driver
+}
+
+function coreConfig(options: EngineOptions, clock: Clock): CoreConfig {
+  const random = options.randomBytes ?? ((length: number) => crypto.getRandomValues(new Uint8Array(length)))
+  return {
+    secretKey: options.secretKey,
+    seed: random(32),
+    tokenKey: random(32),
+    // The core's clock counts from where `now` is zero.
+    epochMs: clock.epochMs() - clock.now(),
+    flags: {
+      accept: options.accept ?? true,
+      askBeforeHandshake: options.askBeforeHandshake ?? false,
+      earlyData: options.earlyData ?? false,
+      qlog: options.qlog !== undefined,
+      discoverMtu: options.transports.some(({ discoversMtu }) => discoversMtu),
+      classicalOnly: options.classicalOnly ?? false,
+    },
+    logLevel: options.log ? LOG_LEVELS.indexOf(options.logLevel ?? 'info') + 1 : 0,
+    congestion: options.congestion ?? 'cubic',
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    alpns: options.alpns,
+  }
 }

@@ -7,9 +7,7 @@ const HEADERS_BYTES = 48
 /** Every QUIC path carries this (RFC 9000 section 14). */
 const SMALLEST_PACKET_BYTES = 1200
 
-interface NamedInterface extends NetworkInterfaceInfo {
-  readonly name: string
-}
+type NamedInterface = NetworkInterfaceInfo & { readonly name: string }
 
 /**
  * The addresses under which a socket bound to an unspecified address is reached.

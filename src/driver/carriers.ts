@@ -1,0 +1,119 @@
+import type { Core } from '../core/core.js'
+import type { AnypathError } from '../errors/index.js'
+import { createError } from '../errors/index.js'
+import type { Transport, TransportAddress } from '../transport/transport.js'
+import type { EngineAddress } from './engine.js'
+
+export interface CarrierEvents {
+  /** A packet or room for packets came: something is to do soon. */
+  readonly ready: () => void
+  readonly changed: () => void
+  readonly failed: (cause: Error) => void
+}
+
+/** The transports of one engine under the ids that the core knows them by. */
+export class Carriers {
+  readonly #core: Core
+  readonly #byId = new Map<number, Transport>()
+  #malformed = 0
+
+  constructor(core: Core, transports: readonly Transport[]) {
+    this.#core = core
+    // Carrier 0 is real UDP on the main socket; everything else has virtual addresses in the core.
+    const main = transports.find(({ kind }) => kind === 'udp')
+    let next = 1
+    for (const transport of transports) this.#byId.set(transport === main ? 0 : next++, transport)
+  }
+
+  /** Opens all of them and tells the core; when one fails, those that are open are closed again. */
+  async start(events: CarrierEvents): Promise<void> {
+    try {
+      for (const [id, transport] of this.#byId) await this.#startOne(id, transport, events)
+    } catch (thrown) {
+      await this.close()
+      throw thrown
+    }
+  }
+
+  async #startOne(id: number, transport: Transport, events: CarrierEvents): Promise<void> {
+    await transport.start({
+      receive: (host, port, data, ecn) => {
+        this.#receive(id, host, port, data, ecn)
+        events.ready()
+      },
+      writable: events.ready,
+      changed: events.changed,
+      failed: (cause) => {
+        this.#byId.delete(id)
+        events.failed(cause)
+      },
+    })
+    this.#core.setCarrier(id, transport.kind, transport.maxPacketBytes)
+  }
+
+  /** Sends packets by a carrier; those for one that is gone are lost, as they would be on the way. */
+  send(id: number, address: TransportAddress, packets: Uint8Array<ArrayBuffer>, segmentBytes: number): void {
+    this.#byId.get(id)?.send(address, packets, segmentBytes)
+  }
+
+  /** What the least busy carrier takes: a full one drops what is beyond its queue, and must not hold up the others. */
+  get writableBytes(): number {
+    let most = 0
+    for (const transport of this.#byId.values()) most = Math.max(most, transport.writableBytes)
+    return most
+  }
+
+  /** Whether a carrier still reads the packets of the last drain. */
+  get queued(): boolean {
+    for (const transport of this.#byId.values()) if (transport.queuedBytes > 0) return true
+    return false
+  }
+
+  get size(): number {
+    return this.#byId.size
+  }
+
+  kind(id: number): 'udp' | 'memory' {
+    return this.#byId.get(id)?.kind ?? 'udp'
+  }
+
+  localAddresses(): EngineAddress[] {
+    return [...this.#byId].flatMap(([carrier, transport]) =>
+      transport.localAddresses().map(({ host, port }) => ({ carrier, transport: transport.kind, host, port })),
+    )
+  }
+
+  /** Drop counts of all carriers by cause. */
+  drops(): Record<string, number> {
+    const sum: Record<string, number> = this.#malformed > 0 ? { malformed: this.#malformed } : {}
+    for (const { drops } of this.#byId.values()) {
+      for (const [cause, count] of Object.entries(drops)) sum[cause] = (sum[cause] ?? 0) + count
+    }
+    return sum
+  }
+
+  async close(): Promise<void> {
+    const transports = [...this.#byId.values()]
+    this.#byId.clear()
+    await Promise.all(transports.map((transport) => transport.close()))
+  }
+
+  #receive(id: number, host: string, port: number, data: Uint8Array, ecn: number): void {
+    const address = this.#core.addresses.encode(host, port)
+    if (address === undefined || !this.#push(id, address, data, ecn)) this.#malformed += 1
+  }
+
+  #push(id: number, address: Uint8Array, data: Uint8Array, ecn: number): boolean {
+    try {
+      return this.#core.pushDatagram(id, address, ecn, data)
+    } catch {
+      // The core has panicked, which its owner was told; a transport must not see it.
+      return false
+    }
+  }
+}
+
+/** The error when the last carrier is gone. */
+export function carriersLost(cause: Error): AnypathError {
+  return createError('TransportFailed', cause.message, { cause })
+}

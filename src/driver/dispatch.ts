@@ -1,0 +1,167 @@
+import type { SocketAddress } from '../core/address.js'
+import type { ClosedRecord, ConnectedRecord, OutputSink, PathRecord } from '../core/records.js'
+import type { Carriers } from './carriers.js'
+import type { EngineLogLevel } from './create.js'
+import type { EngineEvent } from './engine.js'
+import { closedError } from './errors.js'
+import { causeName, closerName, connectedInfo, LOG_LEVELS, pathChangeName, pathInfo, stateName } from './names.js'
+import type { Streams } from './streams.js'
+
+/** Where log and qlog records go; what is left out is not produced. */
+export interface Observers {
+  readonly log?: ((level: EngineLogLevel, target: string, message: string) => void) | undefined
+  readonly qlog?: ((connectionId: number, bytes: Uint8Array<ArrayBuffer>) => void) | undefined
+}
+
+/**
+ * Sorts the core's output: packets go to their carrier at once, what lets a read or write go on is noted for `settle`, and
+ * everything that the API hears of is queued for `emit`.
+ */
+export class Dispatch implements OutputSink {
+  readonly #carriers: Carriers
+  readonly #streams: Streams
+  readonly #observers: Observers
+  #listener: ((event: EngineEvent) => void) | undefined
+  /** Connection and stream in turn. */
+  #readable: number[] = []
+  #writable: number[] = []
+  /** Connection and direction in turn. */
+  #openable: number[] = []
+  #closed: { readonly connection: number; readonly record: ClosedRecord }[] = []
+  #drained: number[] = []
+  #events: EngineEvent[] = []
+
+  constructor(carriers: Carriers, streams: Streams, observers: Observers) {
+    this.#carriers = carriers
+    this.#streams = streams
+    this.#observers = observers
+  }
+
+  listen(listener: (event: EngineEvent) => void): void {
+    this.#listener = listener
+  }
+
+  /** Adds an event of the driver's own. */
+  push(event: EngineEvent): void {
+    this.#events.push(event)
+  }
+
+  /** Goes on with what waits. Reads come before closes, so that data that came before a close is not lost. */
+  settle(): void {
+    const [readable, writable, openable, closed, drained] = [this.#readable, this.#writable, this.#openable, this.#closed, this.#drained]
+    if (readable.length > 0) this.#readable = []
+    for (let at = 0; at < readable.length; at += 2) this.#streams.readable(readable[at] ?? 0, readable[at + 1] ?? 0)
+    if (writable.length > 0) this.#writable = []
+    for (let at = 0; at < writable.length; at += 2) this.#streams.writable(writable[at] ?? 0, writable[at + 1] ?? 0)
+    if (openable.length > 0) this.#openable = []
+    for (let at = 0; at < openable.length; at += 2) this.#streams.streamsAvailable(openable[at] ?? 0, openable[at + 1] === 1)
+    if (closed.length > 0) this.#closed = []
+    for (const { connection, record } of closed) this.#streams.close(connection, closedError(record))
+    if (drained.length > 0) this.#drained = []
+    for (const connection of drained) this.#streams.delete(connection)
+  }
+
+  /** Hands out the queued events in order. A listener that throws is logged and harms nobody. */
+  emit(): void {
+    if (this.#events.length === 0) return
+    const events = this.#events
+    this.#events = []
+    const listener = this.#listener
+    if (!listener) return
+    for (const event of events) {
+      try {
+        listener(event)
+      } catch (thrown) {
+        this.#observe(() => this.#observers.log?.('error', 'anypath::driver', `a listener of '${event.type}' threw: ${textOf(thrown)}`))
+      }
+    }
+  }
+
+  transmit(carrier: number, address: SocketAddress, packets: Uint8Array<ArrayBuffer>, segmentBytes: number): void {
+    this.#carriers.send(carrier, address, packets, segmentBytes)
+  }
+
+  connected(connectionId: number, record: ConnectedRecord): void {
+    this.#streams.add(connectionId)
+    this.#events.push({ type: 'connected', connectionId, info: connectedInfo(record, this.#carriers) })
+  }
+
+  closed(connectionId: number, record: ClosedRecord): void {
+    this.#closed.push({ connection: connectionId, record })
+    const { code, wireCode, reason } = record
+    this.#events.push({ type: 'closed', connectionId, code, by: closerName(record.by), wireCode, reason })
+  }
+
+  streamOpened(connectionId: number, streamId: number, bidirectional: boolean): void {
+    this.#events.push({ type: 'stream', connectionId, streamId, bidirectional })
+  }
+
+  readable(connection: number, stream: number): void {
+    this.#readable.push(connection, stream)
+  }
+
+  writable(connection: number, stream: number): void {
+    this.#writable.push(connection, stream)
+  }
+
+  streamFinished(connection: number, stream: number): void {
+    this.#streams.finished(connection, stream)
+  }
+
+  streamStopped(connectionId: number, streamId: number, code: number): void {
+    this.#streams.stopped(connectionId, streamId, code)
+    this.#events.push({ type: 'stopped', connectionId, streamId, code })
+  }
+
+  streamsAvailable(connection: number, bidirectional: boolean): void {
+    this.#openable.push(connection, bidirectional ? 1 : 0)
+  }
+
+  datagram(connectionId: number, bytes: Uint8Array<ArrayBuffer>): void {
+    this.#events.push({ type: 'datagram', connectionId, bytes })
+  }
+
+  /** Nobody waits for this: a datagram that does not fit pushes the oldest one out. */
+  datagramsUnblocked(): void {}
+
+  path(connectionId: number, event: number, path: PathRecord): void {
+    this.#events.push({ type: 'path', connectionId, change: pathChangeName(event), path: pathInfo(path, this.#carriers) })
+  }
+
+  state(connectionId: number, from: number, to: number, cause: number, elapsedMs: number): void {
+    const transition = { from: stateName(from), to: stateName(to), cause: causeName(cause), elapsedMs }
+    this.#events.push({ type: 'state', connectionId, ...transition })
+  }
+
+  incoming(incomingId: number, { host, port }: SocketAddress, validated: boolean): void {
+    this.#events.push({ type: 'incoming', incomingId, host, port, validated })
+  }
+
+  log(level: number, target: string, message: string): void {
+    this.#observe(() => this.#observers.log?.(LOG_LEVELS[level - 1] ?? 'error', target, message))
+  }
+
+  qlog(connection: number, bytes: Uint8Array<ArrayBuffer>): void {
+    this.#observe(() => this.#observers.qlog?.(connection, bytes))
+  }
+
+  earlyData(connectionId: number, accepted: boolean): void {
+    this.#events.push({ type: 'early-data', connectionId, accepted })
+  }
+
+  drained(connectionId: number): void {
+    this.#drained.push(connectionId)
+    this.#events.push({ type: 'drained', connectionId })
+  }
+
+  /** Observers are the application's: what they throw must not stop the loop, and there is nobody left to tell. */
+  #observe(call: () => void): void {
+    try {
+      call()
+    } catch {}
+  }
+}
+
+function textOf(thrown: unknown): string {
+  return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
+}

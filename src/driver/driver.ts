@@ -1,0 +1,204 @@
+import { type Core, CoreRefusal } from '../core/core.js'
+import { type AnypathError, createError } from '../errors/index.js'
+import { type Carriers, carriersLost } from './carriers.js'
+import type { Clock } from './clock.js'
+import { Dispatch, type Observers } from './dispatch.js'
+import type {
+  Admission,
+  ConnectionStats,
+  ConnectRequest,
+  Engine,
+  EngineAddress,
+  EngineEvent,
+  PeerStats,
+  TicketParts,
+} from './engine.js'
+import { forgottenError, refusalError } from './errors.js'
+import { EventLoop } from './loop.js'
+import { ADMISSIONS, connectionStats } from './names.js'
+import { Streams } from './streams.js'
+
+/** What a driver is put together from; `createEngine` does it. */
+export interface DriverParts {
+  readonly core: Core
+  readonly carriers: Carriers
+  readonly clock: Clock
+  readonly observers: Observers
+}
+
+/**
+ * The only caller of the core: commands go straight in and ask for a turn of the event loop, which brings out what they caused.
+ */
+export class Driver implements Engine {
+  readonly endpointId: Uint8Array<ArrayBuffer>
+  readonly #core: Core
+  readonly #carriers: Carriers
+  readonly #clock: Clock
+  readonly #streams: Streams
+  readonly #dispatch: Dispatch
+  readonly #loop: EventLoop
+  #failure: AnypathError | undefined
+  #closing: Promise<void> | undefined
+
+  constructor({ core, carriers, clock, observers }: DriverParts) {
+    this.#core = core
+    this.#carriers = carriers
+    this.#clock = clock
+    this.#streams = new Streams(core)
+    this.#dispatch = new Dispatch(carriers, this.#streams, observers)
+    this.#loop = new EventLoop(clock, core, carriers, this.#dispatch, this.#dispatch)
+    this.endpointId = core.endpointId()
+    core.onPanic = (error) => clock.setImmediate(() => this.#fail(error))
+  }
+
+  /** Opens the carriers. */
+  start(): Promise<void> {
+    return this.#carriers.start({
+      ready: this.#loop.schedule,
+      changed: () => this.networkChanged(),
+      failed: (cause) => this.#carrierFailed(cause),
+    })
+  }
+
+  onEvent(listener: (event: EngineEvent) => void): void {
+    this.#dispatch.listen(listener)
+  }
+
+  async localAddresses(): Promise<EngineAddress[]> {
+    return this.#carriers.localAddresses()
+  }
+
+  async connect(request: ConnectRequest): Promise<number> {
+    const connection = this.#command(() => this.#core.connect(request))
+    this.#streams.add(connection)
+    return connection
+  }
+
+  admit(incomingId: number, decision: Admission): void {
+    this.#tell(() => this.#core.admit(incomingId, ADMISSIONS.indexOf(decision)))
+  }
+
+  openStream(connectionId: number, bidirectional: boolean): Promise<number> {
+    this.#loop.schedule()
+    return this.#streams.open(connectionId, bidirectional)
+  }
+
+  read(connectionId: number, streamId: number, maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null> {
+    this.#loop.schedule()
+    return this.#streams.read(connectionId, streamId, maxBytes)
+  }
+
+  write(connectionId: number, streamId: number, bytes: Uint8Array): Promise<void> {
+    this.#loop.schedule()
+    return this.#streams.write(connectionId, streamId, bytes)
+  }
+
+  finish(connectionId: number, streamId: number): Promise<void> {
+    this.#loop.schedule()
+    return this.#streams.finish(connectionId, streamId)
+  }
+
+  reset(connectionId: number, streamId: number, code: number): void {
+    this.#tell(() => this.#streams.reset(connectionId, streamId, code))
+  }
+
+  stop(connectionId: number, streamId: number, code: number): void {
+    this.#tell(() => this.#streams.stop(connectionId, streamId, code))
+  }
+
+  setPriority(connectionId: number, streamId: number, priority: number): void {
+    this.#tell(() => this.#core.setPriority(connectionId, streamId, priority))
+  }
+
+  async sendDatagram(connectionId: number, bytes: Uint8Array): Promise<void> {
+    const refusal = this.#command(() => this.#core.sendDatagram(connectionId, bytes))
+    if (refusal instanceof CoreRefusal) throw refusalError(refusal)
+  }
+
+  async maxDatagramBytes(connectionId: number): Promise<number> {
+    return this.#core.maxDatagramBytes(connectionId)
+  }
+
+  closeConnection(connectionId: number, code: number, reason: string): void {
+    this.#tell(() => this.#core.closeConnection(connectionId, code, reason))
+  }
+
+  async connectionStats(connectionId: number): Promise<ConnectionStats> {
+    const record = this.#core.connectionStats(connectionId)
+    if (!record) throw forgottenError()
+    return connectionStats(record, this.#carriers)
+  }
+
+  async peerStats(): Promise<PeerStats> {
+    return { ...this.#core.peerStats(), transportDrops: this.#carriers.drops() }
+  }
+
+  ping(connectionId: number): void {
+    this.#tell(() => this.#core.ping(connectionId))
+  }
+
+  keyUpdate(connectionId: number): void {
+    this.#tell(() => this.#core.keyUpdate(connectionId))
+  }
+
+  networkChanged(): void {
+    this.#tell(() => this.#core.networkChanged())
+  }
+
+  async parseTicket(text: string): Promise<TicketParts> {
+    return this.#core.parseTicket(text)
+  }
+
+  async formatTicket(parts: TicketParts): Promise<string> {
+    return this.#core.formatTicket(parts)
+  }
+
+  close(code: number, reason: string, timeoutMs: number): Promise<void> {
+    this.#closing ??= this.#shutDown(code, reason, timeoutMs)
+    return this.#closing
+  }
+
+  async #shutDown(code: number, reason: string, timeoutMs: number): Promise<void> {
+    if (!this.#failure) {
+      this.#tell(() => this.#core.shutdown(code, reason))
+      await this.#loop.quiet(timeoutMs)
+    }
+    await this.#release(createError('PeerClosed', 'the peer is closed'))
+  }
+
+  async #release(error: AnypathError): Promise<void> {
+    this.#loop.stop()
+    this.#streams.closeAll(error)
+    this.#core.close()
+    await this.#carriers.close()
+  }
+
+  /** A call whose result matters to the caller, and after which there is something to do. */
+  #command<Result>(call: () => Result): Result {
+    this.#loop.schedule()
+    return call()
+  }
+
+  /** A call that nobody waits for: on a closed peer it does nothing, and a panic is reported as an event. */
+  #tell(call: () => void): void {
+    this.#loop.schedule()
+    try {
+      call()
+    } catch {
+      // The core is closed or has panicked; both are known, and reported where they happen.
+    }
+  }
+
+  #carrierFailed(cause: Error): void {
+    if (this.#carriers.size === 0) this.#clock.setImmediate(() => this.#fail(carriersLost(cause)))
+  }
+
+  /** The core or its last carrier is gone: everything that waits fails, everybody is told once. */
+  #fail(error: AnypathError): void {
+    if (this.#failure || this.#closing) return
+    this.#failure = error
+    this.#dispatch.push({ type: 'failed', message: error.message })
+    void this.#release(error)
+    this.#dispatch.emit()
+  }
+}

@@ -1,0 +1,112 @@
+import type { Core } from '../core/core.js'
+import type { OutputSink } from '../core/records.js'
+import type { Carriers } from './carriers.js'
+import type { Clock } from './clock.js'
+
+/** Bytes of packets produced in one turn: enough to spread a turn's cost, few enough to let input and timers in between. */
+const DRAIN_BYTES = 64 * 1024
+
+/** What happens after each drain. */
+export interface LoopActions {
+  /** Goes on with waiting reads and writes; may call the core. */
+  settle(): void
+  /** Hands out events; listeners may call anything. */
+  emit(): void
+}
+
+/**
+ * The one event loop of an engine: what came in is ingested in one go, the core is drained, packets leave, promises settle,
+ * events are emitted, and a timer is set for when the core wants to be drained next.
+ */
+export class EventLoop {
+  readonly #clock: Clock
+  readonly #core: Core
+  readonly #carriers: Carriers
+  readonly #sink: OutputSink
+  readonly #actions: LoopActions
+  #scheduled = false
+  #stopped = false
+  #timer: unknown
+  #timerAt = Number.POSITIVE_INFINITY
+  #quiet: (() => void)[] = []
+
+  constructor(clock: Clock, core: Core, carriers: Carriers, sink: OutputSink, actions: LoopActions) {
+    this.#clock = clock
+    this.#core = core
+    this.#carriers = carriers
+    this.#sink = sink
+    this.#actions = actions
+  }
+
+  /** Runs a turn soon; many calls until then make one turn. */
+  schedule = (): void => {
+    if (this.#scheduled || this.#stopped) return
+    this.#scheduled = true
+    this.#clock.setImmediate(this.#turn)
+  }
+
+  /** Resolves when the core has nothing to send now and the carriers have sent what they had, at most after `timeoutMs`. */
+  quiet(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.setTimeout(resolve, timeoutMs)
+      this.#quiet.push(() => {
+        this.#clock.clearTimeout(timer)
+        resolve()
+      })
+      this.schedule()
+    })
+  }
+
+  /** Ends it: no turn runs any more. */
+  stop(): void {
+    this.#stopped = true
+    this.#clearTimer()
+    for (const resolve of this.#quiet.splice(0)) resolve()
+  }
+
+  #turn = (): void => {
+    this.#scheduled = false
+    if (this.#stopped) return
+    try {
+      this.#drain()
+    } catch {
+      // The core has panicked; its owner was told by the core and stops this loop.
+      return
+    }
+    this.#actions.emit()
+  }
+
+  #drain(): void {
+    const writable = this.#carriers.writableBytes
+    this.#core.drain(Math.min(writable, DRAIN_BYTES), this.#sink)
+    const queued = this.#carriers.queued
+    if (queued) this.#core.releasePackets()
+    this.#actions.settle()
+    const wake = this.#core.nextWake()
+    const waiting = wake <= this.#clock.now()
+    // Without room nothing can be sent, so the next turn is the carrier's to ask for.
+    if (waiting && writable > 0) this.schedule()
+    else if (!waiting) this.#arm(wake)
+    if (!waiting && !queued && !this.#scheduled) for (const resolve of this.#quiet.splice(0)) resolve()
+  }
+
+  /** A timer that is set for earlier stays: it is cheaper to look again then than to move it in every turn. */
+  #arm(wake: number): void {
+    if (wake >= this.#timerAt || wake === Number.POSITIVE_INFINITY) return
+    this.#clearTimer()
+    this.#timerAt = wake
+    this.#timer = this.#clock.setTimeout(this.#expired, Math.ceil(wake - this.#clock.now()))
+  }
+
+  #expired = (): void => {
+    this.#timer = undefined
+    this.#timerAt = Number.POSITIVE_INFINITY
+    if (!this.#scheduled) this.#turn()
+  }
+
+  #clearTimer(): void {
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#timerAt = Number.POSITIVE_INFINITY
+  }
+}
