@@ -1,0 +1,365 @@
+import type { ConnectedInfo, Engine, EngineEvent, PathInfo, SessionState } from '../driver/engine.js'
+import { type AnypathError, createError, InternalError, InvalidArgumentError } from '../errors/index.js'
+import type { Logger } from '../observe/logger.js'
+import type { BidirectionalStream, StreamOptions } from './bidirectional-stream.js'
+import type { CloseEvent, CloseInfo, ConnectionEvents } from './connection-events.js'
+import { type ConnectionStats, connectionStats } from './connection-stats.js'
+import { Datagrams } from './datagrams.js'
+import { type Deferred, deferred } from './deferred.js'
+import { Emitter, type Listener } from './emitter.js'
+import { idToText } from './identity.js'
+import { IncomingStreams } from './incoming-streams.js'
+import { PathTable } from './path-table.js'
+import { ReceiveStream } from './receive-stream.js'
+import { SendStream } from './send-stream.js'
+import { type TlsInfo, tlsInfo } from './tls-names.js'
+
+const CLOSED_LOCALLY = 21
+const CLOSED_BY_PEER = 20
+const LARGEST_CLOSE_CODE = 0xffff_ffff
+
+/** @internal What a connection needs from its peer. */
+export interface ConnectionContext {
+  readonly engine: Engine
+  readonly logger: Logger | undefined
+  readonly now: () => number
+}
+
+/**
+ * An end-to-end encrypted QUIC connection with one remote peer. It implements the W3C WebTransport interface
+ * (https://www.w3.org/TR/webtransport/), so that code written for a WebTransport server works with a peer.
+ *
+ * It lives as long as its QUIC connection does, over whatever paths; `peer.session(id)` outlives it.
+ */
+export class Connection {
+  readonly #id: number
+  readonly #context: ConnectionContext
+  readonly #emitter: Emitter<ConnectionEvents>
+  readonly #paths = new PathTable()
+  readonly #sending = new Map<number, SendStream>()
+  readonly #ready: Deferred<void> = deferred()
+  readonly #closed: Deferred<CloseInfo> = deferred()
+  readonly #draining: Deferred<void> = deferred()
+  readonly #bidirectional: IncomingStreams<BidirectionalStream>
+  readonly #unidirectional: IncomingStreams<ReceiveStream>
+  readonly #datagrams: Datagrams
+  #incoming = false
+  #remoteId = ''
+  #alpn = ''
+  #usable: Deferred<void> | undefined
+  #state: SessionState = 'connecting'
+  #tls: TlsInfo = tlsInfo(0, 0, false)
+  #handshake: 'waiting' | 'early' | 'done' = 'waiting'
+  #earlyDataAccepted: boolean | undefined
+  #end: CloseEvent | undefined
+
+  /** @internal */
+  constructor(context: ConnectionContext, id: number) {
+    this.#id = id
+    this.#context = context
+    this.#emitter = new Emitter(context.logger)
+    this.#datagrams = new Datagrams(context.engine, id, context.now)
+    this.#bidirectional = new IncomingStreams((streamId) => this.#stream(streamId, 0))
+    this.#unidirectional = new IncomingStreams((streamId) => new ReceiveStream(context.engine, id, streamId))
+  }
+
+  /** Whether the remote dialled. */
+  get incoming(): boolean {
+    return this.#incoming
+  }
+
+  /**
+   * The remote's public key, 64 hexadecimal digits, as the handshake proved it. Empty on an incoming connection that is used before
+   * `ready` (early data only).
+   */
+  get remoteId(): string {
+    return this.#remoteId
+  }
+
+  /** The application protocol that both sides agreed on (RFC 7301). */
+  get alpn(): string {
+    return this.#alpn
+  }
+
+  /** The W3C interface's name for `alpn`. */
+  get protocol(): string {
+    return this.#alpn
+  }
+
+  /** The state of the session with the remote: `direct` when all is well, `recovering` when the remote fell silent. */
+  get state(): SessionState {
+    return this.#state
+  }
+
+  /** The open paths, the one that was opened first at the front. */
+  get paths(): readonly PathInfo[] {
+    return this.#paths.all()
+  }
+
+  /** The round-trip time, milliseconds, as the last event or `getStats` told it; 0 before `ready`. */
+  get rttMs(): number {
+    return this.#paths.rttMs
+  }
+
+  /** What the TLS handshake negotiated. */
+  get tls(): TlsInfo {
+    return this.#tls
+  }
+
+  /** Whether the remote took the early data; `undefined` when none was offered, and until it has answered. */
+  get earlyDataAccepted(): boolean | undefined {
+    return this.#earlyDataAccepted
+  }
+
+  /** Resolves when the remote is authenticated. Rejects with what went wrong when that never happens. */
+  get ready(): Promise<void> {
+    return this.#ready.promise
+  }
+
+  /**
+   * Resolves when either application closed the connection, with its code and reason. Rejects with the error that ended it otherwise:
+   * `IdleTimeoutError`, `PeerRestartedError`, `TransportClosedByPeerError`, `ProtocolViolationError`, `InternalError`.
+   */
+  get closed(): Promise<CloseInfo> {
+    return this.#closed.promise
+  }
+
+  /** Resolves when the connection begins to close. */
+  get draining(): Promise<void> {
+    return this.#draining.promise
+  }
+
+  /** `supports-unreliable` once connected: datagrams and streams. */
+  get reliability(): 'pending' | 'supports-unreliable' {
+    return this.#handshake === 'waiting' ? 'pending' : 'supports-unreliable'
+  }
+
+  /** Kept for the W3C interface: the congestion controller is chosen at `Peer.create`. */
+  get congestionControl(): 'default' {
+    return 'default'
+  }
+
+  get datagrams(): Datagrams {
+    return this.#datagrams
+  }
+
+  /** Bidirectional streams that the remote opened. */
+  get incomingBidirectionalStreams(): ReadableStream<BidirectionalStream> {
+    return this.#bidirectional.readable
+  }
+
+  /** Unidirectional streams that the remote opened. */
+  get incomingUnidirectionalStreams(): ReadableStream<ReceiveStream> {
+    return this.#unidirectional.readable
+  }
+
+  /**
+   * Opens a stream both ways. The remote learns of it with the first bytes.
+   *
+   * @throws StreamLimitError when the remote allows no more and `waitUntilAvailable` is false; otherwise the connection's error.
+   */
+  async createBidirectionalStream(options: StreamOptions = {}): Promise<BidirectionalStream> {
+    return this.#stream(await this.#open(true, options), options.sendOrder ?? 0)
+  }
+
+  /**
+   * Opens a stream to the remote. It learns of it with the first bytes.
+   *
+   * @throws StreamLimitError when the remote allows no more and `waitUntilAvailable` is false; otherwise the connection's error.
+   */
+  async createUnidirectionalStream(options: StreamOptions = {}): Promise<SendStream> {
+    return this.#sendStream(await this.#open(false, options), options.sendOrder ?? 0)
+  }
+
+  /** Measures now. Rejects with the connection's error when it is gone. */
+  async getStats(): Promise<ConnectionStats> {
+    if (this.#end !== undefined) throw this.#goneError(this.#end)
+    const stats = await this.#context.engine.connectionStats(this.#id)
+    this.#paths.measured(stats)
+    await this.#datagrams.refresh()
+    return connectionStats(stats, this.#tls, this.#datagrams.drops)
+  }
+
+  /** Sends a PING, so that the round-trip time is measured again (RFC 9000 section 19.2); `getStats` tells it. */
+  ping(): void {
+    this.#context.engine.ping(this.#id)
+  }
+
+  /** Changes the keys of both directions now (RFC 9001 section 6). They also change by themselves when they are due. */
+  updateKeys(): void {
+    this.#context.engine.keyUpdate(this.#id)
+  }
+
+  /**
+   * Closes the connection. What was not acknowledged is lost: `close()` the streams first and wait for that. Idempotent.
+   *
+   * @param info `closeCode` is a whole number up to 2^32 - 1 (default 0); `reason` is cut to 1,024 bytes of UTF-8 (default empty).
+   * @throws InvalidArgumentError when `closeCode` is not such a number.
+   */
+  close(info: Partial<CloseInfo> = {}): void {
+    const code = info.closeCode ?? 0
+    if (!Number.isInteger(code) || code < 0 || code > LARGEST_CLOSE_CODE) {
+      throw new InvalidArgumentError(`closeCode must be a whole number up to ${LARGEST_CLOSE_CODE}`)
+    }
+    if (this.#end === undefined) this.#context.engine.closeConnection(this.#id, code, cutText(info.reason ?? '', 1024))
+  }
+
+  /** Calls `listener` at each event of that name. What it throws is logged and harms nobody. */
+  on<K extends keyof ConnectionEvents>(type: K, listener: Listener<ConnectionEvents[K]>): void {
+    this.#emitter.on(type, listener)
+  }
+
+  /** Ends what `on` began. */
+  off<K extends keyof ConnectionEvents>(type: K, listener: Listener<ConnectionEvents[K]>): void {
+    this.#emitter.off(type, listener)
+  }
+
+  /** Closes the connection and waits until that is over. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close()
+    await this.closed.catch(() => {})
+  }
+
+  /** @internal Takes one event of this connection. */
+  handle(event: EngineEvent): void {
+    switch (event.type) {
+      case 'connected':
+        return this.#connected(event.info)
+      case 'stream':
+        return event.bidirectional ? this.#bidirectional.push(event.streamId) : this.#unidirectional.push(event.streamId)
+      case 'stopped':
+        return this.#sending.get(event.streamId)?.stopped(event.code)
+      case 'datagram':
+        return this.#datagrams.receive(event.bytes)
+      case 'path':
+        this.#paths.apply(event.change, event.path)
+        return this.#emitter.emit('path', { ...event.path, change: event.change })
+      case 'state': {
+        this.#state = event.to
+        const { from, to, cause, elapsedMs } = event
+        return this.#emitter.emit('state', { from, to, cause, elapsedMs })
+      }
+      case 'early-data':
+        this.#earlyDataAccepted = event.accepted
+        return
+      case 'closed':
+        return this.#close(event.code, event.by, event.wireCode, event.reason)
+      case 'failed':
+        return this.#finish({ closeCode: 0, reason: '', by: 'transport', error: new InternalError(event.message) })
+    }
+  }
+
+  /** @internal */
+  get id(): number {
+    return this.#id
+  }
+
+  /** @internal Whether it has been usable at all. */
+  get connected(): boolean {
+    return this.#handshake !== 'waiting'
+  }
+
+  /** @internal Says whom this side dialled. */
+  dialled(remoteId: string, alpn: string): void {
+    this.#remoteId = remoteId
+    this.#alpn = alpn
+  }
+
+  /** @internal Resolves when streams can be opened: with early data before `ready`. Rejects as `ready` does. */
+  get usable(): Promise<void> {
+    if (this.#usable === undefined) {
+      this.#usable = deferred()
+      this.#settleUsable()
+    }
+    return this.#usable.promise
+  }
+
+  /** @internal How it ended, once it has. */
+  get end(): CloseEvent | undefined {
+    return this.#end
+  }
+
+  #settleUsable(): void {
+    if (this.#end !== undefined) this.#usable?.reject(this.#goneError(this.#end))
+    else if (this.#handshake !== 'waiting') this.#usable?.resolve()
+  }
+
+  #connected(info: ConnectedInfo): void {
+    this.#incoming = info.incoming
+    this.#alpn = new TextDecoder().decode(info.alpn)
+    this.#paths.apply('established', info.path)
+    if (!info.early) {
+      this.#remoteId = idToText(info.remoteId)
+      this.#tls = tlsInfo(info.group, info.cipher, info.resumed)
+    }
+    this.#handshake = info.early ? 'early' : 'done'
+    this.#settleUsable()
+    // The getter `datagrams.maxDatagramSize` answers at once, so it has to be known when `ready` is.
+    void this.#datagrams.refresh().then(() => {
+      if (!info.early && this.#end === undefined) this.#ready.resolve()
+    })
+  }
+
+  #close(code: number, by: CloseEvent['by'], wireCode: number, reason: string): void {
+    if (code === CLOSED_LOCALLY || code === CLOSED_BY_PEER) return this.#finish({ closeCode: wireCode, reason, by })
+    const error = createError(code, reason, { closeCode: wireCode, reason })
+    this.#finish({ closeCode: wireCode, reason, by, error })
+  }
+
+  #finish(end: CloseEvent): void {
+    if (this.#end !== undefined) return
+    this.#end = end
+    this.#state = 'closed'
+    const error = this.#goneError(end)
+    this.#ready.reject(error)
+    this.#settleUsable()
+    for (const stream of [...this.#sending.values()]) stream.fail(error)
+    const how = end.error ?? 'closed'
+    this.#bidirectional.end(how)
+    this.#unidirectional.end(how)
+    this.#datagrams.end(how)
+    this.#draining.resolve()
+    if (end.error === undefined) this.#closed.resolve({ closeCode: end.closeCode, reason: end.reason })
+    else this.#closed.reject(end.error)
+    this.#emitter.emit('close', end)
+  }
+
+  #goneError(end: CloseEvent): AnypathError {
+    if (end.error !== undefined) return end.error
+    const { closeCode, reason } = end
+    const text = reason === '' ? `code ${closeCode}` : `code ${closeCode}: ${reason}`
+    return end.by === 'remote'
+      ? createError(CLOSED_BY_PEER, `the remote closed the connection (${text})`, { closeCode, reason })
+      : createError(CLOSED_LOCALLY, `the connection was closed here (${text})`, { closeCode, reason })
+  }
+
+  async #open(bidirectional: boolean, options: StreamOptions): Promise<number> {
+    if (this.#end !== undefined) throw this.#goneError(this.#end)
+    return this.#context.engine.openStream(this.#id, bidirectional, options.waitUntilAvailable ?? true)
+  }
+
+  #stream(streamId: number, sendOrder: number): BidirectionalStream {
+    const readable = new ReceiveStream(this.#context.engine, this.#id, streamId)
+    return { readable, writable: this.#sendStream(streamId, sendOrder) }
+  }
+
+  #sendStream(streamId: number, sendOrder: number): SendStream {
+    const stream = new SendStream(this.#context.engine, this.#id, streamId, sendOrder, this.#forget)
+    // Handed out after the end: what waits in it is readable, but nothing can be sent.
+    if (this.#end !== undefined) stream.fail(this.#goneError(this.#end))
+    else this.#sending.set(streamId, stream)
+    return stream
+  }
+
+  readonly #forget = (streamId: number): void => {
+    this.#sending.delete(streamId)
+  }
+}
+
+/** Cuts a text to a number of UTF-8 bytes without splitting a character. */
+function cutText(text: string, maxBytes: number): string {
+  const bytes = new TextEncoder().encode(text)
+  if (bytes.length <= maxBytes) return text
+  // A character that was cut in two is left out: `stream` makes the decoder wait for the rest of it.
+  return new TextDecoder().decode(bytes.subarray(0, maxBytes), { stream: true })
+}

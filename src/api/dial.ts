@@ -1,0 +1,119 @@
+import { encodeAlpn } from '../config/index.js'
+import type { Clock } from '../driver/clock.js'
+import type { ConnectRequest, Engine } from '../driver/engine.js'
+import { AbortedError, InvalidArgumentError, NoAddressError, NoRelayConfiguredError, UnreachableError } from '../errors/index.js'
+import type { Connection } from './connection.js'
+import type { ConnectionTable } from './connection-table.js'
+import { carriersOf, dialableAddresses, reachableAddresses } from './dial-address.js'
+import { idFromText, idToText, isId } from './identity.js'
+import type { ConnectOptions, DialTarget } from './peer-options.js'
+import { Ticket } from './ticket.js'
+
+interface Destination {
+  readonly remoteId: Uint8Array
+  readonly addresses: ConnectRequest['addresses']
+  /** Nothing but relays is known. */
+  readonly needsRelay: boolean
+}
+
+/** Dials, and resolves with a connection that is ready: or, with early data, usable. */
+export async function dial(
+  engine: Engine,
+  table: ConnectionTable,
+  clock: Clock,
+  target: Ticket | string | DialTarget,
+  options: ConnectOptions,
+): Promise<Connection> {
+  const { signal, timeoutMs, earlyData = false } = options
+  const alpn = alpnOf(options)
+  if (timeoutMs !== undefined && !(timeoutMs > 0)) throw new InvalidArgumentError('timeoutMs must be above 0')
+  const limit = new DialLimit(clock, signal, timeoutMs)
+  try {
+    const { remoteId, addresses, needsRelay } = await limit.bound(destinationOf(engine, target))
+    const starting = engine.connect({ remoteId, alpn, addresses, earlyData })
+    let connection: Connection | undefined
+    const adopted = starting.then((id) => {
+      connection = table.get(id)
+      connection.dialled(idToText(remoteId), options.alpn)
+      if (limit.exceeded) connection.close()
+      return connection
+    })
+    try {
+      const dialled = await limit.bound(adopted)
+      await limit.bound(earlyData ? dialled.usable : dialled.ready)
+      return dialled
+    } catch (thrown) {
+      connection?.close()
+      if (needsRelay && thrown instanceof NoAddressError) {
+        throw new NoRelayConfiguredError('this peer can only be reached over a relay, and none is configured')
+      }
+      throw thrown
+    }
+  } finally {
+    limit.lift()
+  }
+}
+
+function alpnOf(options: ConnectOptions): Uint8Array {
+  try {
+    return encodeAlpn('alpn', options.alpn)
+  } catch (thrown) {
+    throw new InvalidArgumentError(thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown })
+  }
+}
+
+async function destinationOf(engine: Engine, target: Ticket | string | DialTarget): Promise<Destination> {
+  if (typeof target === 'string') {
+    if (isId(target)) return { remoteId: idFromText(target), addresses: [], needsRelay: false }
+    return destinationOf(engine, new Ticket(target, await engine.parseTicket(target)))
+  }
+  if (target instanceof Ticket) {
+    const addresses = reachableAddresses(target.addresses, carriersOf(await engine.localAddresses()))
+    return { remoteId: target.parts.id, addresses, needsRelay: target.addresses.some(({ kind }) => kind === 'relay') }
+  }
+  const remoteId = idFromText(target.id)
+  const given = target.addresses ?? []
+  if (given.length === 0) return { remoteId, addresses: [], needsRelay: false }
+  return { remoteId, addresses: dialableAddresses(given, carriersOf(await engine.localAddresses())), needsRelay: false }
+}
+
+/** The caller's signal and time limit as one thing that a wait can lose against. */
+class DialLimit {
+  exceeded = false
+  readonly #clock: Clock
+  readonly #signal: AbortSignal | undefined
+  readonly #timer: unknown
+  readonly #error: Promise<never>
+  #reject!: (reason: Error) => void
+  readonly #onAbort = () => this.#exceed(new AbortedError('the dial was aborted', { cause: this.#signal?.reason }))
+
+  constructor(clock: Clock, signal: AbortSignal | undefined, timeoutMs: number | undefined) {
+    this.#clock = clock
+    this.#signal = signal
+    this.#error = new Promise((_, reject) => {
+      this.#reject = reject
+    })
+    this.#error.catch(() => {})
+    if (signal?.aborted) this.#onAbort()
+    else signal?.addEventListener('abort', this.#onAbort)
+    if (timeoutMs !== undefined) {
+      const timedOut = () => this.#exceed(new UnreachableError(`no answer within ${timeoutMs} ms`))
+      this.#timer = clock.setTimeout(timedOut, timeoutMs)
+    }
+  }
+
+  /** The promise, unless the limit comes first. */
+  bound<T>(promise: Promise<T>): Promise<T> {
+    return Promise.race([this.#error, promise])
+  }
+
+  lift(): void {
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer)
+  }
+
+  #exceed(error: Error): void {
+    this.exceeded = true
+    this.#reject(error)
+  }
+}

@@ -1,0 +1,90 @@
+import type { ConnectedInfo, Engine, EngineEvent } from '../../driver/engine.js'
+import type { Logger } from '../../observe/logger.js'
+import { idToText } from '../identity.js'
+import type { AcceptHooks } from '../peer-options.js'
+import { ForwardingEngine } from './forwarding.js'
+
+/** What a remote is told that an accept hook did not want. */
+const REFUSED = { code: 0, reason: 'refused' }
+
+/**
+ * Asks the application's accept hooks. What happens on an incoming connection is held back until its hook has decided, so that nothing
+ * behind this engine ever sees a connection that was not wanted.
+ */
+export class AcceptingEngine extends ForwardingEngine {
+  readonly #hooks: AcceptHooks
+  readonly #logger: Logger | undefined
+  /** The events of incoming connections that wait for the hook. */
+  readonly #undecided = new Map<number, EngineEvent[]>()
+  readonly #refused = new Set<number>()
+  #listener: (event: EngineEvent) => void = () => {}
+
+  constructor(inner: Engine, hooks: AcceptHooks, logger: Logger | undefined) {
+    super(inner)
+    this.#hooks = hooks
+    this.#logger = logger
+    inner.onEvent((event) => this.#handle(event))
+  }
+
+  override onEvent(listener: (event: EngineEvent) => void): void {
+    this.#listener = listener
+  }
+
+  #handle(event: EngineEvent): void {
+    if (event.type === 'incoming') {
+      void this.#admit(event.incomingId, { host: event.host, port: event.port, validated: event.validated })
+      return
+    }
+    if (event.type === 'failed' || this.#hooks.connection === undefined) return this.#listener(event)
+    const { connectionId } = event
+    if (this.#refused.has(connectionId)) {
+      if (event.type !== 'drained') return
+      this.#refused.delete(connectionId)
+      return this.#listener(event)
+    }
+    const held = this.#undecided.get(connectionId)
+    if (event.type === 'connected' && event.info.incoming) {
+      this.#undecided.set(connectionId, [...(held ?? []), event])
+      if (!event.info.early) void this.#decide(connectionId, event.info)
+    } else if (held === undefined) {
+      this.#listener(event)
+    } else {
+      held.push(event)
+    }
+  }
+
+  async #admit(incomingId: number, address: { host: string; port: number; validated: boolean }): Promise<void> {
+    try {
+      this.inner.admit(incomingId, (await this.#hooks.address?.(address)) ?? 'accept')
+    } catch (thrown) {
+      this.#report('address', thrown)
+      this.inner.admit(incomingId, 'refuse')
+    }
+  }
+
+  async #decide(connectionId: number, info: ConnectedInfo): Promise<void> {
+    const { host, port } = info.path
+    const peer = { remoteId: idToText(info.remoteId), alpn: new TextDecoder().decode(info.alpn), address: { host, port } }
+    let wanted = false
+    try {
+      wanted = (await this.#hooks.connection?.(peer)) ?? true
+    } catch (thrown) {
+      this.#report('connection', thrown)
+    }
+    const held = this.#undecided.get(connectionId) ?? []
+    this.#undecided.delete(connectionId)
+    if (wanted) {
+      for (const event of held) this.#listener(event)
+      return
+    }
+    const drained = held.find((event) => event.type === 'drained')
+    if (drained !== undefined) return this.#listener(drained)
+    this.#refused.add(connectionId)
+    this.inner.closeConnection(connectionId, REFUSED.code, REFUSED.reason)
+  }
+
+  #report(hook: string, thrown: unknown): void {
+    const error = thrown instanceof Error ? thrown.message : String(thrown)
+    this.#logger?.error('an accept hook failed, so it refuses', { hook, error })
+  }
+}

@@ -1,0 +1,21 @@
+export type { BidirectionalStream, StreamOptions } from './bidirectional-stream.js'
+export { Connection } from './connection.js'
+export type { CloseEvent, CloseInfo, ConnectionEvents, PathEvent, StateEvent } from './connection-events.js'
+export type { ConnectionStats } from './connection-stats.js'
+export { type DatagramDrops, Datagrams } from './datagrams.js'
+export { type AttachOptions, Peer, type PeerEvents } from './peer.js'
+export type {
+  AcceptHooks,
+  ConnectOptions,
+  DialAddress,
+  DialTarget,
+  IncomingAddress,
+  IncomingPeer,
+  PeerOptions,
+} from './peer-options.js'
+export type { EnginePort } from './port/messages.js'
+export { ReceiveStream, type ReceiveStreamStats } from './receive-stream.js'
+export { SendStream, type SendStreamStats } from './send-stream.js'
+export { Session, type SessionEvents } from './session.js'
+export { Ticket } from './ticket.js'
+export type { TlsInfo } from './tls-names.js'

@@ -1,0 +1,33 @@
+import type { ConnectionStats, PathInfo } from '../driver/engine.js'
+
+/** A connection's open paths, as its events and measurements tell them. */
+export class PathTable {
+  readonly #paths = new Map<number, PathInfo>()
+  #rttMs = 0
+
+  /** The round-trip time that was measured last, milliseconds. */
+  get rttMs(): number {
+    return this.#rttMs
+  }
+
+  all(): readonly PathInfo[] {
+    return [...this.#paths.values()]
+  }
+
+  apply(change: 'established' | 'closed' | 'migrated' | 'observed', path: PathInfo): void {
+    if (change === 'closed') {
+      this.#paths.delete(path.pathId)
+    } else if (change !== 'observed') {
+      // An observed address is this side's own, seen from there; it changes no path.
+      this.#paths.set(path.pathId, path)
+      if (path.rttMs > 0) this.#rttMs = path.rttMs
+    }
+  }
+
+  measured(stats: ConnectionStats): void {
+    this.#rttMs = stats.rttMs
+    for (const { pathId, kind, host, port, rttMs } of stats.paths) {
+      if (this.#paths.has(pathId)) this.#paths.set(pathId, { pathId, kind, host, port, rttMs })
+    }
+  }
+}

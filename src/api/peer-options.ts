@@ -1,0 +1,107 @@
+import type { Settings } from '../config/settings.js'
+import type { Discovery } from '../discovery/discovery.js'
+import type { Admission, EngineAddress } from '../driver/engine.js'
+import type { EngineOptions } from '../driver/create.js'
+import type { Logger } from '../observe/logger.js'
+import type { Meter, Tracer } from '../observe/opentelemetry.js'
+import type { QlogSink } from '../observe/qlog.js'
+
+/** Somebody who begins a handshake: only the address is known, and unless `validated` it may be forged. */
+export interface IncomingAddress {
+  readonly host: string
+  readonly port: number
+  /** Whether the address has proved that it receives what is sent to it (RFC 9000 section 8.1). */
+  readonly validated: boolean
+}
+
+/** Somebody who has finished the handshake. */
+export interface IncomingPeer {
+  /** The authenticated public key, 64 hexadecimal digits. */
+  readonly remoteId: string
+  readonly alpn: string
+  readonly address: { readonly host: string; readonly port: number }
+}
+
+/** Decides who may connect. A hook that throws or rejects refuses; what it threw is logged. */
+export interface AcceptHooks {
+  /**
+   * Asked before the handshake. `retry` makes the address prove itself first and asks again; `ignore` does not answer at all.
+   *
+   * @default accepts, and sends a Retry above `limits.retryAbove`
+   */
+  readonly address?: (address: IncomingAddress) => Admission | Promise<Admission>
+  /**
+   * Asked after the handshake; `false` closes the connection, and the application never sees it. With this hook early data waits for the
+   * handshake too.
+   *
+   * @default accepts
+   */
+  readonly connection?: (peer: IncomingPeer) => boolean | Promise<boolean>
+}
+
+/**
+ * The options of `Peer.create`. All have defaults. Everything that is not plain data is injected, lives beside the core, and is shared by
+ * nobody who was not given it.
+ */
+export interface PeerOptions extends Settings {
+  readonly accept?: AcceptHooks
+  /** Asked for the addresses of peers that are dialled without any. @default none: addresses come from tickets */
+  readonly discovery?: readonly Discovery[]
+  /** Gets what is worth telling. @default none */
+  readonly logger?: Logger
+  /** The least important records of the core that the logger gets. @default 'warn' */
+  readonly logLevel?: 'error' | 'warn' | 'info' | 'debug' | 'trace'
+  /** Gets the metrics that docs/api.md lists. @default none */
+  readonly meter?: Meter
+  /** Gets a span for each dial. @default none */
+  readonly tracer?: Tracer
+  /** Gets each connection's qlog; in Node a text names a folder to write `<connection>.sqlog` files into. @default none */
+  readonly qlog?: QlogSink | string
+  /** What moves datagrams, in carrier order. @default UDP in Node, nothing in a browser */
+  readonly transports?: EngineOptions['transports']
+  /** The WebAssembly core. @default the one of this package */
+  readonly core?: EngineOptions['core']
+  /** @default the platform's clock */
+  readonly clock?: NonNullable<EngineOptions['clock']>
+  /** Must be cryptographically secure outside of tests. @default `crypto.getRandomValues` */
+  readonly randomBytes?: (length: number) => Uint8Array
+}
+
+/** A socket address to dial. */
+export interface DialAddress {
+  readonly host: string
+  readonly port: number
+  /** @default 'udp' */
+  readonly transport?: EngineAddress['transport']
+  /** How long after the first address this one is tried, milliseconds. @default 0 */
+  readonly delayMs?: number
+}
+
+/** A peer to dial, by id, with the addresses that are known. */
+export interface DialTarget {
+  /** 64 hexadecimal digits. */
+  readonly id: string
+  /** @default none: discovery is asked */
+  readonly addresses?: readonly DialAddress[]
+}
+
+/** How a connection is dialled. */
+export interface ConnectOptions {
+  /** The application protocol (ALPN), 1 to 255 bytes. */
+  readonly alpn: string
+  /** Gives up when it fires, and frees everything: the call rejects with `AbortedError` and the signal's reason as `cause`. */
+  readonly signal?: AbortSignal
+  /** Gives up after this many milliseconds, with `UnreachableError`. @default `limits.handshakeTimeoutMs` */
+  readonly timeoutMs?: number
+  /**
+   * Uses early data (0-RTT) when this peer was connected to that remote before: the call resolves at once, streams may be opened before
+   * `ready`, and what they carry leaves with the first packets.
+   *
+   * **An attacker who records those packets can replay them**, so send only what may arrive twice, and wait for `ready` with the rest.
+   * When the remote does not take it (`earlyDataAccepted` is false), streams that were opened before `ready` fail and have to be opened
+   * again. Both peers need `earlyData: true` in their own options.
+   *
+   * @default false
+   */
+  readonly earlyData?: boolean
+}

@@ -1,0 +1,273 @@
+import { DEFAULT_LIMITS } from '../config/index.js'
+import { type Clock, systemClock } from '../driver/clock.js'
+import type { Engine, EngineEvent, PeerStats } from '../driver/engine.js'
+import { InternalError, InvalidArgumentError, PeerClosedError } from '../errors/index.js'
+import type { Logger } from '../observe/logger.js'
+import { BoundedQueue } from './bounded-queue.js'
+import type { Connection } from './connection.js'
+import type { CloseInfo, StateEvent } from './connection-events.js'
+import { ConnectionTable } from './connection-table.js'
+import { dial } from './dial.js'
+import { Emitter, type Listener } from './emitter.js'
+import { idFromText, idToText } from './identity.js'
+import type { ConnectOptions, DialTarget, PeerOptions } from './peer-options.js'
+import type { Platform } from './platform.js'
+import { attachEngine } from './port/attach.js'
+import type { EnginePort } from './port/messages.js'
+import { type EngineServer, serveEngine } from './port/serve.js'
+import type { Session } from './session.js'
+import { SessionTable } from './session-table.js'
+import { startEngine } from './start-engine.js'
+import { Ticket } from './ticket.js'
+
+const CLOSE_TIMEOUT_MS = 3000
+
+/** The events of a `Peer` by name. */
+export type PeerEvents = {
+  /** A connection was authenticated, dialled by either side. */
+  connection: Connection
+  /** The state of the session with a remote changed. */
+  state: StateEvent & { readonly remoteId: string }
+  /** The peer is closed; with an error when its core failed. */
+  close: { readonly error?: InternalError }
+}
+
+/** What the attached side of a port may choose: everything else lives beside the core. */
+export interface AttachOptions {
+  readonly logger?: Logger
+  /** Accepted connections that wait in `peer.incoming`; further ones are closed. @default 256 */
+  readonly incomingBacklog?: number
+}
+
+interface PeerParts {
+  readonly engine: Engine
+  readonly clock: Clock
+  readonly logger: Logger | undefined
+  readonly incomingBacklog: number
+}
+
+/**
+ * One peer: a key, the sockets it is reached at, and its connections. Two peers share nothing but code.
+ *
+ * ```ts
+ * const peer = await Peer.create({ alpns: ['chat/1'] })
+ * const connection = await peer.connect(ticket, { alpn: 'chat/1' })
+ * ```
+ */
+export class Peer {
+  /** @internal What this build runs on; the entries set it. */
+  static readonly platform: Platform | undefined = undefined
+
+  /** This peer's public key, 64 hexadecimal digits. */
+  readonly id: string
+  readonly #parts: PeerParts
+  readonly #table: ConnectionTable
+  readonly #sessions: SessionTable
+  readonly #incoming: BoundedQueue<Connection>
+  readonly #emitter: Emitter<PeerEvents>
+  #server: EngineServer | undefined
+  #closing: Promise<void> | undefined
+  #failure: InternalError | undefined
+
+  protected constructor(parts: PeerParts) {
+    this.#parts = parts
+    this.id = idToText(parts.engine.endpointId)
+    this.#emitter = new Emitter(parts.logger)
+    this.#incoming = new BoundedQueue(parts.incomingBacklog)
+    const { engine, logger, clock } = parts
+    this.#table = new ConnectionTable({ engine, logger, now: () => clock.now() }, this.#observer())
+    this.#sessions = new SessionTable({ logger, dial: (target, options) => this.connect(target, options) })
+    engine.onEvent((event) => this.#handle(event))
+  }
+
+  /**
+   * Starts a peer. All options have defaults.
+   *
+   * @throws InvalidConfigError naming the field.
+   * @throws AddressInUseError when the UDP port is taken; TransportFailedError when the socket can't be opened otherwise.
+   */
+  static async create(options: PeerOptions = {}): Promise<Peer> {
+    if (this.platform === undefined) throw new InternalError('this build of anypath has no platform')
+    const { engine, incomingBacklog } = await startEngine(options, this.platform)
+    return new this({ engine, incomingBacklog, logger: options.logger, clock: options.clock ?? systemClock() })
+  }
+
+  /**
+   * Uses a peer that runs on the other side of a `MessagePort`, for example in a worker, where `peer.serve(port)` was called. What was
+   * injected there works there; everything else is the same.
+   *
+   * @throws PeerClosedError when the other side is closed.
+   */
+  static async attach(port: EnginePort, options: AttachOptions = {}): Promise<Peer> {
+    const engine = await attachEngine(port)
+    const incomingBacklog = options.incomingBacklog ?? DEFAULT_LIMITS.incomingBacklog
+    return new this({ engine, incomingBacklog, logger: options.logger, clock: systemClock() })
+  }
+
+  /**
+   * Gives this peer to the other side of a `MessagePort`, where `Peer.attach(port)` takes it. From then on connections belong there; here
+   * `stats()` and `close()` still work. When the other side goes away, its connections are closed.
+   *
+   * @throws InvalidArgumentError when this peer has connections, or was given away before.
+   */
+  serve(port: EnginePort): void {
+    this.#assertOpen()
+    if (this.#server !== undefined) throw new InvalidArgumentError('this peer is served to a port already')
+    if (this.#table.size > 0) throw new InvalidArgumentError('a peer with connections can not be given to a port')
+    this.#server = serveEngine(this.#parts.engine, port, {
+      detached: () => {
+        this.#server = undefined
+      },
+      closed: () => void this.close(),
+    })
+  }
+
+  /**
+   * Connections that others dialled, after the handshake and the accept hooks. For one consumer; bounded by `limits.incomingBacklog`. Ends when
+   * the peer is closed.
+   */
+  get incoming(): AsyncIterable<Connection> {
+    return this.#incoming
+  }
+
+  /** A ticket with the addresses of now. It changes with the network. */
+  async ticket(): Promise<Ticket> {
+    this.#assertOpen()
+    const { engine } = this.#parts
+    const local = await engine.localAddresses()
+    const addresses = local.flatMap(({ transport, host, port }) =>
+      transport === 'udp' ? [{ kind: 'ip' as const, host, port }] : [],
+    )
+    const parts = { id: engine.endpointId, anypath: true, addresses }
+    return new Ticket(await engine.formatTicket(parts), parts)
+  }
+
+  /**
+   * Reads a ticket's text.
+   *
+   * @throws InvalidTicketError when it is malformed, truncated, or of an unknown kind.
+   */
+  async parseTicket(text: string): Promise<Ticket> {
+    this.#assertOpen()
+    return new Ticket(text, await this.#parts.engine.parseTicket(text))
+  }
+
+  /**
+   * Dials a peer by its key: all addresses at once, and the first that proves the key wins. Resolves when the connection is ready.
+   *
+   * @param target a ticket or its text, an id (64 hexadecimal digits; discovery finds the addresses), or an id with addresses.
+   * @throws InvalidTicketError, InvalidKeyError, InvalidArgumentError when the arguments are malformed.
+   * @throws NoAddressError when no address is known; NoRelayConfiguredError when only a relay could reach it.
+   * @throws UnreachableError when nobody answers in time; WrongKeyError when somebody else does.
+   * @throws AlpnNotServedError, RefusedError, VersionMismatchError, HandshakeFailedError as the remote answers.
+   * @throws TooManyConnectionsError at `limits.maxConnections`; AbortedError when the signal fires; PeerClosedError.
+   */
+  async connect(target: Ticket | string | DialTarget, options: ConnectOptions): Promise<Connection> {
+    this.#assertOpen()
+    return dial(this.#parts.engine, this.#table, this.#parts.clock, target, options)
+  }
+
+  /**
+   * The session with a remote, which outlives connections.
+   *
+   * @throws InvalidKeyError when it is not an id.
+   */
+  session(remoteId: string): Session {
+    const id = idToText(idFromText(remoteId))
+    const session = this.#sessions.get(id)
+    for (const connection of this.#table.values()) {
+      if (connection.remoteId === id && connection.connected && connection.end === undefined) session.attach(connection)
+    }
+    return session
+  }
+
+  /** Counters of the whole peer; they only grow, `connections`, `handshakes` and the memory aside. */
+  async stats(): Promise<PeerStats> {
+    this.#assertOpen()
+    return this.#parts.engine.peerStats()
+  }
+
+  /** Tells that the machine's addresses changed: live connections are probed at once instead of after a silence. */
+  networkChanged(): void {
+    this.#assertOpen()
+    this.#parts.engine.networkChanged()
+  }
+
+  /** Calls `listener` at each event of that name. What it throws is logged and harms nobody. */
+  on<K extends keyof PeerEvents>(type: K, listener: Listener<PeerEvents[K]>): void {
+    this.#emitter.on(type, listener)
+  }
+
+  /** Ends what `on` began. */
+  off<K extends keyof PeerEvents>(type: K, listener: Listener<PeerEvents[K]>): void {
+    this.#emitter.off(type, listener)
+  }
+
+  /**
+   * Closes every connection, tells the remotes, and releases the sockets and the core. Idempotent; never rejects.
+   *
+   * @param info what the remotes are told; `closeCode` 0 and no reason by default.
+   */
+  close(info: Partial<CloseInfo> = {}): Promise<void> {
+    this.#closing ??= this.#close(info)
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close({ closeCode = 0, reason = '' }: Partial<CloseInfo>): Promise<void> {
+    this.#incoming.end()
+    try {
+      await this.#parts.engine.close(closeCode, reason, CLOSE_TIMEOUT_MS)
+    } catch (thrown) {
+      this.#parts.logger?.warn('closing failed', { error: thrown instanceof Error ? thrown.message : String(thrown) })
+    }
+    this.#server?.close()
+    // The core is gone: a connection that was not told of its end is told now.
+    for (const { id, end } of [...this.#table.values()]) {
+      if (end === undefined) {
+        this.#table.handle({ type: 'closed', connectionId: id, code: 21, by: 'local', wireCode: closeCode, reason })
+      }
+    }
+    this.#sessions.clear()
+    this.#emitter.emit('close', this.#failure === undefined ? {} : { error: this.#failure })
+  }
+
+  #assertOpen(): void {
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#closing !== undefined) throw new PeerClosedError('the peer is closed')
+  }
+
+  #handle(event: EngineEvent): void {
+    if (this.#server !== undefined) return this.#server.handle(event)
+    if (event.type === 'failed') this.#failure = new InternalError(event.message)
+    this.#table.handle(event)
+    if (event.type === 'failed') void this.close()
+  }
+
+  #observer(): ConstructorParameters<typeof ConnectionTable>[1] {
+    return {
+      connected: (connection, info) => {
+        if (!info.incoming || this.#incoming.push(connection)) return
+        // A connection that is over may still hold what the remote sent, so it waits too; but not before a live one.
+        this.#incoming.retain(({ end }) => end === undefined)
+        if (this.#incoming.push(connection)) return
+        this.#parts.logger?.warn('an incoming connection was closed: the application is too slow', { remoteId: connection.remoteId })
+        connection.close({ reason: 'too many connections wait' })
+      },
+      authenticated: (connection) => {
+        this.#sessions.find(connection.remoteId)?.attach(connection)
+        this.#emitter.emit('connection', connection)
+      },
+      state: ({ remoteId }, { from, to, cause, elapsedMs }) => {
+        this.#sessions.find(remoteId)?.moved({ from, to, cause, elapsedMs })
+        this.#emitter.emit('state', { remoteId, from, to, cause, elapsedMs })
+      },
+      closed: (connection) => {
+        this.#sessions.find(connection.remoteId)?.detach(connection)
+      },
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import type { Engine, EngineEvent } from '../../driver/engine.js'
+import { InternalError, serializeError } from '../../errors/index.js'
+import { CALLS, CASTS, type EnginePort, messageOf, post, type Request } from './messages.js'
+
+/** An engine that is served to a port. */
+export interface EngineServer {
+  /** Passes one of the engine's events on. */
+  handle(event: EngineEvent): void
+  /** Tells the other side that the engine is gone, and closes the port. */
+  close(): void
+}
+
+/** Told of what the other side does. */
+export interface EngineServerObserver {
+  /** The other side went away; its connections were closed. */
+  detached(): void
+  /** The other side closed the engine. */
+  closed(): void
+}
+
+/** Serves an engine to a port. Nothing is sent before the other side attaches. */
+export function serveEngine(engine: Engine, port: EnginePort, observer: EngineServerObserver): EngineServer {
+  const connections = new Set<number>()
+  const held: EngineEvent[] = []
+  let state: 'waiting' | 'attached' | 'over' = 'waiting'
+
+  const detach = () => {
+    if (state === 'over') return
+    state = 'over'
+    for (const connection of connections) engine.closeConnection(connection, 0, 'the application went away')
+    observer.detached()
+  }
+  const handle = (event: EngineEvent) => {
+    if (state === 'waiting') held.push(event)
+    if (state !== 'attached') return
+    if ('connectionId' in event) track(connections, event)
+    post(port, { type: 'event', event }, event.type === 'datagram' ? [event.bytes.buffer] : [])
+  }
+  const receive = (request: Request) => {
+    if (state === 'over') return
+    if (request.type === 'attach') {
+      if (state === 'attached') return
+      state = 'attached'
+      post(port, { type: 'attached', endpointId: engine.endpointId })
+      for (const event of held.splice(0)) handle(event)
+    } else if (request.type === 'call') {
+      void answer(engine, port, request, () => state === 'over').then((method) => {
+        if (method === 'close') observer.closed()
+      })
+    } else if (request.type === 'cast') {
+      cast(engine, request)
+    } else {
+      detach()
+    }
+  }
+  port.addEventListener('message', ({ data }) => {
+    const request = messageOf<Request>(data)
+    if (request !== undefined) receive(request)
+  })
+  port.addEventListener('close', detach)
+  port.start?.()
+  return {
+    handle,
+    close: () => {
+      if (state !== 'over') post(port, { type: 'detached' })
+      state = 'over'
+      port.close?.()
+    },
+  }
+}
+
+function track(connections: Set<number>, event: EngineEvent & { connectionId: number }): void {
+  if (event.type === 'closed' || event.type === 'drained') connections.delete(event.connectionId)
+  else connections.add(event.connectionId)
+}
+
+async function answer(
+  engine: Engine,
+  port: EnginePort,
+  { call, method, args }: Request & { type: 'call' },
+  over: () => boolean,
+): Promise<string> {
+  try {
+    // What the other side sends is not trusted to be one of these names.
+    if (!CALLS.includes(method)) throw new InternalError(`an engine has no call ${String(method)}`)
+    const target = engine[method] as (...given: unknown[]) => Promise<unknown>
+    const value = await target.apply(engine, [...args])
+    if (!over()) post(port, { type: 'result', call, value }, value instanceof Uint8Array ? [value.buffer as ArrayBuffer] : [])
+  } catch (thrown) {
+    if (!over()) post(port, { type: 'failure', call, error: serializeError(thrown) })
+  }
+  return method
+}
+
+function cast(engine: Engine, { method, args }: Request & { type: 'cast' }): void {
+  if (!CASTS.includes(method)) return
+  const target = engine[method] as (...given: unknown[]) => void
+  target.apply(engine, [...args])
+}

@@ -1,0 +1,111 @@
+import { InvalidConfigError } from '../errors/index.js'
+import { DEFAULT_LIMITS, LIMIT_RANGES, type Limits } from './limits.js'
+import type { ResolvedSettings, Settings, UdpSettings } from './settings.js'
+
+const CONGESTION = ['cubic', 'new-reno', 'bbr'] as const
+
+/**
+ * Checks settings and fills in the defaults.
+ *
+ * @param randomBytes makes the secret key when none is given.
+ * @throws InvalidConfigError naming the field, what it has to be, and what it is.
+ */
+export function resolveSettings(settings: Settings, randomBytes: (length: number) => Uint8Array): ResolvedSettings {
+  return {
+    secretKey: settings.secretKey === undefined ? randomBytes(32) : secretKey(settings.secretKey),
+    alpns: alpns(settings.alpns ?? []),
+    limits: limits(settings.limits ?? {}),
+    earlyData: flag('earlyData', settings.earlyData),
+    classicalOnly: flag('classicalOnly', settings.classicalOnly),
+    congestion: oneOf('congestion', settings.congestion ?? 'cubic', CONGESTION),
+    udp: udp(settings.udp ?? {}),
+  }
+}
+
+function secretKey(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array && value.length === 32) return value.slice()
+  if (typeof value === 'string' && /^[0-9a-fA-F]{64}$/.test(value)) {
+    return Uint8Array.from({ length: 32 }, (_, i) => Number.parseInt(value.slice(2 * i, 2 * i + 2), 16))
+  }
+  // What it is must not be shown: it may be a key with one character too many.
+  throw new InvalidConfigError('secretKey: must be 32 bytes or 64 hexadecimal digits')
+}
+
+function alpns(value: unknown): Uint8Array[] {
+  if (!Array.isArray(value)) throw wrong('alpns', 'an array of texts', value)
+  const encoded = value.map((alpn: unknown, i) => encodeAlpn(`alpns[${i}]`, alpn))
+  if (new Set(value).size !== value.length) throw new InvalidConfigError('alpns: must not name a protocol twice')
+  return encoded
+}
+
+/**
+ * An application protocol's name as bytes.
+ *
+ * @throws InvalidConfigError when it is not a text of 1 to 255 bytes.
+ */
+export function encodeAlpn(field: string, value: unknown): Uint8Array {
+  if (typeof value !== 'string') throw wrong(field, 'a text', value)
+  const bytes = new TextEncoder().encode(value)
+  if (bytes.length < 1 || bytes.length > 255) throw wrong(field, '1 to 255 bytes long', value)
+  // HTTP/3 means an X.509 certificate, and browsers behind it: it can't be an application's protocol between peers.
+  if (value === 'h3') throw wrong(field, 'an application protocol', value)
+  return bytes
+}
+
+function limits(value: unknown): Limits {
+  if (!isRecord(value)) throw wrong('limits', 'an object', value)
+  for (const [name, given] of Object.entries(value)) {
+    if (!Object.hasOwn(LIMIT_RANGES, name)) throw new InvalidConfigError(`limits.${name}: there is no such limit`)
+    const [min, max] = LIMIT_RANGES[name as keyof Limits]
+    if (given !== undefined) integer(`limits.${name}`, given, min, max)
+  }
+  const given = Object.entries(value).filter(([, limit]) => limit !== undefined)
+  const resolved: Limits = { ...DEFAULT_LIMITS, ...Object.fromEntries(given) }
+  if (resolved.maxMtuBytes < resolved.initialMtuBytes) {
+    throw wrong('limits.maxMtuBytes', `at least initialMtuBytes (${resolved.initialMtuBytes})`, resolved.maxMtuBytes)
+  }
+  if (resolved.keepAliveMs >= resolved.idleTimeoutMs) {
+    throw wrong('limits.keepAliveMs', `below idleTimeoutMs (${resolved.idleTimeoutMs})`, resolved.keepAliveMs)
+  }
+  return resolved
+}
+
+function udp(value: unknown): UdpSettings {
+  if (!isRecord(value)) throw wrong('udp', 'an object', value)
+  const { host, port, ...rest } = value
+  for (const name of Object.keys(rest)) throw new InvalidConfigError(`udp.${name}: there is no such setting`)
+  if (host !== undefined && (typeof host !== 'string' || host === '')) throw wrong('udp.host', 'an IP address', host)
+  if (port !== undefined) integer('udp.port', port, 0, 65_535)
+  return value as UdpSettings
+}
+
+function flag(field: string, value: unknown): boolean {
+  if (value !== undefined && typeof value !== 'boolean') throw wrong(field, 'true or false', value)
+  return value ?? false
+}
+
+function oneOf<T extends string>(field: string, value: unknown, allowed: readonly T[]): T {
+  const found = allowed.find((name) => name === value)
+  if (found === undefined) throw wrong(field, `one of ${allowed.join(', ')}`, value)
+  return found
+}
+
+function integer(field: string, value: unknown, min: number, max: number): void {
+  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
+    throw wrong(field, `a whole number from ${min} to ${max}`, value)
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function wrong(field: string, expected: string, value: unknown): InvalidConfigError {
+  return new InvalidConfigError(`${field}: must be ${expected}, not ${shown(value)}`)
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
+  return typeof value === 'function' ? 'a function' : String(value)
+}

@@ -1,0 +1,40 @@
+import type { Limits } from './limits.js'
+
+/** Where the UDP socket of a Node peer is bound. */
+export interface UdpSettings {
+  /** The local address. `::` listens on IPv6 and IPv4. @default '::' (or '0.0.0.0' on a machine without IPv6) */
+  readonly host?: string
+  /** The local port; 0 takes a free one. @default 0 */
+  readonly port?: number
+}
+
+/** The part of a peer's options that is plain data. Everything has a default. */
+export interface Settings {
+  /** Ed25519 secret key: 32 bytes, or 64 hexadecimal digits. It decides the peer's id. @default a fresh random one */
+  readonly secretKey?: Uint8Array | string
+  /** Application protocols (ALPN, RFC 7301) served to incoming connections, 1 to 255 bytes each. @default [], which accepts none */
+  readonly alpns?: readonly string[]
+  readonly limits?: Partial<Limits>
+  /**
+   * Allows early data (0-RTT, RFC 8446 section 2.3) in both directions: see `ConnectOptions.earlyData` for what that costs.
+   *
+   * @default false
+   */
+  readonly earlyData?: boolean
+  /** Offers and accepts only classical key exchange (X25519): without post-quantum protection. @default false */
+  readonly classicalOnly?: boolean
+  /** The congestion controller of every connection. @default 'cubic' */
+  readonly congestion?: 'cubic' | 'new-reno' | 'bbr'
+  readonly udp?: UdpSettings
+}
+
+/** Settings after validation, with every default filled in. */
+export interface ResolvedSettings {
+  readonly secretKey: Uint8Array
+  readonly alpns: readonly Uint8Array[]
+  readonly limits: Limits
+  readonly earlyData: boolean
+  readonly classicalOnly: boolean
+  readonly congestion: 'cubic' | 'new-reno' | 'bbr'
+  readonly udp: UdpSettings
+}

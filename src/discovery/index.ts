@@ -1,0 +1,2 @@
+export type { TicketAddress } from './address.js'
+export { type Discovery, staticDiscovery } from './discovery.js'

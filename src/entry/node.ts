@@ -1,0 +1,16 @@
+import { Peer as PlatformPeer } from '../api/peer.js'
+import type { Platform } from '../api/platform.js'
+import { nodeCore } from '../core/load.node.js'
+import { qlogFolder } from '../observe/qlog-folder.node.js'
+import { UdpTransport } from '../transport/udp.node.js'
+
+export * from '../index.js'
+
+/** A peer in Node: UDP, and the core that is built for Node. */
+export class Peer extends PlatformPeer {
+  static override readonly platform: Platform = {
+    core: nodeCore,
+    transports: (udp) => [new UdpTransport(udp)],
+    qlogFolder,
+  }
+}

@@ -1,0 +1,15 @@
+export * from './api/index.js'
+export { DEFAULT_LIMITS, type Limits, type Settings, type UdpSettings } from './config/index.js'
+export { type Discovery, staticDiscovery, type TicketAddress } from './discovery/index.js'
+export type {
+  Admission,
+  PathInfo,
+  PathKind,
+  PathStats,
+  PeerStats,
+  SessionState,
+  TransitionCause,
+} from './driver/engine.js'
+export * from './errors/classes.js'
+export { AnypathError, type AnypathErrorOptions, ERROR_TABLE, type ErrorCode, type ErrorNumber } from './errors/index.js'
+export type * from './observe/index.js'
