@@ -78,9 +78,9 @@ export class Driver implements Engine {
     this.#tell(() => this.#core.admit(incomingId, ADMISSIONS.indexOf(decision)))
   }
 
-  openStream(connectionId: number, bidirectional: boolean): Promise<number> {
+  openStream(connectionId: number, bidirectional: boolean, wait = true): Promise<number> {
     this.#loop.schedule()
-    return this.#streams.open(connectionId, bidirectional)
+    return this.#streams.open(connectionId, bidirectional, wait)
   }
 
   read(connectionId: number, streamId: number, maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null> {

@@ -26,11 +26,14 @@ export class Streams {
     if (!this.#connections.has(connection)) this.#connections.set(connection, new ConnectionWaits())
   }
 
-  open(connection: number, bidirectional: boolean): Promise<number> {
+  /** Waits while the remote allows no more, or rejects with `StreamLimit` when it is not to. */
+  open(connection: number, bidirectional: boolean, wait: boolean): Promise<number> {
     return this.#waiting(connection, (waits, waiter) => {
       if (waits.error) throw waits.error
       const queue = bidirectional ? waits.bidirectional : waits.unidirectional
-      if (queue.length > 0 || !this.#tryOpen(connection, bidirectional, waits, waiter)) queue.push(waiter)
+      if (queue.length === 0 && this.#tryOpen(connection, bidirectional, waits, waiter)) return
+      if (!wait) throw createError('StreamLimit', 'the remote allows no more streams now')
+      queue.push(waiter)
     })
   }
 
