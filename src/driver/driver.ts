@@ -1,5 +1,5 @@
 import { type Core, CoreRefusal } from '../core/core.js'
-import { type AnypathError, createError } from '../errors/index.js'
+import { type AnypathError, createError, toAnypathError } from '../errors/index.js'
 import { type Carriers, carriersLost } from './carriers.js'
 import type { Clock } from './clock.js'
 import { Dispatch, type Observers } from './dispatch.js'
@@ -46,7 +46,11 @@ export class Driver implements Engine {
     this.#clock = clock
     this.#streams = new Streams(core)
     this.#dispatch = new Dispatch(carriers, this.#streams, observers)
-    this.#loop = new EventLoop(clock, core, carriers, this.#dispatch, this.#dispatch)
+    this.#loop = new EventLoop(clock, core, carriers, this.#dispatch, {
+      settle: () => this.#dispatch.settle(),
+      emit: () => this.#dispatch.emit(),
+      fail: (thrown) => this.#fail(toAnypathError(thrown)),
+    })
     this.endpointId = core.endpointId()
     core.onPanic = (error) => clock.setImmediate(() => this.#fail(error))
   }
@@ -195,8 +199,10 @@ export class Driver implements Engine {
 
   /** The core or its last carrier is gone: everything that waits fails, everybody is told once. */
   #fail(error: AnypathError): void {
-    if (this.#failure || this.#closing) return
+    if (this.#failure) return
     this.#failure = error
+    // While it closes, everything is being rejected anyway.
+    if (this.#closing) return
     this.#dispatch.push({ type: 'failed', message: error.message })
     void this.#release(error)
     this.#dispatch.emit()

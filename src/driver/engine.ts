@@ -140,8 +140,8 @@ export type EngineEvent =
 	| { readonly type: 'early-data'; readonly connectionId: number; readonly accepted: boolean }
 	| { readonly type: 'incoming'; readonly incomingId: number; readonly host: string; readonly port: number; readonly validated: boolean }
 	| { readonly type: 'drained'; readonly connectionId: number }
-	/** The core is gone (a panic): every connection has failed with this message. */
-	| { readonly type: 'failed'; readonly message: string }
+	/** The core is gone: every connection has failed with this message. Without a `code` of the error table it is a panic. */
+	| { readonly type: 'failed'; readonly message: string; readonly code?: number }
 
 export interface PathStats extends PathInfo {
 	readonly mtuBytes: number

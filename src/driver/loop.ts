@@ -12,6 +12,8 @@ export interface LoopActions {
   settle(): void
   /** Hands out events; listeners may call anything. */
   emit(): void
+  /** A turn failed: the core has panicked, or its output is malformed. There is no other turn. */
+  fail(thrown: unknown): void
 }
 
 /**
@@ -69,9 +71,9 @@ export class EventLoop {
     if (this.#stopped) return
     try {
       this.#drain()
-    } catch {
-      // The core has panicked; its owner was told by the core and stops this loop.
-      return
+    } catch (thrown) {
+      this.stop()
+      return this.#actions.fail(thrown)
     }
     this.#actions.emit()
   }
