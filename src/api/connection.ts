@@ -1,5 +1,5 @@
 import type { ConnectedInfo, Engine, EngineEvent, PathInfo, SessionState } from '../driver/engine.js'
-import { type AnypathError, createError, InternalError, InvalidArgumentError } from '../errors/index.js'
+import { type AnypathError, createError, InvalidArgumentError } from '../errors/index.js'
 import type { Logger } from '../observe/logger.js'
 import type { BidirectionalStream, StreamOptions } from './bidirectional-stream.js'
 import type { CloseEvent, CloseInfo, ConnectionEvents } from './connection-events.js'
@@ -14,6 +14,7 @@ import { ReceiveStream } from './receive-stream.js'
 import { SendStream } from './send-stream.js'
 import { type TlsInfo, tlsInfo } from './tls-names.js'
 
+const INTERNAL_ERROR = 1
 const CLOSED_LOCALLY = 21
 const CLOSED_BY_PEER = 20
 const LARGEST_CLOSE_CODE = 0xffff_ffff
@@ -245,7 +246,7 @@ export class Connection {
       case 'closed':
         return this.#close(event.code, event.by, event.wireCode, event.reason)
       case 'failed':
-        return this.#finish({ closeCode: 0, reason: '', by: 'transport', error: new InternalError(event.message) })
+        return this.#finish({ closeCode: 0, reason: '', by: 'transport', error: createError(event.code ?? INTERNAL_ERROR, event.message) })
     }
   }
 

@@ -1,7 +1,7 @@
 import { DEFAULT_LIMITS } from '../config/index.js'
 import { type Clock, systemClock } from '../driver/clock.js'
 import type { Engine, EngineEvent, PeerStats } from '../driver/engine.js'
-import { InternalError, InvalidArgumentError, PeerClosedError } from '../errors/index.js'
+import { type AnypathError, createError, InternalError, InvalidArgumentError, PeerClosedError } from '../errors/index.js'
 import type { Logger } from '../observe/logger.js'
 import { BoundedQueue } from './bounded-queue.js'
 import type { Connection } from './connection.js'
@@ -20,6 +20,8 @@ import { SessionTable } from './session-table.js'
 import { startEngine } from './start-engine.js'
 import { Ticket } from './ticket.js'
 
+const INTERNAL_ERROR = 1
+const CLOSED_LOCALLY = 21
 const CLOSE_TIMEOUT_MS = 3000
 
 /** The events of a `Peer` by name. */
@@ -28,8 +30,8 @@ export type PeerEvents = {
   connection: Connection
   /** The state of the session with a remote changed. */
   state: StateEvent & { readonly remoteId: string }
-  /** The peer is closed; with an error when its core failed. */
-  close: { readonly error?: InternalError }
+  /** The peer is closed; with an error when its core failed, or the port to it was closed. */
+  close: { readonly error?: AnypathError }
 }
 
 /** What the attached side of a port may choose: everything else lives beside the core. */
@@ -67,7 +69,7 @@ export class Peer {
   readonly #emitter: Emitter<PeerEvents>
   #server: EngineServer | undefined
   #closing: Promise<void> | undefined
-  #failure: InternalError | undefined
+  #failure: AnypathError | undefined
 
   protected constructor(parts: PeerParts) {
     this.#parts = parts
@@ -228,7 +230,7 @@ export class Peer {
     // The core is gone: a connection that was not told of its end is told now.
     for (const { id, end } of [...this.#table.values()]) {
       if (end === undefined) {
-        this.#table.handle({ type: 'closed', connectionId: id, code: 21, by: 'local', wireCode: closeCode, reason })
+        this.#table.handle({ type: 'closed', connectionId: id, code: CLOSED_LOCALLY, by: 'local', wireCode: closeCode, reason })
       }
     }
     this.#sessions.clear()
@@ -242,7 +244,7 @@ export class Peer {
 
   #handle(event: EngineEvent): void {
     if (this.#server !== undefined) return this.#server.handle(event)
-    if (event.type === 'failed') this.#failure = new InternalError(event.message)
+    if (event.type === 'failed') this.#failure = createError(event.code ?? INTERNAL_ERROR, event.message)
     this.#table.handle(event)
     if (event.type === 'failed') void this.close()
   }

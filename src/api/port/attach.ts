@@ -12,6 +12,8 @@ import { deserializeError, PeerClosedError } from '../../errors/index.js'
 import { type CallName, type CastName, type EnginePort, messageOf, post, type Reply } from './messages.js'
 
 const NO_ANSWER_MS = 10_000
+const PEER_CLOSED = 50
+const GONE = 'the other side of the port was closed'
 
 /**
  * Waits for the other side of a port and gives an engine that works there.
@@ -66,6 +68,7 @@ class PortEngine implements Engine {
   }
 
   receive(reply: Reply): void {
+    if (this.#detached) return
     switch (reply.type) {
       case 'event':
         return this.#listener(reply.event)
@@ -74,7 +77,8 @@ class PortEngine implements Engine {
       case 'failure':
         return this.#settle(reply.call, (waiting) => waiting.reject(deserializeError(reply.error)))
       case 'detached':
-        return this.#detach()
+        this.#detach()
+        return this.#listener({ type: 'failed', code: PEER_CLOSED, message: GONE })
     }
   }
 
@@ -163,9 +167,11 @@ class PortEngine implements Engine {
     try {
       await this.#call<void>('close', [code, reason, timeoutMs])
     } finally {
-      if (!this.#detached) post(this.#port, { type: 'detach' })
-      this.#detach()
-      this.#port.close?.()
+      if (!this.#detached) {
+        post(this.#port, { type: 'detach' })
+        this.#detach()
+        this.#port.close?.()
+      }
     }
   }
 
@@ -196,16 +202,14 @@ class PortEngine implements Engine {
   }
 
   #detach(): void {
-    if (this.#detached) return
     this.#detached = true
     for (const { reject } of this.#waiting.values()) reject(closedError())
     this.#waiting.clear()
-    this.#listener({ type: 'failed', message: 'the other side of the port was closed' })
   }
 }
 
 function closedError(): PeerClosedError {
-  return new PeerClosedError('the other side of the port was closed')
+  return new PeerClosedError(GONE)
 }
 
 /** Bytes whose clone is no larger than they are: a view is cloned with its whole buffer. */
