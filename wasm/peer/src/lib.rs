@@ -1,4 +1,31 @@
-//! The sans-IO peer: identity, TLS, and the QUIC endpoint and its connections.
+//! The sans-IO peer: identity, TLS, QUIC, and the sessions with remote peers.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`peer`] | the endpoint and its connections: where to begin reading |
+//! | [`config`] | how a peer is set up |
+//! | [`event`] | what it tells |
+//! | [`session`] | what the connections with one remote amount to |
+//! | [`dial`] | several addresses, one connection |
+//! | [`carrier`] | what moves datagrams |
+//! | [`admission`] | limits on strangers |
+//! | [`tls`] | identity and handshake |
+//! | [`error`] | the error table |
+//! | [`stats`] | figures |
 #![forbid(unsafe_code)]
 
+pub mod admission;
+pub mod carrier;
+mod cid;
+pub mod clock;
+pub mod config;
+mod connection;
+pub mod dial;
+pub mod error;
+pub mod event;
+pub mod peer;
+pub mod session;
+pub mod stats;
 pub mod tls;
+
+pub use anypath_wire as wire;

@@ -102,6 +102,12 @@ impl SecretKey {
         ))
     }
 
+    /// The key by which connection ids are recognised as this peer's own, after a restart too.
+    pub fn connection_id_key(&self) -> [u8; 16] {
+        let derived: Tag = self.derive(b"connection id", TagLength);
+        derived.0
+    }
+
     /// HKDF-SHA256 ([RFC 5869]) of the seed: one independent key for each purpose.
     ///
     /// [RFC 5869]: https://www.rfc-editor.org/rfc/rfc5869
@@ -115,6 +121,26 @@ impl SecretKey {
             .expand(&[purpose], length)
             .expect("a key of one hash is shorter than HKDF's limit of 255")
             .into()
+    }
+}
+
+/// The length of the key of connection ids.
+#[derive(Clone, Copy)]
+struct TagLength;
+
+impl hkdf::KeyType for TagLength {
+    fn len(&self) -> usize {
+        16
+    }
+}
+
+struct Tag([u8; 16]);
+
+impl From<hkdf::Okm<'_, TagLength>> for Tag {
+    fn from(okm: hkdf::Okm<'_, TagLength>) -> Self {
+        let mut key = [0; 16];
+        okm.fill(&mut key).expect("the length is the one asked for");
+        Self(key)
     }
 }
 

@@ -1,0 +1,92 @@
+//! The configuration's bytes.
+
+use std::time::Duration;
+
+use anypath_peer::admission::Limits;
+use anypath_peer::config::{Congestion, PeerConfig};
+use anypath_peer::tls::SecretKey;
+use anypath_wire::reader::{ReadError, Reader};
+
+const VERSION: u8 = 1;
+
+const ACCEPT: u32 = 1;
+const ASK: u32 = 2;
+const EARLY_DATA: u32 = 4;
+const QLOG: u32 = 8;
+const MTU_DISCOVERY: u32 = 16;
+const CLASSICAL_ONLY: u32 = 32;
+
+/// A peer's configuration, and how much it logs.
+pub(crate) fn read(bytes: &[u8]) -> Result<(PeerConfig, u8), String> {
+    let mut reader = Reader::new(bytes);
+    if read_value(reader.u8())? != VERSION {
+        return Err("the configuration is of another version of the core".into());
+    }
+    let parsed = fields(&mut reader).map_err(|error| error.to_string())?;
+    read_value(reader.finish())?;
+    let (mut config, log_level, congestion) = parsed;
+    config.congestion = match congestion {
+        0 => Congestion::Cubic,
+        1 => Congestion::NewReno,
+        2 => Congestion::Bbr,
+        other => return Err(format!("there is no congestion controller {other}")),
+    };
+    Ok((config, log_level))
+}
+
+fn read_value<T>(value: Result<T, ReadError>) -> Result<T, String> {
+    value.map_err(|error| error.to_string())
+}
+
+fn fields(reader: &mut Reader<'_>) -> Result<(PeerConfig, u8, u8), ReadError> {
+    let secret_key = SecretKey::from_bytes(reader.array()?);
+    let seed = reader.array()?;
+    let epoch_ms = reader.f64()?;
+    let flags = reader.u32()?;
+    let has = |flag| flags & flag != 0;
+    let log_level = reader.u8()?;
+    let congestion = reader.u8()?;
+    let limits = Limits {
+        connections: reader.u32()? as usize,
+        per_remote: reader.u32()? as usize,
+        per_address: reader.u32()? as usize,
+        handshakes: reader.u32()? as usize,
+        retry_above: reader.u32()? as usize,
+    };
+    let mut millis = || reader.u32().map(|ms| Duration::from_millis(ms.into()));
+    let (handshake_timeout, idle_timeout, keep_alive) = (millis()?, millis()?, millis()?);
+    let config = PeerConfig {
+        secret_key,
+        seed,
+        epoch_ms,
+        accept: has(ACCEPT),
+        ask: has(ASK),
+        early_data: has(EARLY_DATA),
+        qlog: has(QLOG),
+        mtu_discovery: has(MTU_DISCOVERY),
+        classical_only: has(CLASSICAL_ONLY),
+        congestion: Congestion::Cubic,
+        limits,
+        handshake_timeout,
+        idle_timeout,
+        keep_alive: (!keep_alive.is_zero()).then_some(keep_alive),
+        stream_receive_window: reader.u32()?,
+        receive_window: reader.u32()?,
+        send_window: reader.u32()?,
+        max_bidi_streams: reader.u32()?,
+        max_uni_streams: reader.u32()?,
+        datagram_receive_buffer: reader.u32()?,
+        datagram_send_buffer: reader.u32()?,
+        initial_mtu: reader.u16()?,
+        max_mtu: reader.u16()?,
+        alpns: alpns(reader)?,
+    };
+    Ok((config, log_level, congestion))
+}
+
+fn alpns(reader: &mut Reader<'_>) -> Result<Vec<Vec<u8>>, ReadError> {
+    let count = reader.u16()?;
+    (0..count)
+        .map(|_| reader.bytes8().map(<[u8]>::to_vec))
+        .collect()
+}

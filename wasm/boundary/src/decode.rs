@@ -1,0 +1,121 @@
+//! What comes in: datagrams, dials and tickets.
+
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::time::Duration;
+
+use anypath_peer::carrier::Route;
+use anypath_peer::dial::Target;
+use anypath_wire::EndpointId;
+use anypath_wire::address::{self as wire, ADDRESS_LENGTH, from_mapped};
+use anypath_wire::reader::{ReadError, Reader};
+use anypath_wire::ticket::{Marker, Ticket, TicketAddress, TicketError};
+
+/// A dial as it was asked for.
+pub(crate) struct DialRequest {
+    pub(crate) remote: EndpointId,
+    pub(crate) early_data: bool,
+    pub(crate) alpn: Vec<u8>,
+    pub(crate) targets: Vec<Target>,
+}
+
+fn address(reader: &mut Reader<'_>) -> Result<SocketAddrV6, ReadError> {
+    let bytes = reader.take(ADDRESS_LENGTH)?;
+    // Of that length every byte string is an address.
+    Ok(wire::decode(bytes).unwrap_or(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0)))
+}
+
+/// The source, the ECN bits and the packet of a received datagram.
+pub(crate) fn datagram(carrier: u32, payload: &[u8]) -> Result<(Route, u8, &[u8]), ReadError> {
+    let mut reader = Reader::new(payload);
+    let address = address(&mut reader)?;
+    let ecn = reader.u8()?;
+    Ok((Route { carrier, address }, ecn, reader.rest()))
+}
+
+pub(crate) fn dial(bytes: &[u8]) -> Result<DialRequest, ReadError> {
+    let mut reader = Reader::new(bytes);
+    let remote = EndpointId(reader.array()?);
+    let early_data = reader.u32()? & 1 != 0;
+    let alpn = reader.bytes8()?.to_vec();
+    let count = reader.u16()?;
+    let targets = (0..count)
+        .map(|_| target(&mut reader))
+        .collect::<Result<_, _>>()?;
+    reader.finish()?;
+    Ok(DialRequest {
+        remote,
+        early_data,
+        alpn,
+        targets,
+    })
+}
+
+fn target(reader: &mut Reader<'_>) -> Result<Target, ReadError> {
+    let carrier = reader.u32()?;
+    let address = address(reader)?;
+    let delay = Duration::from_millis(reader.u16()?.into());
+    let route = Route { carrier, address };
+    Ok(Target { route, delay })
+}
+
+/// Why the bytes of a ticket's parts are not one.
+#[derive(Debug)]
+pub(crate) enum PartsError {
+    Read(ReadError),
+    Ticket(TicketError),
+    Kind(u8),
+    Text,
+}
+
+impl std::fmt::Display for PartsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Read(error) => error.fmt(f),
+            Self::Ticket(error) => error.fmt(f),
+            Self::Kind(kind) => write!(f, "addresses of kind {kind} can't be written"),
+            Self::Text => f.write_str("a relay's URL is not UTF-8"),
+        }
+    }
+}
+
+impl From<ReadError> for PartsError {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl From<TicketError> for PartsError {
+    fn from(error: TicketError) -> Self {
+        Self::Ticket(error)
+    }
+}
+
+pub(crate) fn ticket(bytes: &[u8]) -> Result<Ticket, PartsError> {
+    let mut reader = Reader::new(bytes);
+    let mut ticket = Ticket::new(EndpointId(reader.array()?));
+    let anypath = reader.u32()? & 1 != 0;
+    for _ in 0..reader.u16()? {
+        let address = match reader.u8()? {
+            0 => {
+                let url = std::str::from_utf8(reader.bytes16()?).map_err(|_| PartsError::Text)?;
+                TicketAddress::Relay(url.to_owned())
+            }
+            1 => TicketAddress::Ip(from_mapped(address(&mut reader)?)),
+            2 => TicketAddress::Custom {
+                transport_id: reader.u64()?,
+                data: reader.bytes16()?.to_vec(),
+            },
+            3 => TicketAddress::Unknown {
+                count: reader.u16()?.into(),
+                bytes: reader.bytes16()?.to_vec(),
+            },
+            kind => return Err(PartsError::Kind(kind)),
+        };
+        ticket.insert(address)?;
+    }
+    reader.finish()?;
+    if anypath && ticket.marker().is_none() {
+        ticket.set_marker(Marker::default())?;
+    }
+    Ok(ticket)
+}

@@ -1,0 +1,260 @@
+//! What goes out: events, packets, figures and tickets.
+
+use std::net::SocketAddrV6;
+use std::time::Duration;
+
+use anypath_peer::carrier::Route;
+use anypath_peer::event::{Connected, Event, Outbox};
+use anypath_peer::stats::{ConnectionStats, PathStats, PeerStats};
+use anypath_wire::address::{encode_with_segment_size, to_mapped};
+use anypath_wire::record::RecordWriter;
+use anypath_wire::ticket::{Ticket, TicketAddress};
+
+const TRANSMIT: u8 = 1;
+const CONNECTED: u8 = 2;
+const CLOSED: u8 = 3;
+const STREAM_OPENED: u8 = 4;
+const READABLE: u8 = 5;
+const WRITABLE: u8 = 6;
+const STREAM_FINISHED: u8 = 7;
+const STREAM_STOPPED: u8 = 8;
+const STREAMS_AVAILABLE: u8 = 9;
+const DATAGRAM: u8 = 10;
+const DATAGRAMS_UNBLOCKED: u8 = 11;
+const PATH: u8 = 12;
+const STATE: u8 = 13;
+const INCOMING: u8 = 14;
+const LOG: u8 = 15;
+const QLOG: u8 = 16;
+const EARLY_DATA: u8 = 17;
+const DRAINED: u8 = 18;
+
+/// Writes records one after another.
+pub(crate) struct Records<'a>(pub(crate) &'a mut Vec<u8>);
+
+impl Outbox for Records<'_> {
+    fn transmit(&mut self, route: Route, segment_bytes: usize, datagrams: &[u8]) {
+        let mut record = RecordWriter::begin(self.0, TRANSMIT, route.carrier);
+        put_address(record.buffer(), route.address, segment_bytes as u16);
+        record.raw(datagrams);
+    }
+
+    fn event(&mut self, event: Event) {
+        let out = &mut *self.0;
+        let stream = |out, kind, key, stream: u64| {
+            RecordWriter::begin(out, kind, key).f64(stream as f64);
+        };
+        match event {
+            Event::Connected(key, connected) => connection_made(out, key, &connected),
+            Event::Closed(key, reason) => {
+                let mut record = RecordWriter::begin(out, CLOSED, key);
+                record.u16(reason.code.number()).u8(reason.by as u8);
+                record.f64(reason.wire_code as f64);
+                record.str16(&reason.reason);
+            }
+            Event::StreamOpened(key, id, bidirectional) => {
+                let mut record = RecordWriter::begin(out, STREAM_OPENED, key);
+                record.f64(id as f64).u8(bidirectional.into());
+            }
+            Event::Readable(key, id) => stream(out, READABLE, key, id),
+            Event::Writable(key, id) => stream(out, WRITABLE, key, id),
+            Event::StreamFinished(key, id) => stream(out, STREAM_FINISHED, key, id),
+            Event::StreamStopped(key, id, code) => {
+                let mut record = RecordWriter::begin(out, STREAM_STOPPED, key);
+                record.f64(id as f64).f64(code as f64);
+            }
+            Event::StreamsAvailable(key, bidirectional) => {
+                RecordWriter::begin(out, STREAMS_AVAILABLE, key).u8(bidirectional.into());
+            }
+            Event::Datagram(key, bytes) => {
+                RecordWriter::begin(out, DATAGRAM, key).raw(&bytes);
+            }
+            Event::DatagramsUnblocked(key) => {
+                RecordWriter::begin(out, DATAGRAMS_UNBLOCKED, key);
+            }
+            Event::EarlyData(key, accepted) => {
+                RecordWriter::begin(out, EARLY_DATA, key).u8(accepted.into());
+            }
+            Event::Drained(key) => {
+                RecordWriter::begin(out, DRAINED, key);
+            }
+            Event::Qlog(key, bytes) => {
+                RecordWriter::begin(out, QLOG, key).raw(&bytes);
+            }
+            Event::Path { .. } | Event::State(..) | Event::Incoming { .. } => place(out, &event),
+        }
+    }
+}
+
+/// The events about where a connection leads.
+fn place(out: &mut Vec<u8>, event: &Event) {
+    match event {
+        Event::Path {
+            connection,
+            path,
+            change,
+            route,
+            rtt,
+        } => {
+            let mut record = RecordWriter::begin(out, PATH, *connection);
+            record.u32(*path).u8(*change as u8).u32(route.carrier);
+            put_address(record.buffer(), route.address, 0);
+            record.f64(millis(*rtt));
+        }
+        Event::State(key, step) => {
+            let mut record = RecordWriter::begin(out, STATE, *key);
+            record.u8(step.from as u8).u8(step.to as u8);
+            record.u8(step.cause as u8).f64(millis(step.elapsed));
+        }
+        Event::Incoming {
+            incoming,
+            route,
+            validated,
+        } => {
+            let mut record = RecordWriter::begin(out, INCOMING, *incoming);
+            put_address(record.buffer(), route.address, 0);
+            record.u8((*validated).into());
+        }
+        _ => {}
+    }
+}
+
+fn connection_made(out: &mut Vec<u8>, key: u32, connected: &Connected) {
+    let mut record = RecordWriter::begin(out, CONNECTED, key);
+    record.raw(connected.remote_id.as_bytes());
+    record
+        .u8(connected.incoming.into())
+        .u8(connected.early.into());
+    record.u16(connected.group).u16(connected.cipher);
+    record.u8(connected.resumed.into());
+    record.u32(connected.route.carrier);
+    put_address(record.buffer(), connected.route.address, 0);
+    record.f64(millis(connected.rtt));
+    put_short(record.buffer(), &connected.alpn);
+}
+
+/// A line of the log.
+pub(crate) fn log(out: &mut Vec<u8>, level: u8, target: &str, message: &str) {
+    let mut record = RecordWriter::begin(out, LOG, 0);
+    record.u8(level);
+    record.str16(target).str16(message);
+}
+
+pub(crate) fn connection_stats(out: &mut Vec<u8>, stats: &ConnectionStats) {
+    let figures = [
+        millis(stats.rtt),
+        millis(stats.min_rtt),
+        stats.cwnd_bytes as f64,
+        stats.mtu_bytes.into(),
+        stats.bytes_sent as f64,
+        stats.bytes_received as f64,
+        stats.packets_sent as f64,
+        stats.packets_received as f64,
+        stats.packets_lost as f64,
+        stats.bytes_lost as f64,
+        stats.congestion_events as f64,
+        stats.black_holes as f64,
+        stats.streams_open as f64,
+        stats.group.into(),
+        stats.cipher.into(),
+        stats.paths.len() as f64,
+        stats.key_updates as f64,
+        stats.datagrams_dropped as f64,
+    ];
+    put_figures(out, &figures);
+    out.extend((stats.paths.len() as u16).to_le_bytes());
+    for path in &stats.paths {
+        path_stats(out, path);
+    }
+}
+
+fn path_stats(out: &mut Vec<u8>, path: &PathStats) {
+    out.extend(path.path.to_le_bytes());
+    out.extend(path.route.carrier.to_le_bytes());
+    put_address(out, path.route.address, 0);
+    let figures = [
+        millis(path.rtt),
+        path.mtu_bytes.into(),
+        path.bytes_sent as f64,
+        path.bytes_received as f64,
+        path.packets_lost as f64,
+    ];
+    put_figures(out, &figures);
+    out.push(path.status as u8);
+}
+
+pub(crate) fn peer_stats(out: &mut Vec<u8>, stats: &PeerStats, memory_bytes: f64) {
+    let figures = [
+        stats.connections,
+        stats.handshakes,
+        stats.datagrams_received,
+        stats.datagrams_sent,
+        stats.bytes_received,
+        stats.bytes_sent,
+        stats.malformed_dropped,
+        stats.unroutable_dropped,
+        stats.virtual_dropped,
+        stats.retries_sent,
+        stats.refused,
+        stats.resets_sent,
+        stats.dials_started,
+        stats.dials_failed,
+        stats.dials_succeeded,
+        stats.accepted,
+        stats.incoming_bytes_buffered,
+    ];
+    put_figures(out, &figures.map(|figure| figure as f64));
+    put_figures(out, &[memory_bytes]);
+}
+
+pub(crate) fn ticket(out: &mut Vec<u8>, ticket: &Ticket) {
+    out.extend_from_slice(ticket.id().as_bytes());
+    out.extend(u32::from(ticket.marker().is_some()).to_le_bytes());
+    out.extend((ticket.addresses().len() as u16).to_le_bytes());
+    for address in ticket.addresses() {
+        match address {
+            TicketAddress::Relay(url) => {
+                out.push(0);
+                put_bytes(out, url.as_bytes());
+            }
+            TicketAddress::Ip(address) => {
+                out.push(1);
+                put_address(out, to_mapped(*address), 0);
+            }
+            TicketAddress::Custom { transport_id, data } => {
+                out.push(2);
+                out.extend(transport_id.to_le_bytes());
+                put_bytes(out, data);
+            }
+            TicketAddress::Unknown { count, bytes } => {
+                out.push(3);
+                out.extend((*count as u16).to_le_bytes());
+                put_bytes(out, bytes);
+            }
+        }
+    }
+}
+
+fn put_address(out: &mut Vec<u8>, address: SocketAddrV6, segment_bytes: u16) {
+    out.extend(encode_with_segment_size(address.into(), segment_bytes));
+}
+
+fn put_figures(out: &mut Vec<u8>, figures: &[f64]) {
+    for figure in figures {
+        out.extend(figure.to_le_bytes());
+    }
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend((bytes.len() as u16).to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
+fn put_short(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(bytes.len() as u8);
+    out.extend_from_slice(bytes);
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}

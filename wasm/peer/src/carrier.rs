@@ -1,0 +1,252 @@
+//! What moves datagrams, and the addresses by which QUIC knows it.
+//!
+//! The main UDP socket is carrier 0 and its addresses are real ones, IPv6-mapped. Every other carrier, a
+//! further UDP socket included, has virtual addresses: one for each remote address behind it. They exist
+//! in this table only, and what arrives from outside and claims to be one is dropped.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, SocketAddrV6};
+
+use anypath_wire::address::{VirtualPrefix, to_mapped};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+/// How many virtual addresses the table holds; beyond it the one unused for longest is forgotten.
+///
+/// A stranger makes one by each source address that it invents behind a second socket.
+const MAX_VIRTUAL: usize = 4096;
+
+/// The port of every virtual address. QUIC refuses to dial port 0; nothing else reads it.
+const VIRTUAL_PORT: u16 = 1;
+
+/// The id of the main UDP socket.
+pub const MAIN_CARRIER: u32 = 0;
+
+/// What kind of thing a carrier is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CarrierKind {
+    /// A UDP socket.
+    Udp = 0,
+    /// A channel within the process.
+    Memory = 1,
+}
+
+impl TryFrom<u8> for CarrierKind {
+    type Error = u8;
+
+    fn try_from(number: u8) -> Result<Self, u8> {
+        match number {
+            0 => Ok(Self::Udp),
+            1 => Ok(Self::Memory),
+            other => Err(other),
+        }
+    }
+}
+
+/// Where a datagram goes or comes from: a carrier and the remote address behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// The carrier.
+    pub carrier: u32,
+    /// The address behind it; IPv4 is mapped.
+    pub address: SocketAddrV6,
+}
+
+#[derive(Debug)]
+struct Carrier {
+    kind: CarrierKind,
+    max_packet_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Virtual {
+    route: Route,
+    last_use: u64,
+}
+
+/// The carriers and the virtual addresses.
+#[derive(Debug)]
+pub(crate) struct CarrierTable {
+    prefix: VirtualPrefix,
+    rng: StdRng,
+    carriers: BTreeMap<u32, Carrier>,
+    by_address: BTreeMap<SocketAddrV6, Virtual>,
+    by_route: BTreeMap<Route, SocketAddrV6>,
+    next_index: u32,
+    /// Counts uses, so that the oldest is known without a clock.
+    uses: u64,
+}
+
+impl CarrierTable {
+    pub(crate) fn new(seed: [u8; 32]) -> Self {
+        let mut rng = StdRng::from_seed(seed);
+        let mut global_id = [0; 5];
+        rng.fill_bytes(&mut global_id);
+        Self {
+            prefix: VirtualPrefix::new(global_id),
+            rng,
+            carriers: BTreeMap::new(),
+            by_address: BTreeMap::new(),
+            by_route: BTreeMap::new(),
+            next_index: 0,
+            uses: 0,
+        }
+    }
+
+    pub(crate) fn set(&mut self, id: u32, kind: CarrierKind, max_packet_bytes: usize) {
+        let carrier = Carrier {
+            kind,
+            max_packet_bytes,
+        };
+        self.carriers.insert(id, carrier);
+    }
+
+    pub(crate) fn remove(&mut self, id: u32) {
+        self.carriers.remove(&id);
+        self.by_route.retain(|route, _| route.carrier != id);
+        self.by_address.retain(|_, entry| entry.route.carrier != id);
+    }
+
+    pub(crate) fn kind(&self, id: u32) -> Option<CarrierKind> {
+        self.carriers.get(&id).map(|carrier| carrier.kind)
+    }
+
+    /// The largest packet that the carrier takes; 0 when there is no such carrier.
+    pub(crate) fn max_packet_bytes(&self, id: u32) -> usize {
+        self.carriers
+            .get(&id)
+            .map_or(0, |carrier| carrier.max_packet_bytes)
+    }
+
+    /// Whether an address from outside lies where only this table may make addresses.
+    pub(crate) fn is_virtual(&self, address: &SocketAddrV6) -> bool {
+        self.prefix.contains((*address.ip()).into())
+    }
+
+    /// The address by which QUIC knows a route; `None` for an unknown carrier and for a forged address.
+    pub(crate) fn inward(&mut self, route: Route) -> Option<SocketAddr> {
+        if self.is_virtual(&route.address) || !self.carriers.contains_key(&route.carrier) {
+            return None;
+        }
+        if route.carrier == MAIN_CARRIER {
+            return Some(SocketAddr::V6(route.address));
+        }
+        self.uses += 1;
+        if let Some(address) = self.by_route.get(&route).copied() {
+            if let Some(entry) = self.by_address.get_mut(&address) {
+                entry.last_use = self.uses;
+            }
+            return Some(SocketAddr::V6(address));
+        }
+        self.make_room();
+        let address = self.unused_address();
+        self.by_route.insert(route, address);
+        let last_use = self.uses;
+        self.by_address.insert(address, Virtual { route, last_use });
+        Some(SocketAddr::V6(address))
+    }
+
+    /// The route of an address that QUIC sends to.
+    pub(crate) fn outward(&self, address: SocketAddr) -> Option<Route> {
+        let address = to_mapped(address);
+        if let Some(entry) = self.by_address.get(&address) {
+            return Some(entry.route);
+        }
+        let carrier = MAIN_CARRIER;
+        let known = self.carriers.contains_key(&carrier) && !self.is_virtual(&address);
+        known.then_some(Route { carrier, address })
+    }
+
+    /// A virtual address that stands for several routes at once, see [`Dial`](crate::dial::Dial).
+    pub(crate) fn mixed(&mut self) -> SocketAddr {
+        SocketAddr::V6(self.unused_address())
+    }
+
+    fn unused_address(&mut self) -> SocketAddrV6 {
+        let mut random = [0; 6];
+        self.rng.fill_bytes(&mut random);
+        self.next_index = self.next_index.wrapping_add(1);
+        let ip = self.prefix.address(self.next_index, random);
+        SocketAddrV6::new(ip, VIRTUAL_PORT, 0, 0)
+    }
+
+    fn make_room(&mut self) {
+        if self.by_address.len() < MAX_VIRTUAL {
+            return;
+        }
+        let oldest = self
+            .by_address
+            .iter()
+            .min_by_key(|(_, entry)| entry.last_use)
+            .map(|(address, entry)| (*address, entry.route));
+        if let Some((address, route)) = oldest {
+            self.by_address.remove(&address);
+            self.by_route.remove(&route);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> CarrierTable {
+        let mut table = CarrierTable::new([7; 32]);
+        table.set(MAIN_CARRIER, CarrierKind::Udp, 1452);
+        table.set(3, CarrierKind::Memory, 1200);
+        table
+    }
+
+    fn route(carrier: u32, text: &str) -> Route {
+        let address = to_mapped(text.parse().expect("an address"));
+        Route { carrier, address }
+    }
+
+    #[test]
+    fn the_main_socket_keeps_real_addresses_in_mapped_form() {
+        let mut table = table();
+        let route = route(MAIN_CARRIER, "192.0.2.1:5");
+        let inside = table.inward(route).expect("known");
+        assert_eq!(inside.to_string(), "[::ffff:192.0.2.1]:5");
+        assert_eq!(table.outward(inside), Some(route));
+    }
+
+    #[test]
+    fn another_carrier_has_one_virtual_address_for_each_remote() {
+        let mut table = table();
+        let (one, two) = (route(3, "192.0.2.1:5"), route(3, "192.0.2.1:6"));
+        let inside = table.inward(one).expect("known");
+        assert_eq!(table.inward(one), Some(inside));
+        assert_ne!(table.inward(two), Some(inside));
+        assert_eq!(table.outward(inside), Some(one));
+        table.remove(3);
+        assert_eq!(table.outward(inside), None);
+        assert_eq!(table.inward(one), None);
+    }
+
+    #[test]
+    fn a_virtual_address_from_outside_is_dropped() {
+        let mut table = table();
+        let inside = table.inward(route(3, "192.0.2.1:5")).expect("known");
+        let SocketAddr::V6(address) = inside else {
+            panic!("virtual addresses are IPv6")
+        };
+        let forged = Route {
+            carrier: MAIN_CARRIER,
+            address,
+        };
+        assert_eq!(table.inward(forged), None);
+    }
+
+    #[test]
+    fn strangers_cannot_grow_the_table_without_end() {
+        let mut table = table();
+        for port in 1..=60_000 {
+            table.inward(route(3, &format!("192.0.2.1:{port}")));
+        }
+        assert_eq!(table.by_address.len(), MAX_VIRTUAL);
+        assert_eq!(table.by_route.len(), MAX_VIRTUAL);
+        assert!(table.by_route.contains_key(&route(3, "192.0.2.1:60000")));
+    }
+}

@@ -1,0 +1,383 @@
+//! One QUIC connection and what this peer knows about it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anypath_wire::address::to_mapped;
+use anypath_wire::id::EndpointId;
+use noq_proto::coding::Encodable;
+use noq_proto::{
+    ConnectionError, ConnectionHandle, Dir, Endpoint, Event as QuicEvent, PathEvent, PathId, Side,
+    StreamEvent, StreamId,
+};
+
+use crate::carrier::{CarrierTable, Route};
+use crate::clock::Instant;
+use crate::dial::Dial;
+use crate::event::{ConnectionKey, Event, PathChange};
+use crate::peer::{ReadOutcome, StreamError};
+use crate::stats::{ConnectionStats, PathStats};
+use crate::tls::HandshakeInfo;
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The handshake is under way.
+    Handshaking,
+    /// Both sides are known to each other.
+    Established,
+    /// The application has been told that it is over; QUIC may still be draining.
+    Over,
+}
+
+/// Something in the life of a connection that concerns the whole peer.
+#[derive(Debug)]
+pub(crate) enum Milestone {
+    HandshakeData,
+    Connected,
+    Lost(ConnectionError),
+    Drained,
+}
+
+/// What a pump found, in its order.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Event(Event),
+    Milestone(Milestone),
+}
+
+pub(crate) struct Connection {
+    pub(crate) key: ConnectionKey,
+    pub(crate) handle: ConnectionHandle,
+    pub(crate) quic: noq_proto::Connection,
+    pub(crate) phase: Phase,
+    /// Who is, or is dialled, at the other end.
+    pub(crate) remote: Option<EndpointId>,
+    /// Where an incoming connection came from, as it is counted against the limits.
+    pub(crate) source: Option<SocketAddr>,
+    pub(crate) dial: Option<Dial>,
+    pub(crate) alpn: Vec<u8>,
+    /// Whether the application was told that early data can flow.
+    pub(crate) early: bool,
+    pub(crate) info: Option<HandshakeInfo>,
+    /// When an unfinished handshake is given up.
+    pub(crate) deadline: Instant,
+    /// When a silent remote is probed next.
+    pub(crate) next_probe: Option<Instant>,
+    /// The wake-up that the peer's timers hold for this connection.
+    pub(crate) wake: Option<Instant>,
+    /// Whether the connection waits for its turn in a drain.
+    pub(crate) queued: bool,
+    pub(crate) key_updates: u64,
+    pub(crate) datagrams_dropped: u64,
+    /// How streams ended of which the application has read the data but not the end.
+    pub(crate) ended: BTreeMap<StreamId, Result<ReadOutcome, StreamError>>,
+    min_rtt: Duration,
+    /// Streams of which the application knows that they are readable.
+    announced: BTreeMap<StreamId, ()>,
+    paths: BTreeMap<PathId, SocketAddr>,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        key: ConnectionKey,
+        handle: ConnectionHandle,
+        quic: noq_proto::Connection,
+        deadline: Instant,
+    ) -> Self {
+        Self {
+            key,
+            handle,
+            quic,
+            phase: Phase::Handshaking,
+            remote: None,
+            source: None,
+            dial: None,
+            alpn: Vec::new(),
+            early: false,
+            info: None,
+            deadline,
+            next_probe: None,
+            wake: None,
+            queued: false,
+            key_updates: 0,
+            datagrams_dropped: 0,
+            ended: BTreeMap::new(),
+            min_rtt: Duration::MAX,
+            announced: BTreeMap::new(),
+            paths: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn is_client(&self) -> bool {
+        self.quic.side() == Side::Client
+    }
+
+    /// Passes events between QUIC's connection, its endpoint and the application until there are none.
+    pub(crate) fn pump(
+        &mut self,
+        endpoint: &mut Endpoint,
+        carriers: &CarrierTable,
+        found: &mut VecDeque<Found>,
+    ) {
+        loop {
+            let mut quiet = true;
+            while let Some(event) = self.quic.poll_endpoint_events() {
+                quiet = false;
+                let drained = event.is_drained();
+                if let Some(answer) = endpoint.handle_event(self.handle, event) {
+                    self.quic.handle_event(answer);
+                }
+                if drained {
+                    found.push_back(Found::Milestone(Milestone::Drained));
+                }
+            }
+            while let Some(event) = self.quic.poll() {
+                quiet = false;
+                self.translate(event, carriers, found);
+            }
+            if quiet {
+                break;
+            }
+        }
+        if self.phase == Phase::Established {
+            self.notice_migrations(carriers, found);
+        }
+    }
+
+    fn translate(
+        &mut self,
+        event: QuicEvent,
+        carriers: &CarrierTable,
+        found: &mut VecDeque<Found>,
+    ) {
+        let key = self.key;
+        let mut push = |event| found.push_back(Found::Event(event));
+        match event {
+            QuicEvent::HandshakeDataReady => {
+                found.push_back(Found::Milestone(Milestone::HandshakeData));
+            }
+            QuicEvent::Connected => found.push_back(Found::Milestone(Milestone::Connected)),
+            QuicEvent::ConnectionLost { reason } => {
+                found.push_back(Found::Milestone(Milestone::Lost(reason)));
+            }
+            QuicEvent::HandshakeConfirmed | QuicEvent::NatTraversal(_) => {}
+            QuicEvent::DatagramReceived => {
+                while let Some(bytes) = self.quic.datagrams().recv() {
+                    push(Event::Datagram(key, bytes));
+                }
+            }
+            QuicEvent::DatagramsUnblocked => push(Event::DatagramsUnblocked(key)),
+            QuicEvent::Stream(event) => self.translate_stream(event, found),
+            QuicEvent::Path(event) => self.translate_path(event, carriers, found),
+        }
+    }
+
+    fn translate_stream(&mut self, event: StreamEvent, found: &mut VecDeque<Found>) {
+        let key = self.key;
+        let mut push = |event| found.push_back(Found::Event(event));
+        match event {
+            StreamEvent::Opened { dir } => {
+                while let Some(id) = self.quic.streams().accept(dir) {
+                    push(Event::StreamOpened(key, id.into(), dir == Dir::Bi));
+                    self.announced.insert(id, ());
+                    push(Event::Readable(key, id.into()));
+                }
+            }
+            StreamEvent::Readable { id } => {
+                if self.announced.insert(id, ()).is_none() {
+                    push(Event::Readable(key, id.into()));
+                }
+            }
+            StreamEvent::Writable { id } => push(Event::Writable(key, id.into())),
+            StreamEvent::Finished { id } => push(Event::StreamFinished(key, id.into())),
+            StreamEvent::Stopped { id, error_code } => {
+                push(Event::StreamStopped(
+                    key,
+                    id.into(),
+                    error_code.into_inner(),
+                ));
+            }
+            StreamEvent::Available { dir } => push(Event::StreamsAvailable(key, dir == Dir::Bi)),
+        }
+    }
+
+    /// The application found nothing more to read: the next data is news again.
+    pub(crate) fn forget_readable(&mut self, id: StreamId) {
+        self.announced.remove(&id);
+    }
+
+    fn translate_path(
+        &mut self,
+        event: PathEvent,
+        carriers: &CarrierTable,
+        found: &mut VecDeque<Found>,
+    ) {
+        let (path, change, address) = match event {
+            PathEvent::Established { id, .. } => {
+                let Ok(tuple) = self.quic.network_path(id) else {
+                    return;
+                };
+                self.paths.insert(id, tuple.remote());
+                (id, PathChange::Established, tuple.remote())
+            }
+            PathEvent::Abandoned { id, .. } => match self.paths.remove(&id) {
+                Some(remote) => (id, PathChange::Closed, remote),
+                None => return,
+            },
+            PathEvent::ObservedAddr { id, addr, .. } => {
+                // What a virtual path's remote sees is no address at which anybody can be reached.
+                let real = self
+                    .quic
+                    .network_path(id)
+                    .is_ok_and(|tuple| !carriers.is_virtual(&to_mapped(tuple.remote())));
+                if !real || carriers.is_virtual(&to_mapped(addr)) {
+                    return;
+                }
+                let route = Route {
+                    carrier: crate::carrier::MAIN_CARRIER,
+                    address: to_mapped(addr),
+                };
+                found.push_back(Found::Event(self.path_event(
+                    id,
+                    PathChange::Observed,
+                    route,
+                )));
+                return;
+            }
+            _ => return,
+        };
+        if let Some(route) = carriers.outward(address) {
+            found.push_back(Found::Event(self.path_event(path, change, route)));
+        }
+    }
+
+    /// QUIC tells of no passive migration, so the paths' remotes are compared with what was known.
+    fn notice_migrations(&mut self, carriers: &CarrierTable, found: &mut VecDeque<Found>) {
+        let rtt = self.quic.rtt(PathId::ZERO).unwrap_or(self.min_rtt);
+        self.min_rtt = self.min_rtt.min(rtt);
+        let mut moved = Vec::new();
+        for (id, known) in &mut self.paths {
+            let Ok(tuple) = self.quic.network_path(*id) else {
+                continue;
+            };
+            if tuple.remote() != *known {
+                *known = tuple.remote();
+                moved.push((*id, *known));
+            }
+        }
+        for (id, remote) in moved {
+            if let Some(route) = carriers.outward(remote) {
+                let event = self.path_event(id, PathChange::Migrated, route);
+                found.push_back(Found::Event(event));
+            }
+        }
+    }
+
+    pub(crate) fn path_event(&self, path: PathId, change: PathChange, route: Route) -> Event {
+        Event::Path {
+            connection: self.key,
+            path: number_of(path),
+            change,
+            route,
+            rtt: self.quic.rtt(path).unwrap_or_default(),
+        }
+    }
+
+    /// The path that the handshake used becomes known to the application.
+    pub(crate) fn note_first_path(&mut self) -> Option<SocketAddr> {
+        let remote = self.quic.network_path(PathId::ZERO).ok()?.remote();
+        self.paths.insert(PathId::ZERO, remote);
+        Some(remote)
+    }
+
+    pub(crate) fn stats(&mut self, carriers: &CarrierTable) -> ConnectionStats {
+        let total = self.quic.stats();
+        let mut stats = ConnectionStats {
+            rtt: Duration::MAX,
+            min_rtt: self.min_rtt,
+            cwnd_bytes: 0,
+            mtu_bytes: 0,
+            bytes_sent: total.udp_tx.bytes,
+            bytes_received: total.udp_rx.bytes,
+            packets_sent: total.sent_packets,
+            packets_received: total.udp_rx.datagrams,
+            packets_lost: total.lost_packets,
+            bytes_lost: total.lost_bytes,
+            congestion_events: 0,
+            black_holes: 0,
+            streams_open: self.quic.streams().send_streams() as u64
+                + self.quic.streams().remote_open_streams(Dir::Uni),
+            group: self.info.as_ref().map_or(0, |info| info.group.into()),
+            cipher: self.info.as_ref().map_or(0, |info| info.cipher.into()),
+            key_updates: self.key_updates,
+            datagrams_dropped: self.datagrams_dropped,
+            paths: Vec::new(),
+        };
+        for id in self.quic.paths() {
+            self.add_path_stats(id, carriers, &mut stats);
+        }
+        if stats.rtt == Duration::MAX {
+            stats.rtt = Duration::ZERO;
+        }
+        stats.min_rtt = stats.min_rtt.min(stats.rtt);
+        stats
+    }
+
+    fn add_path_stats(&mut self, id: PathId, carriers: &CarrierTable, stats: &mut ConnectionStats) {
+        let (Some(path), Ok(tuple), Ok(status)) = (
+            self.quic.path_stats(id),
+            self.quic.network_path(id),
+            self.quic.path_status(id),
+        ) else {
+            return;
+        };
+        stats.cwnd_bytes += path.cwnd;
+        stats.congestion_events += path.congestion_events;
+        stats.black_holes += path.black_holes_detected;
+        if path.rtt < stats.rtt {
+            stats.rtt = path.rtt;
+            stats.mtu_bytes = path.current_mtu;
+        }
+        if let Some(route) = carriers.outward(tuple.remote()) {
+            stats.paths.push(PathStats {
+                path: number_of(id),
+                route,
+                rtt: path.rtt,
+                mtu_bytes: path.current_mtu,
+                bytes_sent: path.udp_tx.bytes,
+                bytes_received: path.udp_rx.bytes,
+                packets_lost: path.lost_packets,
+                status,
+            });
+        }
+    }
+}
+
+/// The number of a path, which `noq_proto` shows in its wire form only: a variable-length integer
+/// ([RFC 9000 § 16]).
+///
+/// [RFC 9000 § 16]: https://www.rfc-editor.org/rfc/rfc9000#section-16
+fn number_of(path: PathId) -> u32 {
+    let mut bytes = Vec::with_capacity(8);
+    path.encode(&mut bytes);
+    let Some((first, rest)) = bytes.split_first() else {
+        return 0;
+    };
+    rest.iter().fold(u32::from(first & 0x3f), |number, byte| {
+        (number << 8) | u32::from(*byte)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paths_number_is_read_from_its_wire_form() {
+        for number in [0_u32, 1, 63, 64, 16_383, 16_384, 1 << 29] {
+            assert_eq!(number_of(PathId::from(number)), number);
+        }
+    }
+}

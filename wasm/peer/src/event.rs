@@ -1,0 +1,113 @@
+//! What the peer tells its driver.
+
+use std::time::Duration;
+
+use anypath_wire::id::EndpointId;
+use bytes::Bytes;
+
+use crate::carrier::Route;
+use crate::error::CloseReason;
+use crate::session::Transition;
+
+/// The id of a connection: never reused, and never 0.
+pub type ConnectionKey = u32;
+
+/// A handshake's outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Connected {
+    /// Who is at the other end. While `early`, on the dialling side, who is expected to be.
+    pub remote_id: EndpointId,
+    /// Whether the remote dialled.
+    pub incoming: bool,
+    /// Whether only early data can flow; the event comes again when the handshake has finished.
+    pub early: bool,
+    /// The TLS group's IANA number; 0 while `early`.
+    pub group: u16,
+    /// The TLS cipher suite's IANA number; 0 while `early`.
+    pub cipher: u16,
+    /// Whether an earlier session was resumed.
+    pub resumed: bool,
+    /// The application's protocol.
+    pub alpn: Vec<u8>,
+    /// Where the remote is.
+    pub route: Route,
+    /// The first measurement.
+    pub rtt: Duration,
+}
+
+/// What happened to a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum PathChange {
+    /// It can carry data.
+    Established = 0,
+    /// It is gone.
+    Closed = 1,
+    /// The remote is elsewhere now.
+    Migrated = 2,
+    /// The remote told which address it sees this side at.
+    Observed = 3,
+}
+
+/// Something that the application is to hear of.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A handshake has finished, or early data can flow.
+    Connected(ConnectionKey, Box<Connected>),
+    /// The connection is over.
+    Closed(ConnectionKey, CloseReason),
+    /// The remote opened a stream.
+    StreamOpened(ConnectionKey, u64, bool),
+    /// Data, the end or an error can be read.
+    Readable(ConnectionKey, u64),
+    /// A blocked stream can be written to again.
+    Writable(ConnectionKey, u64),
+    /// Everything sent on the stream is acknowledged.
+    StreamFinished(ConnectionKey, u64),
+    /// The remote stopped the stream with this code.
+    StreamStopped(ConnectionKey, u64, u64),
+    /// More streams may be opened; true: bidirectional ones.
+    StreamsAvailable(ConnectionKey, bool),
+    /// A datagram.
+    Datagram(ConnectionKey, Bytes),
+    /// Datagrams were sent after the buffer had been full.
+    DatagramsUnblocked(ConnectionKey),
+    /// A path changed.
+    Path {
+        /// Whose.
+        connection: ConnectionKey,
+        /// QUIC's number of the path.
+        path: u32,
+        /// How.
+        change: PathChange,
+        /// Where it leads now; for `Observed` the address of this side.
+        route: Route,
+        /// Its latest round-trip time.
+        rtt: Duration,
+    },
+    /// The session with the connection's remote changed its state.
+    State(ConnectionKey, Transition),
+    /// Somebody wants to connect: answer with `admit`.
+    Incoming {
+        /// The question's number.
+        incoming: u32,
+        /// Who claims to be where.
+        route: Route,
+        /// Whether that is proven.
+        validated: bool,
+    },
+    /// The server's answer to early data.
+    EarlyData(ConnectionKey, bool),
+    /// The connection is forgotten; its key means nothing any more.
+    Drained(ConnectionKey),
+    /// A piece of the connection's qlog.
+    Qlog(ConnectionKey, Vec<u8>),
+}
+
+/// Where a drain puts what it finds.
+pub trait Outbox {
+    /// Datagrams to send: one, or several of `segment_bytes` with a last one that may be shorter.
+    fn transmit(&mut self, route: Route, segment_bytes: usize, datagrams: &[u8]);
+    /// An event.
+    fn event(&mut self, event: Event);
+}

@@ -1,0 +1,305 @@
+//! The peer: one QUIC endpoint, its connections, and the sessions that they amount to.
+//!
+//! Nothing here does I/O or looks at a clock. The driver hands in what arrived ([`Peer::receive`]) and what
+//! the application wants, and then drains: [`Peer::drain`] fires the timers that are due and puts packets
+//! and events into an [`Outbox`]. [`Peer::next_wake`] tells when to drain again at the latest.
+
+mod connecting;
+mod incoming;
+mod lifecycle;
+mod streams;
+mod transmit;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anypath_wire::id::EndpointId;
+use anypath_wire::quic::{Datagram, classify};
+use bytes::{Bytes, BytesMut};
+use noq_proto::{
+    ConnectionId, ConnectionIdGenerator, DatagramEvent, EcnCodepoint, Endpoint, EndpointConfig,
+    FourTuple, Incoming, ServerConfig, TransportConfig, VarInt,
+};
+
+use crate::admission::Admissions;
+use crate::carrier::{CarrierKind, CarrierTable, Route};
+use crate::cid::SeededConnectionIds;
+use crate::clock::{Clock, Instant};
+use crate::config::PeerConfig;
+use crate::connection::{Connection, Found};
+use crate::dial::is_retry;
+use crate::error::ErrorCode;
+use crate::event::{ConnectionKey, Event, Outbox};
+use crate::session::Session;
+use crate::stats::{ConnectionStats, PeerStats};
+use crate::tls::TlsConfig;
+
+pub use lifecycle::CLOSE_LIMIT;
+pub use streams::{ReadOutcome, StreamError};
+
+/// A call that could not be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code:?}: {message}")]
+pub struct PeerError {
+    /// The row of the error table.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: String,
+}
+
+impl PeerError {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { code, message }
+    }
+}
+
+/// An endpoint with an identity.
+pub struct Peer {
+    config: PeerConfig,
+    clock: Clock,
+    endpoint: Endpoint,
+    tls: TlsConfig,
+    transport: Arc<TransportConfig>,
+    /// Makes the first connection ids of dials; shared with noq's configuration, hence the lock.
+    first_ids: Arc<Mutex<SeededConnectionIds>>,
+    carriers: CarrierTable,
+    connections: BTreeMap<ConnectionKey, Connection>,
+    /// Keys by noq's handles, which are small and reused; 0 where there is none.
+    by_handle: Vec<ConnectionKey>,
+    next_key: u32,
+    sessions: BTreeMap<[u8; 32], Session>,
+    admissions: Admissions,
+    /// Incoming connections that the driver was asked about, and until when they wait.
+    asked: BTreeMap<u32, (Incoming, Instant)>,
+    /// Connections with something to do, in turn.
+    turns: VecDeque<ConnectionKey>,
+    timers: BTreeSet<(Instant, ConnectionKey)>,
+    events: VecDeque<Event>,
+    /// Datagrams of no connection.
+    responses: VecDeque<(Route, Vec<u8>)>,
+    found: VecDeque<Found>,
+    scratch: Vec<u8>,
+    /// Set once the peer is shutting down.
+    closing: Option<(VarInt, Bytes)>,
+    stats: PeerStats,
+}
+
+impl Peer {
+    /// A peer. `origin` is the instant at which the driver's clock shows 0.
+    ///
+    /// # Errors
+    /// `InvalidConfig` when a served ALPN can't be.
+    pub fn new(config: PeerConfig, origin: Instant) -> Result<Self, PeerError> {
+        let clock = Clock::new(origin, config.epoch_ms);
+        let tls = TlsConfig::new(&config.secret_key, clock.wall());
+        let transport = Arc::new(config.transport());
+        let server = server_config(&config, &tls, &transport, &clock)?;
+        let endpoint_config = endpoint_config(&config)?;
+        let endpoint = Endpoint::new(Arc::new(endpoint_config), server, config.mtu_discovery);
+        let first_ids = connection_ids(&config, b"first");
+        Ok(Self {
+            endpoint,
+            tls,
+            transport,
+            first_ids: Arc::new(Mutex::new(first_ids)),
+            carriers: CarrierTable::new(derive(&config.seed, b"virtual addresses")),
+            connections: BTreeMap::new(),
+            by_handle: Vec::new(),
+            next_key: 1,
+            sessions: BTreeMap::new(),
+            admissions: Admissions::new(config.limits),
+            asked: BTreeMap::new(),
+            turns: VecDeque::new(),
+            timers: BTreeSet::new(),
+            events: VecDeque::new(),
+            responses: VecDeque::new(),
+            found: VecDeque::new(),
+            scratch: Vec::new(),
+            closing: None,
+            stats: PeerStats::default(),
+            clock,
+            config,
+        })
+    }
+
+    /// This peer's id.
+    pub fn id(&self) -> EndpointId {
+        self.config.secret_key.public()
+    }
+
+    /// Adds a carrier, or changes its largest packet.
+    pub fn set_carrier(&mut self, id: u32, kind: CarrierKind, max_packet_bytes: usize) {
+        self.carriers.set(id, kind, max_packet_bytes);
+    }
+
+    /// Takes a carrier away; what is sent over it from now on is dropped.
+    pub fn remove_carrier(&mut self, id: u32) {
+        self.carriers.remove(id);
+    }
+
+    /// Moves time on. Every method works at the time of the latest call.
+    pub fn advance(&mut self, now_ms: f64) {
+        self.clock.advance(now_ms);
+    }
+
+    /// Takes a datagram that arrived.
+    pub fn receive(&mut self, route: Route, ecn: u8, datagram: &[u8]) {
+        self.stats.datagrams_received += 1;
+        self.stats.bytes_received += datagram.len() as u64;
+        if classify(datagram) != Datagram::Quic {
+            self.stats.malformed_dropped += 1;
+            return;
+        }
+        let Some(source) = self.carriers.inward(route) else {
+            self.stats.virtual_dropped += 1;
+            return;
+        };
+        let mut response = std::mem::take(&mut self.scratch);
+        response.clear();
+        let event = self.endpoint.handle(
+            self.clock.now(),
+            FourTuple::from_remote(source),
+            EcnCodepoint::from_bits(ecn),
+            BytesMut::from(datagram),
+            &mut response,
+        );
+        match event {
+            Some(DatagramEvent::ConnectionEvent(handle, event)) => {
+                let key = self.by_handle.get(handle.0).copied().unwrap_or(0);
+                if let Some(connection) = self.connections.get_mut(&key) {
+                    if let Some(dial) = connection.dial.as_mut().filter(|_| is_retry(datagram)) {
+                        dial.settle(route);
+                    }
+                    connection.quic.handle_event(event);
+                    self.heard(key);
+                    self.queue(key);
+                }
+            }
+            Some(DatagramEvent::NewConnection(incoming)) => self.consider(incoming, route),
+            Some(DatagramEvent::Response(transmit)) => {
+                self.stats.resets_sent += 1;
+                self.respond(transmit.destination, &response[..transmit.size]);
+            }
+            None => {}
+        }
+        self.scratch = response;
+    }
+
+    /// Queues a datagram of no connection. There is room for as many as a burst of strangers deserves.
+    fn respond(&mut self, destination: SocketAddr, datagram: &[u8]) {
+        const MAX_RESPONSES: usize = 1024;
+        match self.carriers.outward(destination) {
+            Some(route) if self.responses.len() < MAX_RESPONSES => {
+                self.responses.push_back((route, datagram.to_vec()));
+            }
+            _ => self.stats.unroutable_dropped += 1,
+        }
+    }
+
+    /// Puts what is to be sent and told into `outbox`: all events, and datagrams of about `max_bytes`.
+    pub fn drain(&mut self, max_bytes: usize, outbox: &mut impl Outbox) {
+        self.fire_timers();
+        self.take_turns(max_bytes, outbox);
+        for event in self.events.drain(..) {
+            outbox.event(event);
+        }
+    }
+
+    /// When to drain next at the latest, on the driver's clock; `None`: never.
+    pub fn next_wake(&self) -> Option<f64> {
+        let idle = self.turns.is_empty() && self.events.is_empty() && self.responses.is_empty();
+        if !idle {
+            return Some(self.clock.ms(self.clock.now()));
+        }
+        let timer = self.timers.first().map(|(due, _)| *due);
+        let asked = self.asked.values().map(|(_, until)| *until).min();
+        let due = timer.into_iter().chain(asked).min()?;
+        Some(self.clock.ms(due))
+    }
+
+    /// Figures of a connection; `None` when it is unknown.
+    pub fn connection_stats(&mut self, key: ConnectionKey) -> Option<ConnectionStats> {
+        let connection = self.connections.get_mut(&key)?;
+        Some(connection.stats(&self.carriers))
+    }
+
+    /// Figures of the peer.
+    pub fn stats(&self) -> PeerStats {
+        PeerStats {
+            connections: self.connections.len() as u64,
+            handshakes: self.admissions.handshakes as u64,
+            incoming_bytes_buffered: self.endpoint.incoming_buffer_bytes(),
+            ..self.stats
+        }
+    }
+
+    fn queue(&mut self, key: ConnectionKey) {
+        if let Some(connection) = self.connections.get_mut(&key)
+            && !connection.queued
+        {
+            connection.queued = true;
+            self.turns.push_back(key);
+        }
+    }
+}
+
+fn server_config(
+    config: &PeerConfig,
+    tls: &TlsConfig,
+    transport: &Arc<TransportConfig>,
+    clock: &Clock,
+) -> Result<Option<Arc<ServerConfig>>, PeerError> {
+    let crypto = tls
+        .server(&config.alpns, config.early_data)
+        .map_err(|error| PeerError::new(ErrorCode::InvalidConfig, error.to_string()))?;
+    if !config.accept {
+        return Ok(None);
+    }
+    let mut server = ServerConfig::new(crypto, config.secret_key.token_key());
+    server
+        .transport_config(Arc::clone(transport))
+        .time_source(clock.wall())
+        .max_incoming(config.limits.handshakes)
+        // What a client sends before it is admitted: early data at most, so one window is plenty.
+        .incoming_buffer_size(256 << 10)
+        .incoming_buffer_size_total(16 << 20);
+    Ok(Some(Arc::new(server)))
+}
+
+fn endpoint_config(config: &PeerConfig) -> Result<EndpointConfig, PeerError> {
+    let mut endpoint = EndpointConfig::new(config.secret_key.reset_key());
+    let source = config.clone();
+    endpoint
+        .cid_generator(Arc::new(move || {
+            Box::new(connection_ids(&source, b"connection ids")) as Box<dyn ConnectionIdGenerator>
+        }))
+        // Other protocols share the socket and are told apart by that bit (RFC 9443).
+        .grease_quic_bit(false)
+        .supported_versions(vec![1])
+        .rng_seed(Some(derive(&config.seed, b"endpoint")));
+    endpoint
+        .max_udp_payload_size(config.max_mtu.max(1472))
+        .map_err(|error| PeerError::new(ErrorCode::InvalidConfig, error.to_string()))?;
+    Ok(endpoint)
+}
+
+fn connection_ids(config: &PeerConfig, purpose: &[u8]) -> SeededConnectionIds {
+    let key = config.secret_key.connection_id_key();
+    SeededConnectionIds::new(derive(&config.seed, purpose), key)
+}
+
+fn next_id(ids: &Mutex<SeededConnectionIds>) -> ConnectionId {
+    ids.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .generate_cid()
+}
+
+/// An independent seed for each use of the one that the peer was given.
+fn derive(seed: &[u8; 32], purpose: &[u8]) -> [u8; 32] {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, seed);
+    let mut derived = [0; 32];
+    derived.copy_from_slice(ring::hmac::sign(&key, purpose).as_ref());
+    derived
+}

@@ -1,0 +1,104 @@
+//! Deciding about incoming connections.
+
+use noq_proto::Incoming;
+
+use super::Peer;
+use crate::admission::Admission;
+use crate::carrier::Route;
+use crate::connection::Connection;
+use crate::event::Event;
+
+impl Peer {
+    /// Decides about a first packet, or asks the driver.
+    pub(super) fn consider(&mut self, incoming: Incoming, route: Route) {
+        let connections = self.connections.len() + self.asked.len();
+        let admission = match &self.closing {
+            Some(_) => Admission::Refuse,
+            None => self.admissions.first_packet(
+                incoming.remote_address(),
+                incoming.remote_address_validated(),
+                connections,
+            ),
+        };
+        if admission == Admission::Accept && self.config.ask {
+            let key = self.new_key();
+            let validated = incoming.remote_address_validated();
+            let until = self.clock.now() + self.config.handshake_timeout;
+            self.asked.insert(key, (incoming, until));
+            self.events.push_back(Event::Incoming {
+                incoming: key,
+                route,
+                validated,
+            });
+            return;
+        }
+        self.decide(incoming, admission);
+    }
+
+    /// Answers an [`Event::Incoming`]; false when the question is no longer open.
+    pub fn admit(&mut self, incoming: u32, admission: Admission) -> bool {
+        match self.asked.remove(&incoming) {
+            Some((incoming, _)) => {
+                self.decide(incoming, admission);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Ignores the incoming connections that nobody decided about in time.
+    pub(super) fn expire_asked(&mut self) {
+        let now = self.clock.now();
+        while let Some((key, _)) = self.asked.iter().find(|(_, (_, until))| *until <= now) {
+            let key = *key;
+            self.admit(key, Admission::Ignore);
+        }
+    }
+
+    fn decide(&mut self, incoming: Incoming, admission: Admission) {
+        let mut response = std::mem::take(&mut self.scratch);
+        response.clear();
+        match admission {
+            Admission::Accept => self.begin(incoming, &mut response),
+            Admission::Ignore => {
+                self.stats.refused += 1;
+                self.endpoint.ignore(incoming);
+            }
+            // A client that has already been sent a Retry is not sent another (RFC 9000 § 17.2.5.2).
+            Admission::Retry if incoming.may_retry() => {
+                if let Ok(transmit) = self.endpoint.retry(incoming, &mut response) {
+                    self.stats.retries_sent += 1;
+                    self.respond(transmit.destination, &response[..transmit.size]);
+                }
+            }
+            Admission::Retry | Admission::Refuse => {
+                self.stats.refused += 1;
+                let transmit = self.endpoint.refuse(incoming, &mut response);
+                self.respond(transmit.destination, &response[..transmit.size]);
+            }
+        }
+        self.scratch = response;
+    }
+
+    fn begin(&mut self, incoming: Incoming, response: &mut Vec<u8>) {
+        let source = incoming.remote_address();
+        let now = self.clock.now();
+        match self.endpoint.accept(incoming, now, response, None) {
+            Ok((handle, quic)) => {
+                let deadline = now + self.config.handshake_timeout;
+                let key = self.new_key();
+                let mut connection = Connection::new(key, handle, quic, deadline);
+                connection.source = Some(source);
+                self.admissions.add_address(source);
+                self.admissions.handshakes += 1;
+                self.insert(connection);
+            }
+            Err(error) => {
+                self.stats.refused += 1;
+                if let Some(transmit) = error.response {
+                    self.respond(transmit.destination, &response[..transmit.size]);
+                }
+            }
+        }
+    }
+}

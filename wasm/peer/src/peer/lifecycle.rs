@@ -1,0 +1,437 @@
+//! From handshake to oblivion: milestones, deadlines, silence and closing.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use noq_proto::{EndpointEvent, PathId, VarInt};
+
+use super::Peer;
+use crate::connection::{Found, Milestone, Phase};
+use crate::error::{CloseReason, ErrorCode};
+use crate::event::{Connected, ConnectionKey, Event, PathChange};
+use crate::session::{Cause, SILENCE, State};
+use crate::tls::{HandshakeData, HandshakeInfo};
+
+/// How often a silent remote is probed. QUIC's own probes back off by doubling, and would notice the end
+/// of an outage about as late as the outage was long.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The application error code of a close by a limit of this peer: 256 and above are free for applications.
+pub const CLOSE_LIMIT: u32 = 0x11;
+
+impl Peer {
+    /// Lets QUIC's events take effect and tells the application of them.
+    pub(super) fn pump(&mut self, key: ConnectionKey) {
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let mut found = std::mem::take(&mut self.found);
+        connection.pump(&mut self.endpoint, &self.carriers, &mut found);
+        for item in found.drain(..) {
+            match item {
+                Found::Event(event) => {
+                    let live = |c: &crate::connection::Connection| c.phase != Phase::Over;
+                    if self.connections.get(&key).is_some_and(live) {
+                        self.events.push_back(event);
+                    }
+                }
+                Found::Milestone(milestone) => self.reach(key, milestone),
+            }
+        }
+        self.found = found;
+    }
+
+    fn reach(&mut self, key: ConnectionKey, milestone: Milestone) {
+        match milestone {
+            Milestone::HandshakeData => self.on_handshake_data(key),
+            Milestone::Connected => self.on_connected(key),
+            Milestone::Lost(error) => {
+                let connected = self
+                    .connections
+                    .get(&key)
+                    .is_some_and(|connection| connection.phase == Phase::Established);
+                self.conclude(key, CloseReason::of(&error, connected));
+            }
+            Milestone::Drained => self.forget(key),
+        }
+    }
+
+    /// A server that resumes a session knows its client before the handshake is over.
+    fn on_handshake_data(&mut self, key: ConnectionKey) {
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        if connection.is_client() || !self.config.early_data || !connection.quic.has_0rtt() {
+            return;
+        }
+        let Some(data) = HandshakeData::of(&connection.quic) else {
+            return;
+        };
+        let (Some(remote_id), Some(alpn)) = (data.remote_id, data.alpn) else {
+            return;
+        };
+        let Some(remote) = connection.note_first_path() else {
+            return;
+        };
+        let Some(route) = self.carriers.outward(remote) else {
+            return;
+        };
+        connection.early = true;
+        connection.alpn = alpn;
+        let connected = Connected {
+            remote_id,
+            incoming: true,
+            early: true,
+            group: 0,
+            cipher: 0,
+            resumed: true,
+            alpn: connection.alpn.clone(),
+            route,
+            rtt: connection.quic.rtt(PathId::ZERO).unwrap_or_default(),
+        };
+        self.events
+            .push_back(Event::Connected(key, Box::new(connected)));
+    }
+
+    fn on_connected(&mut self, key: ConnectionKey) {
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let Some(info) = HandshakeInfo::of(&connection.quic) else {
+            let reason = "the handshake has no identity";
+            self.close_with(
+                key,
+                ErrorCode::InternalError,
+                VarInt::from_u32(0),
+                reason.into(),
+            );
+            return;
+        };
+        let incoming = !connection.is_client();
+        connection.dial = None;
+        connection.phase = Phase::Established;
+        connection.remote = Some(info.remote_id);
+        connection.alpn.clone_from(&info.alpn);
+        let route = connection
+            .note_first_path()
+            .and_then(|remote| self.carriers.outward(remote));
+        let Some(route) = route else {
+            let reason = "the path's carrier is gone";
+            self.close_with(
+                key,
+                ErrorCode::TransportFailed,
+                VarInt::from_u32(0),
+                reason.into(),
+            );
+            return;
+        };
+        let rtt = connection.quic.rtt(PathId::ZERO).unwrap_or_default();
+        let (early, accepted) = (connection.early, info.early_data_accepted);
+        let connected = Connected {
+            remote_id: info.remote_id,
+            incoming,
+            early: false,
+            group: info.group.into(),
+            cipher: info.cipher.into(),
+            resumed: info.kind == rustls::HandshakeKind::Resumed,
+            alpn: info.alpn.clone(),
+            route,
+            rtt,
+        };
+        let remote = info.remote_id;
+        let path = connection.path_event(PathId::ZERO, PathChange::Established, route);
+        connection.info = Some(info);
+        if incoming {
+            self.admissions.handshakes -= 1;
+            if !self.admissions.has_room_for(&remote) {
+                self.stats.refused += 1;
+                let reason = "too many connections of one peer";
+                let code = VarInt::from_u32(CLOSE_LIMIT);
+                self.join_session(remote, key, State::Connecting, Cause::Accepted);
+                self.close_with(key, ErrorCode::TooManyConnections, code, reason.into());
+                return;
+            }
+            self.admissions.add_remote(&remote);
+            self.stats.accepted += 1;
+            self.join_session(remote, key, State::Connecting, Cause::Accepted);
+        } else {
+            self.stats.dials_succeeded += 1;
+        }
+        if early && !incoming {
+            self.events.push_back(Event::EarlyData(key, accepted));
+        }
+        self.events
+            .push_back(Event::Connected(key, Box::new(connected)));
+        self.events.push_back(path);
+        self.step_session(key, State::Direct, Cause::Handshake);
+    }
+
+    /// Moves the session of a connection's remote, and tells each of its connections.
+    fn step_session(&mut self, key: ConnectionKey, to: State, cause: Cause) {
+        let now = self.clock.now();
+        let remote = self.connections.get(&key).and_then(|c| c.remote);
+        let session = remote.and_then(|remote| self.sessions.get_mut(remote.as_bytes()));
+        let Some(session) = session else { return };
+        if let Some(transition) = session.step(to, cause, now) {
+            for connection in &session.connections {
+                self.events.push_back(Event::State(*connection, transition));
+            }
+        }
+    }
+
+    /// A datagram of the connection has arrived.
+    pub(super) fn heard(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        if connection.phase != Phase::Established {
+            return;
+        }
+        connection.next_probe = None;
+        let Some(remote) = connection.remote else {
+            return;
+        };
+        let Some(session) = self.sessions.get_mut(remote.as_bytes()) else {
+            return;
+        };
+        session.heard = now;
+        if session.state() == State::Recovering {
+            self.step_session(key, State::Direct, Cause::Answer);
+        }
+    }
+
+    /// Fires what is due.
+    pub(super) fn fire_timers(&mut self) {
+        let now = self.clock.now();
+        self.expire_asked();
+        while let Some((due, key)) = self.timers.first().copied() {
+            if due > now {
+                break;
+            }
+            self.timers.pop_first();
+            let Some(connection) = self.connections.get_mut(&key) else {
+                continue;
+            };
+            connection.wake = None;
+            if connection.quic.poll_timeout().is_some_and(|due| due <= now) {
+                connection.quic.handle_timeout(now);
+            }
+            if connection.phase == Phase::Handshaking && connection.deadline <= now {
+                self.give_up(key);
+                continue;
+            }
+            self.check_silence(key);
+            self.queue(key);
+        }
+    }
+
+    /// Nobody answered: there is nobody to say goodbye to, so nothing is kept for draining.
+    fn give_up(&mut self, key: ConnectionKey) {
+        let Some(connection) = self.connections.get(&key) else {
+            return;
+        };
+        let handle = connection.handle;
+        let reason = "no answer within the handshake timeout";
+        self.conclude(key, CloseReason::transport(ErrorCode::Unreachable, reason));
+        self.endpoint.handle_event(handle, EndpointEvent::drained());
+        self.forget(key);
+    }
+
+    fn check_silence(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        if self.silence_due(key).is_none_or(|due| due > now) {
+            return;
+        }
+        self.step_session(key, State::Recovering, Cause::Silence);
+        if let Some(connection) = self.connections.get_mut(&key) {
+            connection.quic.ping();
+            connection.next_probe = Some(now + PROBE_INTERVAL);
+        }
+    }
+
+    /// When the remote has been silent for too long, or is to be probed again.
+    fn silence_due(&self, key: ConnectionKey) -> Option<crate::clock::Instant> {
+        let connection = self.connections.get(&key)?;
+        if connection.phase != Phase::Established || self.config.keep_alive.is_none() {
+            return None;
+        }
+        let session = self.sessions.get(connection.remote?.as_bytes())?;
+        Some(connection.next_probe.unwrap_or(session.heard + SILENCE))
+    }
+
+    /// Sets the connection's wake-up to the earliest of its deadlines.
+    pub(super) fn set_timer(&mut self, key: ConnectionKey) {
+        let silence = self.silence_due(key);
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let handshake = (connection.phase == Phase::Handshaking).then_some(connection.deadline);
+        let start = connection.dial.as_ref().and_then(|dial| dial.next_start());
+        let wake = [connection.quic.poll_timeout(), handshake, start, silence]
+            .into_iter()
+            .flatten()
+            .min();
+        if wake == connection.wake {
+            return;
+        }
+        if let Some(old) = connection.wake {
+            self.timers.remove(&(old, key));
+        }
+        connection.wake = wake;
+        if let Some(wake) = wake {
+            self.timers.insert((wake, key));
+        }
+    }
+
+    /// Closes a connection; `Closed` follows at once, and the close frame with the next drain.
+    ///
+    /// A code above 2^62 - 1 is sent as that. An unknown or finished connection is left alone.
+    pub fn close(&mut self, key: ConnectionKey, code: u64, reason: &str) {
+        let code = VarInt::from_u64(code).unwrap_or(VarInt::MAX);
+        self.close_with(key, ErrorCode::ClosedLocally, code, reason.to_owned());
+    }
+
+    fn close_with(&mut self, key: ConnectionKey, cause: ErrorCode, code: VarInt, reason: String) {
+        let now = self.clock.now();
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        if connection.phase == Phase::Over {
+            return;
+        }
+        let bytes = Bytes::copy_from_slice(reason.as_bytes());
+        connection.quic.close(now, code, bytes);
+        self.conclude(key, CloseReason::local(cause, code.into_inner(), reason));
+        self.queue(key);
+    }
+
+    /// Closes every connection and refuses new ones.
+    pub fn shutdown(&mut self, code: u64, reason: &str) {
+        let code = VarInt::from_u64(code).unwrap_or(VarInt::MAX);
+        let bytes = Bytes::copy_from_slice(reason.as_bytes());
+        self.closing = Some((code, bytes));
+        for key in self.connections.keys().copied().collect::<Vec<_>>() {
+            self.close_with(key, ErrorCode::ClosedLocally, code, reason.to_owned());
+        }
+        for key in self.asked.keys().copied().collect::<Vec<_>>() {
+            self.admit(key, crate::admission::Admission::Refuse);
+        }
+    }
+
+    /// Asks for an answer over every path, which also measures the round-trip time.
+    pub fn ping(&mut self, key: ConnectionKey) {
+        if let Some(connection) = self.connections.get_mut(&key) {
+            connection.quic.ping();
+            self.queue(key);
+        }
+    }
+
+    /// Starts a key update ([RFC 9001 § 6]); ignored while one is under way.
+    ///
+    /// [RFC 9001 § 6]: https://www.rfc-editor.org/rfc/rfc9001#section-6
+    pub fn key_update(&mut self, key: ConnectionKey) {
+        if let Some(connection) = self.connections.get_mut(&key)
+            && connection.phase == Phase::Established
+        {
+            connection.quic.force_key_update();
+            connection.key_updates += 1;
+            connection.quic.ping();
+            self.queue(key);
+        }
+    }
+
+    /// The local addresses changed: every path is tried again at once.
+    pub fn network_changed(&mut self) {
+        let now = self.clock.now();
+        for key in self.connections.keys().copied().collect::<Vec<_>>() {
+            if let Some(connection) = self.connections.get_mut(&key) {
+                connection
+                    .quic
+                    .handle_network_change(Some(&AllRecoverable), now);
+            }
+            self.queue(key);
+        }
+    }
+
+    /// Tells the application that the connection is over, and takes it out of every count.
+    fn conclude(&mut self, key: ConnectionKey, reason: CloseReason) {
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let before = std::mem::replace(&mut connection.phase, Phase::Over);
+        if before == Phase::Over {
+            return;
+        }
+        connection.dial = None;
+        let (client, remote) = (connection.is_client(), connection.remote);
+        let (source, known) = (connection.source, connection.info.is_some());
+        if before == Phase::Handshaking {
+            if client {
+                self.stats.dials_failed += 1;
+            } else {
+                self.admissions.handshakes -= 1;
+            }
+        }
+        if let Some(source) = source {
+            self.admissions.remove_address(source);
+            if let Some(remote) = remote.filter(|_| known) {
+                self.admissions.remove_remote(&remote);
+            }
+        }
+        let failed = !matches!(
+            reason.code,
+            ErrorCode::ClosedLocally | ErrorCode::ClosedByPeer
+        );
+        if let Some(remote) = remote {
+            self.leave_session(remote.as_bytes(), key, failed);
+        }
+        self.events.push_back(Event::Closed(key, reason));
+    }
+
+    fn leave_session(&mut self, remote: &[u8; 32], key: ConnectionKey, failed: bool) {
+        let now = self.clock.now();
+        let Some(session) = self.sessions.get_mut(remote) else {
+            return;
+        };
+        session.connections.remove(&key);
+        if !session.connections.is_empty() {
+            return;
+        }
+        let (to, cause) = match failed {
+            true => (State::Failed, Cause::Error),
+            false => (State::Closed, Cause::Close),
+        };
+        if let Some(transition) = session.step(to, cause, now) {
+            self.events.push_back(Event::State(key, transition));
+        }
+        self.sessions.remove(remote);
+    }
+
+    fn forget(&mut self, key: ConnectionKey) {
+        let reason = CloseReason::transport(ErrorCode::InternalError, "drained without a reason");
+        self.conclude(key, reason);
+        let Some(connection) = self.connections.remove(&key) else {
+            return;
+        };
+        if let Some(wake) = connection.wake {
+            self.timers.remove(&(wake, key));
+        }
+        if let Some(slot) = self.by_handle.get_mut(connection.handle.0)
+            && *slot == key
+        {
+            *slot = 0;
+        }
+        self.events.push_back(Event::Drained(key));
+    }
+}
+
+/// Keeps paths where they are after a network change: QUIC validates them anew from the new address.
+#[derive(Debug)]
+struct AllRecoverable;
+
+impl noq_proto::NetworkChangeHint for AllRecoverable {
+    fn is_path_recoverable(&self, _path: PathId, _network_path: noq_proto::FourTuple) -> bool {
+        true
+    }
+}

@@ -1,0 +1,202 @@
+//! The session with one remote peer: what its connections amount to.
+//!
+//! ```text
+//! idle -> discovering -> connecting -> relayed -> traversing -> direct
+//!                             \----------------------------------^
+//! direct -> recovering -> direct | relayed      any -> reconnecting -> connecting | failed
+//! ```
+//!
+//! One session exists for each remote peer with a connection, however many connections there are. Every
+//! transition goes through [`Session::step`], which alone knows which are legal.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::clock::Instant;
+use crate::event::ConnectionKey;
+
+/// Where the session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum State {
+    /// No connection, and none wanted.
+    Idle = 0,
+    /// Looking for the remote's addresses.
+    Discovering = 1,
+    /// A handshake is under way.
+    Connecting = 2,
+    /// Connected over a relay.
+    Relayed = 3,
+    /// Connected over a relay, and looking for a direct path.
+    Traversing = 4,
+    /// Connected over a direct path.
+    Direct = 5,
+    /// Connected, but the remote has been silent for [`SILENCE`].
+    Recovering = 6,
+    /// Waiting to dial again.
+    Reconnecting = 7,
+    /// Given up.
+    Failed = 8,
+    /// The last connection was closed.
+    Closed = 9,
+}
+
+/// Why a transition happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Cause {
+    /// This side dialled.
+    Dial = 0,
+    /// The remote dialled.
+    Accepted = 1,
+    /// A handshake finished.
+    Handshake = 2,
+    /// Nothing was heard for [`SILENCE`].
+    Silence = 3,
+    /// The remote was heard again.
+    Answer = 4,
+    /// Another path is in use.
+    PathChange = 5,
+    /// The local network changed.
+    NetworkChange = 6,
+    /// A deadline passed.
+    Timeout = 7,
+    /// A connection failed.
+    Error = 8,
+    /// A connection was closed.
+    Close = 9,
+}
+
+/// One step of the machine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Transition {
+    /// The state left.
+    pub from: State,
+    /// The state entered.
+    pub to: State,
+    /// Why.
+    pub cause: Cause,
+    /// How long `from` lasted.
+    pub elapsed: Duration,
+}
+
+/// How long a remote may be silent before its session is [`State::Recovering`]. Keep-alives are more
+/// frequent, so a living remote never is.
+pub const SILENCE: Duration = Duration::from_millis(4500);
+
+/// The machine.
+#[derive(Debug)]
+pub(crate) struct Session {
+    state: State,
+    since: Instant,
+    /// When the remote was last heard on any connection.
+    pub(crate) heard: Instant,
+    /// Connections of this session that are not over.
+    pub(crate) connections: BTreeSet<ConnectionKey>,
+}
+
+impl Session {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            state: State::Idle,
+            since: now,
+            heard: now,
+            connections: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
+    /// Moves to `to`; `None` when it is there already or may not go there.
+    pub(crate) fn step(&mut self, to: State, cause: Cause, now: Instant) -> Option<Transition> {
+        if !legal(self.state, to) {
+            return None;
+        }
+        let transition = Transition {
+            from: self.state,
+            to,
+            cause,
+            elapsed: now.saturating_duration_since(self.since),
+        };
+        self.state = to;
+        self.since = now;
+        Some(transition)
+    }
+}
+
+/// Whether the diagram at the top of this module has the arrow.
+fn legal(from: State, to: State) -> bool {
+    use State::*;
+    match (from, to) {
+        (from, to) if from == to => false,
+        (Failed | Closed, _) => false,
+        (_, Failed | Closed) => true,
+        (Idle, Discovering | Connecting | Direct | Relayed) => true,
+        (Discovering, Connecting) => true,
+        (Connecting, Relayed | Direct | Reconnecting) => true,
+        (Relayed, Traversing | Direct | Recovering | Reconnecting) => true,
+        (Traversing, Relayed | Direct | Recovering | Reconnecting) => true,
+        (Direct, Recovering | Relayed | Reconnecting) => true,
+        (Recovering, Direct | Relayed | Reconnecting) => true,
+        (Reconnecting, Connecting) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [State; 10] = [
+        State::Idle,
+        State::Discovering,
+        State::Connecting,
+        State::Relayed,
+        State::Traversing,
+        State::Direct,
+        State::Recovering,
+        State::Reconnecting,
+        State::Failed,
+        State::Closed,
+    ];
+
+    #[test]
+    fn no_state_leads_to_itself_and_the_last_ones_lead_nowhere() {
+        for state in ALL {
+            assert!(!legal(state, state));
+            assert!(!legal(State::Failed, state));
+            assert!(!legal(State::Closed, state));
+        }
+    }
+
+    #[test]
+    fn every_other_state_can_fail_and_close() {
+        for state in ALL
+            .into_iter()
+            .filter(|s| !matches!(s, State::Failed | State::Closed))
+        {
+            assert!(legal(state, State::Failed));
+            assert!(legal(state, State::Closed));
+        }
+    }
+
+    #[test]
+    fn an_illegal_step_changes_nothing_and_a_legal_one_tells_the_time_spent() {
+        let start = Instant::now();
+        let mut session = Session::new(start);
+        assert_eq!(session.step(State::Recovering, Cause::Silence, start), None);
+        assert_eq!(session.state(), State::Idle);
+        session.step(State::Connecting, Cause::Dial, start);
+        let later = start + Duration::from_millis(7);
+        let step = session.step(State::Direct, Cause::Handshake, later);
+        let expected = Transition {
+            from: State::Connecting,
+            to: State::Direct,
+            cause: Cause::Handshake,
+            elapsed: Duration::from_millis(7),
+        };
+        assert_eq!(step, Some(expected));
+    }
+}

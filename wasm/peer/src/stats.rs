@@ -1,0 +1,108 @@
+//! Figures, all of them counted or measured.
+
+use std::time::Duration;
+
+use noq_proto::PathStatus;
+
+use crate::carrier::Route;
+
+/// The figures of one path.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PathStats {
+    /// QUIC's number of the path.
+    pub path: u32,
+    /// Where it leads.
+    pub route: Route,
+    /// The smoothed round-trip time.
+    pub rtt: Duration,
+    /// The largest UDP payload.
+    pub mtu_bytes: u16,
+    /// UDP payloads sent.
+    pub bytes_sent: u64,
+    /// UDP payloads received.
+    pub bytes_received: u64,
+    /// Packets declared lost.
+    pub packets_lost: u64,
+    /// Whether data is scheduled on it.
+    pub status: PathStatus,
+}
+
+/// The figures of one connection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConnectionStats {
+    /// The round-trip time of the best path.
+    pub rtt: Duration,
+    /// The smallest that was measured.
+    pub min_rtt: Duration,
+    /// The congestion windows together.
+    pub cwnd_bytes: u64,
+    /// The largest UDP payload of the best path.
+    pub mtu_bytes: u16,
+    /// UDP payloads sent.
+    pub bytes_sent: u64,
+    /// UDP payloads received.
+    pub bytes_received: u64,
+    /// QUIC packets sent.
+    pub packets_sent: u64,
+    /// UDP datagrams received.
+    pub packets_received: u64,
+    /// QUIC packets declared lost.
+    pub packets_lost: u64,
+    /// Bytes declared lost.
+    pub bytes_lost: u64,
+    /// Reductions of the congestion window.
+    pub congestion_events: u64,
+    /// Times that the path MTU fell.
+    pub black_holes: u64,
+    /// Streams with data to send or to receive.
+    pub streams_open: u64,
+    /// The TLS group's IANA number; 0 before the handshake has finished.
+    pub group: u16,
+    /// The TLS cipher suite's IANA number; 0 before the handshake has finished.
+    pub cipher: u16,
+    /// Key updates that this side asked for.
+    pub key_updates: u64,
+    /// Application datagrams that were dropped before they were sent.
+    pub datagrams_dropped: u64,
+    /// Its paths.
+    pub paths: Vec<PathStats>,
+}
+
+/// The figures of the peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PeerStats {
+    /// Connections now.
+    pub connections: u64,
+    /// Incoming handshakes under way.
+    pub handshakes: u64,
+    /// UDP datagrams received.
+    pub datagrams_received: u64,
+    /// UDP datagrams sent.
+    pub datagrams_sent: u64,
+    /// Their payloads.
+    pub bytes_received: u64,
+    /// Their payloads.
+    pub bytes_sent: u64,
+    /// Datagrams that were not QUIC.
+    pub malformed_dropped: u64,
+    /// Datagrams to be sent that were larger than their carrier takes, or whose carrier is gone.
+    pub unroutable_dropped: u64,
+    /// Datagrams from addresses that only this peer may make.
+    pub virtual_dropped: u64,
+    /// Retry packets sent.
+    pub retries_sent: u64,
+    /// Incoming connections refused or ignored.
+    pub refused: u64,
+    /// Responses to packets of no connection: stateless resets, version negotiation.
+    pub resets_sent: u64,
+    /// Dials.
+    pub dials_started: u64,
+    /// Dials that ended without a connection.
+    pub dials_failed: u64,
+    /// Dials that ended with one.
+    pub dials_succeeded: u64,
+    /// Incoming connections whose handshake finished.
+    pub accepted: u64,
+    /// Bytes held for incoming connections that are not admitted.
+    pub incoming_bytes_buffered: u64,
+}
