@@ -38,6 +38,8 @@ export interface SenderOptions {
   readonly manifest: () => Promise<Manifest>
   readonly checkSecret: (secret: Uint8Array) => boolean
   readonly onManifest?: (manifest: Manifest) => void
+  /** Called where the sending of a file's content begins; what is before `offset` the receiver has already. */
+  readonly onStart?: (file: { entry: FileEntry; offset: number }) => void
   /** Called for each piece that was handed to the connection. */
   readonly onBytes?: (bytes: number) => void
   /** Called for each file that was answered; `offset` is where the sending began. */
@@ -181,6 +183,7 @@ class SenderSession {
 
   async #sendSmall(index: number, entry: FileEntry, content: Buffer | Failure): Promise<void> {
     if (!Buffer.isBuffer(content)) return this.#fail(index, entry, content)
+    this.#options.onStart?.({ entry, offset: 0 })
     await this.#writer.gather(encode.file(index, 0))
     if (content.length > 0) {
       const header = new Uint8Array(frameHeaderBytes)
@@ -225,6 +228,7 @@ class SenderSession {
     const none = { matched: 0, whole: sha256() }
     const usable = request.kind === 'resume' && request.point.held <= entry.size
     const { matched, whole } = usable ? await matchChunks(file.handle, request.point, signal) : none
+    this.#options.onStart?.({ entry, offset: matched })
     await this.#writer.gather(encode.file(index, matched))
     await this.#writer.flush()
     await this.#sendRange(file, matched, whole)

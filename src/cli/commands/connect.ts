@@ -1,0 +1,41 @@
+import { Readable } from 'node:stream'
+import type { Command } from '../context.js'
+import { formatBytes } from '../format.js'
+import { dialingOptions, pipeOptions } from '../options.js'
+import { dialTicket, tellStats, withPeer } from '../peer.js'
+import { forward } from '../pipe/forward.js'
+import { openPipe, pipeProtocol } from '../pipe/protocol.js'
+
+export const connectCommand: Command = {
+  spec: {
+    name: 'connect',
+    summary: 'dial a listener and join it with stdin and stdout',
+    usage: '[options] <ticket>',
+    description: [
+      'Sends what comes on stdin to the "anypath listen" that printed the ticket, and writes what it sends to stdout. The end ' +
+        'of stdin is passed on while the other direction goes on. Ends when both directions have.',
+      'Works with the program dumbpipe on the other side. JSON lines go to stderr, because stdout carries the data.',
+    ],
+    options: {
+      'recv-only': { type: 'boolean', help: 'send nothing: do not read stdin' },
+      ...pipeOptions,
+      ...dialingOptions,
+    },
+    positionals: [1, 1],
+    examples: ['anypath connect endpoint… < picture.jpg', 'anypath connect --recv-only endpoint… | tar x'],
+  },
+  stdoutIsData: true,
+  run: (context) => {
+    const { values, output, stdin, stdout, signal } = context
+    const protocol = pipeProtocol(values)
+    return withPeer(context, {}, async (peer) => {
+      const connection = await dialTicket(context, peer, values.argument(0), protocol.alpn)
+      const stream = await openPipe(connection, protocol)
+      const input = values.flag('recv-only') ? Readable.from([]) : stdin
+      const { sentBytes, receivedBytes } = await forward(stream, { input, output: stdout, endOutput: false }, signal)
+      await tellStats(context, connection)
+      output.event('done', { sentBytes, receivedBytes })
+      output.note(`sent ${formatBytes(sentBytes)}, received ${formatBytes(receivedBytes)}`)
+    })
+  },
+}

@@ -1,0 +1,53 @@
+/** Where the command keeps things, by the XDG Base Directory Specification. */
+import { randomBytes } from 'node:crypto'
+import { link, mkdir, open, rename, unlink } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { dirname, isAbsolute, join } from 'node:path'
+
+const base = (env: NodeJS.ProcessEnv, name: string, fallback: readonly string[]): string => {
+  const value = env[name]
+  // Relative values are invalid by the specification and have to be ignored.
+  return value !== undefined && isAbsolute(value) ? value : join(env.HOME || homedir(), ...fallback)
+}
+
+/** For the identity. */
+export const configFolder = (env: NodeJS.ProcessEnv): string =>
+  join(base(env, 'XDG_CONFIG_HOME', ['.config']), 'anypath')
+
+/** For what `send` has to find again. */
+export const stateFolder = (env: NodeJS.ProcessEnv): string =>
+  join(base(env, 'XDG_STATE_HOME', ['.local', 'state']), 'anypath')
+
+/**
+ * Writes a file that only its owner may read, in one step: readers see the old content or the new, never a part.
+ *
+ * @returns false when the file is there already and `replace` is not set.
+ */
+export const writePrivateFile = async (
+  path: string,
+  text: string,
+  { replace }: { replace: boolean },
+): Promise<boolean> => {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
+  const file = await open(temporary, 'wx', 0o600)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  if (replace) {
+    await rename(temporary, path)
+    return true
+  }
+  try {
+    await link(temporary, path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  } finally {
+    await unlink(temporary)
+  }
+}

@@ -1,0 +1,57 @@
+/** Options that several commands share. */
+import type { OptionSpecs } from './args.js'
+
+export const commonOptions: OptionSpecs = {
+  json: { type: 'boolean', help: 'print one JSON object per line instead of text' },
+  quiet: { type: 'boolean', short: 'q', help: 'print only results, warnings and errors' },
+  verbose: { type: 'boolean', short: 'v', help: 'print log records, as --log-level info' },
+  'log-level': { type: 'string', value: 'LEVEL', help: 'print log records: error, warn, info, debug or trace' },
+  'no-color': { type: 'boolean', help: 'no colours; the environment variable NO_COLOR does the same' },
+  help: { type: 'boolean', short: 'h', help: 'print this text' },
+}
+
+const keyOption: OptionSpecs = {
+  key: { type: 'string', value: 'FILE', help: 'secret key file; made when it does not exist' },
+}
+
+const networkOptions: OptionSpecs = {
+  qlog: { type: 'string', value: 'DIR', help: "write each connection's qlog into a folder" },
+  stats: { type: 'boolean', help: 'print counters of the connection at the end' },
+  'idle-timeout': { type: 'string', value: 'TIME', help: 'give a silent connection up after this time (default 30s)' },
+}
+
+/** For commands that wait for others. */
+export const listeningOptions: OptionSpecs = {
+  bind: {
+    type: 'string',
+    value: 'ADDRESS',
+    help: 'UDP address to listen on: HOST, HOST:PORT or :PORT (default: all interfaces, a free port)',
+  },
+  ...keyOption,
+  ...networkOptions,
+}
+
+/** For commands that dial. */
+export const dialingOptions: OptionSpecs = {
+  bind: {
+    type: 'string',
+    value: 'ADDRESS',
+    help: 'local UDP address: HOST, HOST:PORT or :PORT (default: any, a free port)',
+  },
+  key: {
+    type: 'string',
+    value: 'FILE',
+    help: 'secret key file; made when it does not exist (default: a key for once)',
+  },
+  timeout: { type: 'string', value: 'TIME', help: 'give up dialling after this time (default 10s)' },
+  ...networkOptions,
+}
+
+/** As dumbpipe has it. */
+export const pipeOptions: OptionSpecs = {
+  'custom-alpn': {
+    type: 'string',
+    value: 'ALPN',
+    help: 'another protocol, "utf8:" and text or hexadecimal; then no handshake is sent or expected',
+  },
+}

@@ -1,0 +1,153 @@
+/** The peer behind a command: made from its options, closed when it ends. */
+import { type Connection, Peer } from '../entry/node.js'
+import { parseBind, type Values } from './args.js'
+import type { Context } from './context.js'
+import { CliError, ExitCode, toCliError, UsageError } from './exit.js'
+import { formatAddress, formatBytes, formatDuration } from './format.js'
+import { type Identity, loadIdentity } from './key.js'
+import { printable } from './transfer/paths.js'
+import { endpointOf } from './transfer/ticket.js'
+
+const defaultIdleTimeoutMs = 30_000
+const defaultDialTimeoutMs = 10_000
+
+type PeerOptions = NonNullable<Parameters<typeof Peer.create>[0]>
+type LogLevel = NonNullable<PeerOptions['logLevel']>
+
+const logLevels: readonly LogLevel[] = ['error', 'warn', 'info', 'debug', 'trace']
+
+const logLevelOf = (values: Values): LogLevel | undefined => {
+  const text = values.text('log-level')
+  if (text === undefined) return values.flag('verbose') ? 'info' : undefined
+  const level = logLevels.find((one) => one === text)
+  if (level === undefined) throw new UsageError(`--log-level must be one of ${logLevels.join(', ')}, not "${text}"`)
+  return level
+}
+
+type Logger = NonNullable<PeerOptions['logger']>
+
+const loggerFor = (context: Context, level: LogLevel): Logger => {
+  const write =
+    (of: LogLevel): Logger['info'] =>
+    (message, fields) => {
+      if (logLevels.indexOf(of) > logLevels.indexOf(level)) return
+      const details = Object.entries(fields ?? {}).map(([name, value]) => ` ${name}=${printable(String(value))}`)
+      context.output.log(`${of} ${printable(message)}${details.join('')}`)
+    }
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
+}
+
+export interface PeerNeeds {
+  /** ALPNs to serve; none for a peer that only dials. */
+  readonly alpns?: readonly string[]
+  /** The key, where the command has loaded it already. */
+  readonly identity?: Identity
+  /** The port, where `--bind` names none. */
+  readonly port?: number
+}
+
+/** Makes the command's peer: listening peers have a lasting key, dialling ones a key for once unless one is named. */
+export const createPeer = async (context: Context, { alpns = [], identity, port }: PeerNeeds = {}): Promise<Peer> => {
+  const { values, env } = context
+  const bindText = values.text('bind')
+  const bind = bindText === undefined ? {} : parseBind(bindText)
+  const level = logLevelOf(values)
+  const qlog = values.text('qlog')
+  const idleTimeoutMs = values.durationMs('idle-timeout') ?? defaultIdleTimeoutMs
+  const { secretKey } = identity ?? (await loadIdentity(values.text('key'), env, alpns.length > 0 ? 'stored' : 'fresh'))
+  return Peer.create({
+    secretKey,
+    alpns: [...alpns],
+    udp: { ...(port === undefined ? {} : { port }), ...bind },
+    limits: { idleTimeoutMs },
+    ...(qlog === undefined ? {} : { qlog }),
+    ...(level === undefined ? {} : { logger: loggerFor(context, level), logLevel: level }),
+  })
+}
+
+/** Does the command's work with a peer, and closes it however the work ends; the remotes are told 1 when it failed. */
+export const withPeer = async <T>(context: Context, needs: PeerNeeds, work: (peer: Peer) => Promise<T>): Promise<T> => {
+  const peer = await createPeer(context, needs)
+  try {
+    const result = await work(peer)
+    await peer.close()
+    return result
+  } catch (error) {
+    const { exitCode } = toCliError(error)
+    await peer.close({ closeCode: 1, reason: exitCode === ExitCode.interrupted ? 'interrupted' : 'failed' })
+    throw error
+  }
+}
+
+/** Dials the peer of a ticket of either kind, and says which path was taken. */
+export const dialTicket = async (context: Context, peer: Peer, text: string, alpn: string): Promise<Connection> => {
+  const { values, output, signal } = context
+  const ticket = await peer.parseTicket(endpointOf(text.trim()))
+  const timeoutMs = values.durationMs('timeout') ?? defaultDialTimeoutMs
+  output.event('dialing', { remoteId: ticket.id, alpn })
+  try {
+    const connection = await peer.connect(ticket, { alpn, signal, timeoutMs })
+    watchClosed(connection)
+    tellConnected(context, connection)
+    return connection
+  } catch (error) {
+    signal.throwIfAborted()
+    const { code, exitCode, message } = toCliError(error)
+    const addresses = ticket.addresses.flatMap((address) => (address.kind === 'ip' ? [formatAddress(address)] : []))
+    const where = addresses.length === 0 ? '' : ` (tried ${addresses.join(', ')})`
+    throw exitCode === ExitCode.unreachable
+      ? new CliError(exitCode, code, `${message}${where}`, { cause: error })
+      : error
+  }
+}
+
+/** A connection's end is told by whatever is being done with it; by itself it is no error of the program. */
+export const watchClosed = (connection: Connection): void => {
+  connection.closed.catch(() => undefined)
+  connection.ready.catch(() => undefined)
+}
+
+/** The path that a connection uses first, as JSON fields. */
+export const pathFields = ({ paths, rttMs }: Connection): Record<string, unknown> => {
+  const [path] = paths
+  const shown = path === undefined ? null : { kind: path.kind, host: path.host, port: path.port }
+  return { path: shown, rttMs: Number(rttMs.toFixed(3)) }
+}
+
+const describePath = ({ paths, rttMs }: Connection): string => {
+  const [path] = paths
+  if (path === undefined) return 'no path'
+  return `${path.kind} ${formatAddress(path)}, round trip ${rttMs.toFixed(rttMs < 10 ? 2 : 0)} ms`
+}
+
+/** Says who is connected, over which path, and follows changes of the path and of the state. */
+export const tellConnected = ({ output }: Context, connection: Connection): void => {
+  const { remoteId, incoming, alpn, tls } = connection
+  output.event('connected', { remoteId, incoming, alpn, ...pathFields(connection), tls })
+  output.note(`connected ${incoming ? 'from' : 'to'} ${remoteId} over ${describePath(connection)}`)
+  connection.on('path', ({ change, kind, host, port, rttMs }) => {
+    output.event('path', { remoteId, change, kind, host, port, rttMs })
+    if (change === 'migrated') output.note(`now over ${kind} ${formatAddress({ host, port })}`)
+  })
+  connection.on('state', ({ from, to, cause }) => {
+    output.event('state', { remoteId, from, to, cause })
+    if (to === 'recovering') output.note('the other side has fallen silent; waiting for it')
+    if (from === 'recovering' && to === 'direct') output.note('the other side answers again')
+  })
+}
+
+/** Prints the connection's counters when `--stats` was given. */
+export const tellStats = async ({ values, output }: Context, connection: Connection): Promise<void> => {
+  if (!values.flag('stats')) return
+  const stats = await connection.getStats().catch(() => undefined)
+  if (stats === undefined) return
+  output.event('stats', { ...stats })
+  const { tls, smoothedRtt, minRtt, bytesSent, bytesReceived, packetsLost, packetsSent, mtuBytes } = stats
+  output.note(`key exchange ${tls.group}, cipher ${tls.cipher}`)
+  output.note(
+    `round trip ${formatDuration(smoothedRtt)}, at best ${formatDuration(minRtt)}; packets of up to ${mtuBytes} bytes`,
+  )
+  output.note(
+    `sent ${formatBytes(bytesSent)}, received ${formatBytes(bytesReceived)}, lost ${packetsLost} of ${packetsSent} packets`,
+  )
+}
