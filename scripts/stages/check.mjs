@@ -76,8 +76,8 @@ async function checkDependencies({ report }) {
   const toolchain = nativeToolchain()
   if (!toolchain) return report.skip('cargo deny', 'no Rust toolchain')
   const deny = await installTool(CARGO_DENY, toolchain)
-  const common = ['--manifest-path', 'wasm/Cargo.toml', '--all-features', '--locked']
-  const check = (what) => run(deny, [...common, 'check', '--config', 'deny.toml', ...what], { env: toolchain.env })
+  const common = ['--manifest-path', 'wasm/Cargo.toml', '--all-features', '--locked', '--config', 'deny.toml']
+  const check = (what) => run(deny, [...common, 'check', ...what], { env: toolchain.env })
   report.byExit('cargo deny: licences, bans, sources', await check(['licenses', 'bans', 'sources']))
   const advisories = await check(['advisories'])
   if (advisories.code !== 0 && OUT_OF_REACH.test(advisories.output) && !/advisories FAILED/.test(advisories.output)) {
