@@ -185,6 +185,20 @@ export class DatagramsUnsupportedError extends AnypathError {
   }
 }
 
+/** The server did not take the early data (0-RTT): what was sent in it did not arrive, so send it again. */
+export class EarlyDataRejectedError extends AnypathError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('EarlyDataRejected', message, options)
+  }
+}
+
+/** A stream was opened with early data, and the remote did not take it: open it again, now that the connection is ready. */
+export class EarlyDataRejectedError extends AnypathError {
+  constructor(message: string, options?: AnypathErrorOptions) {
+    super('EarlyDataRejected', message, options)
+  }
+}
+
 /** A socket or carrier failed; `cause` is the platform's error. */
 export class TransportFailedError extends AnypathError {
   constructor(message: string, options?: AnypathErrorOptions) {

@@ -30,6 +30,8 @@ export const ERROR_TABLE = [
   [33, 'StreamLimit', true],
   [34, 'DatagramTooLarge', false],
   [35, 'DatagramsUnsupported', false],
+  [36, 'EarlyDataRejected', true],
+  [36, 'EarlyDataRejected', true],
   [40, 'TransportFailed', true],
   [41, 'AddressInUse', false],
   [50, 'PeerClosed', false],

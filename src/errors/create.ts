@@ -31,6 +31,8 @@ const classByCode: Readonly<Record<ErrorCode, ErrorClass>> = {
   StreamLimit: classes.StreamLimitError,
   DatagramTooLarge: classes.DatagramTooLargeError,
   DatagramsUnsupported: classes.DatagramsUnsupportedError,
+  EarlyDataRejected: classes.EarlyDataRejectedError,
+  EarlyDataRejected: classes.EarlyDataRejectedError,
   TransportFailed: classes.TransportFailedError,
   AddressInUse: classes.AddressInUseError,
   PeerClosed: classes.PeerClosedError,

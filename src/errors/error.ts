@@ -45,7 +45,7 @@ export class AnypathError extends Error {
 
   /** What failed: one stream, or the whole connection (a "session" in WebTransport's words). */
   get source(): 'stream' | 'session' {
-    return this.number >= 30 && this.number <= 33 ? 'stream' : 'session'
+    return (this.number >= 30 && this.number <= 33) || this.number === 36 ? 'stream' : 'session'
   }
 }
 

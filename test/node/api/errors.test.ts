@@ -25,7 +25,7 @@ describe('the error table', () => {
   })
 
   test('is the one of the Rust core', { skip: !existsSync('wasm/peer/src/error.rs') && 'wasm/peer/src/error.rs is not there' }, () => {
-    const rust = rowsOf('wasm/peer/src/error.rs', /\(\s*(\d+),\s*"(\w+)",\s*(true|false)\s*,?\s*\)/g)
+    const rust = rowsOf('wasm/peer/src/error.rs', /\(\s*(\d+),\s*\w+,\s*"(\w+)",\s*(true|false)\s*,?\s*\)/g)
     assert.deepEqual(rust, table)
   })
 
