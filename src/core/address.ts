@@ -47,7 +47,8 @@ export class AddressCodec {
     if (last !== undefined && sameAddress(last.bytes, source, offset)) return last
     const hash = hashAddress(source, offset)
     const found = this.#byHash.get(hash)
-    const entry = found !== undefined && sameAddress(found.bytes, source, offset) ? found : this.#format(source, offset, hash)
+    const entry =
+      found !== undefined && sameAddress(found.bytes, source, offset) ? found : this.#format(source, offset, hash)
     this.#lastDecoded = entry
     return entry
   }
@@ -76,7 +77,9 @@ export class AddressCodec {
     bytes[19] = 0
     const view = new DataView(bytes.buffer)
     const zone = this.#zones[view.getUint32(20, true) - 1]
-    const host = isMapped(bytes) ? bytes.subarray(12, 16).join('.') : formatIpv6(bytes.subarray(0, 16)) + (zone ? `%${zone}` : '')
+    const host = isMapped(bytes)
+      ? bytes.subarray(12, 16).join('.')
+      : formatIpv6(bytes.subarray(0, 16)) + (zone ? `%${zone}` : '')
     const entry = { host, port: view.getUint16(16, true), bytes }
     this.#makeRoom()
     this.#byHash.set(hash, entry)

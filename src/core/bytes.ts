@@ -63,7 +63,8 @@ export class ByteReader {
 
   #take(length: number): number {
     const start = this.offset
-    if (length > this.#end - start) throw createError('InternalError', `the core's record ends ${length} bytes too early`)
+    if (length > this.#end - start)
+      throw createError('InternalError', `the core's record ends ${length} bytes too early`)
     this.offset = start + length
     return start
   }

@@ -6,8 +6,6 @@ export interface CoreConfig {
   readonly secretKey: Uint8Array
   /** 32 bytes that seed random choices and connection ids, never key material. */
   readonly seed: Uint8Array
-  /** 32 bytes that key address-validation tokens. */
-  readonly tokenKey: Uint8Array
   readonly epochMs: number
   readonly flags: CoreFlags
   readonly logLevel: number
@@ -72,10 +70,15 @@ const CONGESTION = ['cubic', 'new-reno', 'bbr'] as const
  * @throws AnypathError `InvalidKey` or `InvalidConfig`, naming the field.
  */
 export function encodeConfig(config: CoreConfig): Uint8Array<ArrayBuffer> {
-  if (config.secretKey.length !== 32) throw createError('InvalidKey', `secretKey has ${config.secretKey.length} bytes, not 32`)
+  if (config.secretKey.length !== 32)
+    throw createError('InvalidKey', `secretKey has ${config.secretKey.length} bytes, not 32`)
   const writer = new ByteWriter()
-  writer.u8(1).bytes(config.secretKey).bytes(seed('seed', config.seed)).bytes(seed('tokenKey', config.tokenKey))
-  writer.f64(config.epochMs).u32(encodeFlags(config.flags)).u8(config.logLevel).u8(CONGESTION.indexOf(config.congestion))
+  writer.u8(1).bytes(config.secretKey).bytes(seed('seed', config.seed))
+  writer
+    .f64(config.epochMs)
+    .u32(encodeFlags(config.flags))
+    .u8(config.logLevel)
+    .u8(CONGESTION.indexOf(config.congestion))
   for (const name of WIDE_LIMITS) writer.u32(bounded(name, config.limits[name], 0xffffffff))
   writer.u16(bounded('initialMtuBytes', config.limits.initialMtuBytes, 0xffff))
   writer.u16(bounded('maxMtuBytes', config.limits.maxMtuBytes, 0xffff))

@@ -22,6 +22,7 @@ export async function compileCore(program: CoreProgram): Promise<WebAssembly.Mod
   const response = await fetch(source)
   if (!response.ok) throw new TypeError(`the core can't be fetched from ${source}: ${response.status}`)
   // Streaming compilation wants the right MIME type, which not every file server gives.
-  if (response.headers.get('content-type')?.startsWith('application/wasm')) return WebAssembly.compileStreaming(response)
+  if (response.headers.get('content-type')?.startsWith('application/wasm'))
+    return WebAssembly.compileStreaming(response)
   return WebAssembly.compile(await response.arrayBuffer())
 }

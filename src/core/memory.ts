@@ -22,10 +22,6 @@ export class CoreMemory {
     return this.#view
   }
 
-  write(at: number, bytes: Uint8Array): void {
-    this.bytes.set(bytes, at)
-  }
-
   /** Growth detaches the old buffer, which shows as a length of zero. */
   #renew(): void {
     this.#bytes = new Uint8Array(this.#memory.buffer)

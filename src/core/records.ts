@@ -71,7 +71,8 @@ export function readOutput(bytes: Uint8Array<ArrayBuffer>, addresses: AddressCod
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let offset = 0
   while (offset < bytes.length) {
-    if (bytes.length - offset < HEADER_BYTES) throw createError('InternalError', "the core's output ends within a header")
+    if (bytes.length - offset < HEADER_BYTES)
+      throw createError('InternalError', "the core's output ends within a header")
     const kind = bytes[offset] ?? 0
     const id = view.getUint32(offset + 1, true)
     const start = offset + HEADER_BYTES
@@ -100,39 +101,61 @@ function readTransmit(
 function readEvent(kind: number, id: number, reader: ByteReader, addresses: AddressCodec, sink: OutputSink): void {
   switch (kind) {
     case 2:
-      return sink.connected(id, readConnected(reader, addresses))
+      sink.connected(id, readConnected(reader, addresses))
+      return
     case 3:
-      return sink.closed(id, { code: reader.u16(), by: reader.u8(), wireCode: reader.f64(), reason: reader.text(reader.u16()) })
+      sink.closed(id, {
+        code: reader.u16(),
+        by: reader.u8(),
+        wireCode: reader.f64(),
+        reason: reader.text(reader.u16()),
+      })
+      return
     case 4:
-      return sink.streamOpened(id, reader.f64(), reader.bool())
+      sink.streamOpened(id, reader.f64(), reader.bool())
+      return
     case 5:
-      return sink.readable(id, reader.f64())
+      sink.readable(id, reader.f64())
+      return
     case 6:
-      return sink.writable(id, reader.f64())
+      sink.writable(id, reader.f64())
+      return
     case 7:
-      return sink.streamFinished(id, reader.f64())
+      sink.streamFinished(id, reader.f64())
+      return
     case 8:
-      return sink.streamStopped(id, reader.f64(), reader.f64())
+      sink.streamStopped(id, reader.f64(), reader.f64())
+      return
     case 9:
-      return sink.streamsAvailable(id, reader.bool())
+      sink.streamsAvailable(id, reader.bool())
+      return
     case 10:
-      return sink.datagram(id, reader.bytes(reader.remaining))
+      sink.datagram(id, reader.bytes(reader.remaining))
+      return
     case 11:
-      return sink.datagramsUnblocked(id)
+      sink.datagramsUnblocked(id)
+      return
     case 12:
-      return readPathEvent(id, reader, addresses, sink)
+      readPathEvent(id, reader, addresses, sink)
+      return
     case 13:
-      return sink.state(id, reader.u8(), reader.u8(), reader.u8(), reader.f64())
+      sink.state(id, reader.u8(), reader.u8(), reader.u8(), reader.f64())
+      return
     case 14:
-      return sink.incoming(id, readAddress(reader, addresses), reader.bool())
+      sink.incoming(id, readAddress(reader, addresses), reader.bool())
+      return
     case 15:
-      return sink.log(reader.u8(), reader.text(reader.u16()), reader.text(reader.u16()))
+      sink.log(reader.u8(), reader.text(reader.u16()), reader.text(reader.u16()))
+      return
     case 16:
-      return sink.qlog(id, reader.bytes(reader.remaining))
+      sink.qlog(id, reader.bytes(reader.remaining))
+      return
     case 17:
-      return sink.earlyData(id, reader.bool())
+      sink.earlyData(id, reader.bool())
+      return
     case 18:
-      return sink.drained(id)
+      sink.drained(id)
+      return
     default:
       throw createError('InternalError', `the core's output has a record of unknown kind ${kind}`)
   }

@@ -71,7 +71,17 @@ export function readConnectionStats(reader: ByteReader, addresses: AddressCodec)
     const bytesSent = reader.f64()
     const bytesReceived = reader.f64()
     const packetsLost = reader.f64()
-    paths.push({ pathId, carrier, address, rttMs, mtuBytes, bytesSent, bytesReceived, packetsLost, backup: reader.bool() })
+    paths.push({
+      pathId,
+      carrier,
+      address,
+      rttMs,
+      mtuBytes,
+      bytesSent,
+      bytesReceived,
+      packetsLost,
+      backup: reader.bool(),
+    })
   }
   return { ...numbers, paths }
 }

@@ -52,7 +52,10 @@ function readTicketAddress(reader: ByteReader, addresses: AddressCodec): TicketA
 export function writeTicket(writer: ByteWriter, ticket: TicketRecord, addresses: AddressCodec): void {
   if (ticket.id.length !== 32) throw createError('InvalidKey', `the id has ${ticket.id.length} bytes, not 32`)
   if (ticket.addresses.length > 0xffff) throw createError('InvalidArgument', 'a ticket has at most 65535 addresses')
-  writer.bytes(ticket.id).u32(ticket.anypath ? 1 : 0).u16(ticket.addresses.length)
+  writer
+    .bytes(ticket.id)
+    .u32(ticket.anypath ? 1 : 0)
+    .u16(ticket.addresses.length)
   for (const address of ticket.addresses) writeTicketAddress(writer, address, addresses)
 }
 

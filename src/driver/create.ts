@@ -1,5 +1,6 @@
 import { type CoreConfig, encodeConfig } from '../core/config.js'
 import { Core } from '../core/core.js'
+import { CoreInstance } from '../core/instance.js'
 import { type CoreProgram, compileCore } from '../core/load.js'
 import type { Transport } from '../transport/transport.js'
 import { Carriers } from './carriers.js'
@@ -111,7 +112,8 @@ export interface EngineOptions {
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const clock = options.clock ?? systemClock()
   const module = await compileCore(options.core)
-  const core = new Core(module, options.core.createGlue(), encodeConfig(coreConfig(options, clock)), () => clock.now())
+  const config = encodeConfig(coreConfig(options, clock))
+  const core = new Core(new CoreInstance(module, options.core.createGlue(), config, () => clock.now()))
   const carriers = new Carriers(core, options.transports)
   const driver = new Driver({ core, carriers, clock, observers: { log: options.log, qlog: options.qlog } })
   try {
@@ -128,7 +130,6 @@ function coreConfig(options: EngineOptions, clock: Clock): CoreConfig {
   return {
     secretKey: options.secretKey,
     seed: random(32),
-    tokenKey: random(32),
     // The core's clock counts from where `now` is zero.
     epochMs: clock.epochMs() - clock.now(),
     flags: {

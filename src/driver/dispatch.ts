@@ -48,13 +48,20 @@ export class Dispatch implements OutputSink {
 
   /** Goes on with what waits. Reads come before closes, so that data that came before a close is not lost. */
   settle(): void {
-    const [readable, writable, openable, closed, drained] = [this.#readable, this.#writable, this.#openable, this.#closed, this.#drained]
+    const [readable, writable, openable, closed, drained] = [
+      this.#readable,
+      this.#writable,
+      this.#openable,
+      this.#closed,
+      this.#drained,
+    ]
     if (readable.length > 0) this.#readable = []
     for (let at = 0; at < readable.length; at += 2) this.#streams.readable(readable[at] ?? 0, readable[at + 1] ?? 0)
     if (writable.length > 0) this.#writable = []
     for (let at = 0; at < writable.length; at += 2) this.#streams.writable(writable[at] ?? 0, writable[at + 1] ?? 0)
     if (openable.length > 0) this.#openable = []
-    for (let at = 0; at < openable.length; at += 2) this.#streams.streamsAvailable(openable[at] ?? 0, openable[at + 1] === 1)
+    for (let at = 0; at < openable.length; at += 2)
+      this.#streams.streamsAvailable(openable[at] ?? 0, openable[at + 1] === 1)
     if (closed.length > 0) this.#closed = []
     for (const { connection, record } of closed) this.#streams.close(connection, closedError(record))
     if (drained.length > 0) this.#drained = []
@@ -72,7 +79,9 @@ export class Dispatch implements OutputSink {
       try {
         listener(event)
       } catch (thrown) {
-        this.#observe(() => this.#observers.log?.('error', 'anypath::driver', `a listener of '${event.type}' threw: ${textOf(thrown)}`))
+        this.#observe(() =>
+          this.#observers.log?.('error', 'anypath::driver', `a listener of '${event.type}' threw: ${textOf(thrown)}`),
+        )
       }
     }
   }
@@ -125,7 +134,12 @@ export class Dispatch implements OutputSink {
   datagramsUnblocked(): void {}
 
   path(connectionId: number, event: number, path: PathRecord): void {
-    this.#events.push({ type: 'path', connectionId, change: pathChangeName(event), path: pathInfo(path, this.#carriers) })
+    this.#events.push({
+      type: 'path',
+      connectionId,
+      change: pathChangeName(event),
+      path: pathInfo(path, this.#carriers),
+    })
   }
 
   state(connectionId: number, from: number, to: number, cause: number, elapsedMs: number): void {

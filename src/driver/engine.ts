@@ -5,193 +5,227 @@
  * `MessagePort` (by `api/port.ts`). Methods that need an answer return a promise; errors reject with `AnypathError`.
  */
 export interface Engine {
-	/** The peer's own public key, 32 bytes. */
-	readonly endpointId: Uint8Array
+  /** The peer's own public key, 32 bytes. */
+  readonly endpointId: Uint8Array
 
-	/** Local socket addresses that listen now, for tickets. */
-	localAddresses(): Promise<EngineAddress[]>
-	/** Starts a dial; resolves with the connection's id as soon as the attempt exists. Progress comes as events. */
-	connect(request: ConnectRequest): Promise<number>
-	/** Answers an `incoming` event. */
-	admit(incomingId: number, decision: Admission): void
-	/**
-	 * Opens a stream. While the remote allows no more it waits, or rejects with `StreamLimit` when `wait` is false (default true).
-	 * Rejects with the connection's error when it closes.
-	 */
-	openStream(connectionId: number, bidirectional: boolean, wait?: boolean): Promise<number>
-	/** Resolves with the next bytes (at most `maxBytes`), or `null` at the end of the stream. Rejects with `StreamReset`. */
-	read(connectionId: number, streamId: number, maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null>
-	/** Resolves when all bytes are taken by the core (backpressure). Rejects with `StreamStopped` or the connection's error. */
-	write(connectionId: number, streamId: number, bytes: Uint8Array): Promise<void>
-	/** Ends the sending side; resolves when the remote has acknowledged everything. */
-	finish(connectionId: number, streamId: number): Promise<void>
-	/** Abandons the sending side (RESET_STREAM). */
-	reset(connectionId: number, streamId: number, code: number): void
-	/** Asks the remote to stop sending (STOP_SENDING). */
-	stop(connectionId: number, streamId: number, code: number): void
-	/** Larger is more urgent; 0 is the default. */
-	setPriority(connectionId: number, streamId: number, priority: number): void
-	/** Resolves when the datagram is queued. Rejects with `DatagramTooLarge` or `DatagramsUnsupported`. */
-	sendDatagram(connectionId: number, bytes: Uint8Array): Promise<void>
-	maxDatagramBytes(connectionId: number): Promise<number>
-	/** Closes a connection; `closed` follows as an event. */
-	closeConnection(connectionId: number, code: number, reason: string): void
-	connectionStats(connectionId: number): Promise<ConnectionStats>
-	peerStats(): Promise<PeerStats>
-	/** Sends a PING and lets the round-trip time be measured again. */
-	ping(connectionId: number): void
-	/** Starts a key update (RFC 9001 section 6). */
-	keyUpdate(connectionId: number): void
-	/** Tells the core that local addresses changed; live connections are probed at once. */
-	networkChanged(): void
-	parseTicket(text: string): Promise<TicketParts>
-	formatTicket(parts: TicketParts): Promise<string>
-	/** Closes every connection, waits until closes are sent (at most `timeoutMs`), releases sockets and the core. Idempotent. */
-	close(code: number, reason: string, timeoutMs: number): Promise<void>
-	/** Registers the one listener; events arrive in order, never while a call into the engine is running. */
-	onEvent(listener: (event: EngineEvent) => void): void
+  /** Local socket addresses that listen now, for tickets. */
+  localAddresses(): Promise<EngineAddress[]>
+  /** Starts a dial; resolves with the connection's id as soon as the attempt exists. Progress comes as events. */
+  connect(request: ConnectRequest): Promise<number>
+  /** Answers an `incoming` event. */
+  admit(incomingId: number, decision: Admission): void
+  /**
+   * Opens a stream. While the remote allows no more it waits, or rejects with `StreamLimit` when `wait` is false (default true).
+   * Rejects with the connection's error when it closes.
+   */
+  openStream(connectionId: number, bidirectional: boolean, wait?: boolean): Promise<number>
+  /** Resolves with the next bytes (at most `maxBytes`), or `null` at the end of the stream. Rejects with `StreamReset`. */
+  read(connectionId: number, streamId: number, maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null>
+  /** Resolves when all bytes are taken by the core (backpressure). Rejects with `StreamStopped` or the connection's error. */
+  write(connectionId: number, streamId: number, bytes: Uint8Array): Promise<void>
+  /** Ends the sending side; resolves when the remote has acknowledged everything. */
+  finish(connectionId: number, streamId: number): Promise<void>
+  /** Abandons the sending side (RESET_STREAM). */
+  reset(connectionId: number, streamId: number, code: number): void
+  /** Asks the remote to stop sending (STOP_SENDING). */
+  stop(connectionId: number, streamId: number, code: number): void
+  /** Larger is more urgent; 0 is the default. */
+  setPriority(connectionId: number, streamId: number, priority: number): void
+  /** Resolves when the datagram is queued. Rejects with `DatagramTooLarge` or `DatagramsUnsupported`. */
+  sendDatagram(connectionId: number, bytes: Uint8Array): Promise<void>
+  maxDatagramBytes(connectionId: number): Promise<number>
+  /** Closes a connection; `closed` follows as an event. */
+  closeConnection(connectionId: number, code: number, reason: string): void
+  connectionStats(connectionId: number): Promise<ConnectionStats>
+  peerStats(): Promise<PeerStats>
+  /** Sends a PING and lets the round-trip time be measured again. */
+  ping(connectionId: number): void
+  /** Starts a key update (RFC 9001 section 6). */
+  keyUpdate(connectionId: number): void
+  /** Tells the core that local addresses changed; live connections are probed at once. */
+  networkChanged(): void
+  parseTicket(text: string): Promise<TicketParts>
+  formatTicket(parts: TicketParts): Promise<string>
+  /** Closes every connection, waits until closes are sent (at most `timeoutMs`), releases sockets and the core. Idempotent. */
+  close(code: number, reason: string, timeoutMs: number): Promise<void>
+  /** Registers the one listener; events arrive in order, never while a call into the engine is running. */
+  onEvent(listener: (event: EngineEvent) => void): void
 }
 
 export type Admission = 'accept' | 'refuse' | 'retry' | 'ignore'
 
 /** A socket address as text and number; IPv4 is never shown as IPv6-mapped. */
 export interface EngineAddress {
-	/** Which carrier it belongs to: 0 is the main UDP socket. */
-	readonly carrier: number
-	readonly transport: 'udp' | 'memory'
-	readonly host: string
-	readonly port: number
+  /** Which carrier it belongs to: 0 is the main UDP socket. */
+  readonly carrier: number
+  readonly transport: 'udp' | 'memory'
+  readonly host: string
+  readonly port: number
 }
 
 export interface ConnectRequest {
-	readonly remoteId: Uint8Array
-	readonly alpn: Uint8Array
-	readonly addresses: readonly (Omit<EngineAddress, 'transport'> & { readonly delayMs?: number })[]
-	readonly earlyData: boolean
+  readonly remoteId: Uint8Array
+  readonly alpn: Uint8Array
+  readonly addresses: readonly (Omit<EngineAddress, 'transport'> & { readonly delayMs?: number })[]
+  readonly earlyData: boolean
 }
 
 /** One address of a ticket. Unknown kinds are kept verbatim. */
 export type TicketAddressParts =
-	| { readonly kind: 'relay'; readonly url: string }
-	| { readonly kind: 'ip'; readonly host: string; readonly port: number }
-	| { readonly kind: 'custom'; readonly transportId: bigint; readonly data: Uint8Array }
-	| { readonly kind: 'unknown'; readonly data: Uint8Array }
+  | { readonly kind: 'relay'; readonly url: string }
+  | { readonly kind: 'ip'; readonly host: string; readonly port: number }
+  | { readonly kind: 'custom'; readonly transportId: bigint; readonly data: Uint8Array }
+  | { readonly kind: 'unknown'; readonly data: Uint8Array }
 
 export interface TicketParts {
-	readonly id: Uint8Array
-	readonly anypath: boolean
-	readonly addresses: readonly TicketAddressParts[]
+  readonly id: Uint8Array
+  readonly anypath: boolean
+  readonly addresses: readonly TicketAddressParts[]
 }
 
 export type PathKind = 'udp' | 'memory' | 'relay' | 'webtransport' | 'webrtc'
 
 export interface PathInfo {
-	readonly pathId: number
-	readonly kind: PathKind
-	readonly host: string
-	readonly port: number
-	readonly rttMs: number
+  readonly pathId: number
+  readonly kind: PathKind
+  readonly host: string
+  readonly port: number
+  readonly rttMs: number
 }
 
 export type SessionState =
-	| 'idle' | 'discovering' | 'connecting' | 'relayed' | 'traversing' | 'direct' | 'recovering' | 'reconnecting' | 'failed' | 'closed'
+  | 'idle'
+  | 'discovering'
+  | 'connecting'
+  | 'relayed'
+  | 'traversing'
+  | 'direct'
+  | 'recovering'
+  | 'reconnecting'
+  | 'failed'
+  | 'closed'
 
 export type TransitionCause =
-	| 'dial' | 'accepted' | 'handshake' | 'silence' | 'answer' | 'path-change' | 'network-change' | 'timeout' | 'error' | 'close'
+  | 'dial'
+  | 'accepted'
+  | 'handshake'
+  | 'silence'
+  | 'answer'
+  | 'path-change'
+  | 'network-change'
+  | 'timeout'
+  | 'error'
+  | 'close'
 
 export interface ConnectedInfo {
-	readonly remoteId: Uint8Array
-	readonly incoming: boolean
-	/** True while only early data can flow: the remote is not authenticated yet; a second `connected` follows. */
-	readonly early: boolean
-	/** IANA TLS group number (0x11ec = X25519MLKEM768, 0x001d = X25519). */
-	readonly group: number
-	/** IANA TLS cipher suite number (0x1303 = ChaCha20-Poly1305). */
-	readonly cipher: number
-	readonly resumed: boolean
-	readonly alpn: Uint8Array
-	readonly path: PathInfo
+  readonly remoteId: Uint8Array
+  readonly incoming: boolean
+  /** True while only early data can flow: the remote is not authenticated yet; a second `connected` follows. */
+  readonly early: boolean
+  /** IANA TLS group number (0x11ec = X25519MLKEM768, 0x001d = X25519). */
+  readonly group: number
+  /** IANA TLS cipher suite number (0x1303 = ChaCha20-Poly1305). */
+  readonly cipher: number
+  readonly resumed: boolean
+  readonly alpn: Uint8Array
+  readonly path: PathInfo
 }
 
 export type EngineEvent =
-	| { readonly type: 'connected'; readonly connectionId: number; readonly info: ConnectedInfo }
-	| {
-			readonly type: 'closed'
-			readonly connectionId: number
-			/** The error table's code. */
-			readonly code: number
-			readonly by: 'local' | 'remote' | 'transport'
-			/** The application's close code, or QUIC's. */
-			readonly wireCode: number
-			readonly reason: string
-	  }
-	| { readonly type: 'stream'; readonly connectionId: number; readonly streamId: number; readonly bidirectional: boolean }
-	| { readonly type: 'stopped'; readonly connectionId: number; readonly streamId: number; readonly code: number }
-	| { readonly type: 'datagram'; readonly connectionId: number; readonly bytes: Uint8Array<ArrayBuffer> }
-	| { readonly type: 'path'; readonly connectionId: number; readonly change: 'established' | 'closed' | 'migrated' | 'observed'; readonly path: PathInfo }
-	| {
-			readonly type: 'state'
-			readonly connectionId: number
-			readonly from: SessionState
-			readonly to: SessionState
-			readonly cause: TransitionCause
-			readonly elapsedMs: number
-	  }
-	| { readonly type: 'early-data'; readonly connectionId: number; readonly accepted: boolean }
-	| { readonly type: 'incoming'; readonly incomingId: number; readonly host: string; readonly port: number; readonly validated: boolean }
-	| { readonly type: 'drained'; readonly connectionId: number }
-	/** The core is gone: every connection has failed with this message. Without a `code` of the error table it is a panic. */
-	| { readonly type: 'failed'; readonly message: string; readonly code?: number }
+  | { readonly type: 'connected'; readonly connectionId: number; readonly info: ConnectedInfo }
+  | {
+      readonly type: 'closed'
+      readonly connectionId: number
+      /** The error table's code. */
+      readonly code: number
+      readonly by: 'local' | 'remote' | 'transport'
+      /** The application's close code, or QUIC's. */
+      readonly wireCode: number
+      readonly reason: string
+    }
+  | {
+      readonly type: 'stream'
+      readonly connectionId: number
+      readonly streamId: number
+      readonly bidirectional: boolean
+    }
+  | { readonly type: 'stopped'; readonly connectionId: number; readonly streamId: number; readonly code: number }
+  | { readonly type: 'datagram'; readonly connectionId: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  | {
+      readonly type: 'path'
+      readonly connectionId: number
+      readonly change: 'established' | 'closed' | 'migrated' | 'observed'
+      readonly path: PathInfo
+    }
+  | {
+      readonly type: 'state'
+      readonly connectionId: number
+      readonly from: SessionState
+      readonly to: SessionState
+      readonly cause: TransitionCause
+      readonly elapsedMs: number
+    }
+  | { readonly type: 'early-data'; readonly connectionId: number; readonly accepted: boolean }
+  | {
+      readonly type: 'incoming'
+      readonly incomingId: number
+      readonly host: string
+      readonly port: number
+      readonly validated: boolean
+    }
+  | { readonly type: 'drained'; readonly connectionId: number }
+  /** The core is gone: every connection has failed with this message. Without a `code` of the error table it is a panic. */
+  | { readonly type: 'failed'; readonly message: string; readonly code?: number }
 
 export interface PathStats extends PathInfo {
-	readonly mtuBytes: number
-	readonly bytesSent: number
-	readonly bytesReceived: number
-	readonly packetsLost: number
-	readonly status: 'available' | 'backup'
+  readonly mtuBytes: number
+  readonly bytesSent: number
+  readonly bytesReceived: number
+  readonly packetsLost: number
+  readonly status: 'available' | 'backup'
 }
 
 export interface ConnectionStats {
-	readonly rttMs: number
-	readonly minRttMs: number
-	readonly congestionWindowBytes: number
-	readonly mtuBytes: number
-	readonly bytesSent: number
-	readonly bytesReceived: number
-	readonly packetsSent: number
-	readonly packetsReceived: number
-	readonly packetsLost: number
-	readonly bytesLost: number
-	readonly congestionEvents: number
-	readonly blackHoles: number
-	readonly streamsOpen: number
-	readonly group: number
-	readonly cipher: number
-	readonly keyUpdates: number
-	readonly datagramsDropped: number
-	readonly paths: readonly PathStats[]
+  readonly rttMs: number
+  readonly minRttMs: number
+  readonly congestionWindowBytes: number
+  readonly mtuBytes: number
+  readonly bytesSent: number
+  readonly bytesReceived: number
+  readonly packetsSent: number
+  readonly packetsReceived: number
+  readonly packetsLost: number
+  readonly bytesLost: number
+  readonly congestionEvents: number
+  readonly blackHoles: number
+  readonly streamsOpen: number
+  readonly group: number
+  readonly cipher: number
+  readonly keyUpdates: number
+  readonly datagramsDropped: number
+  readonly paths: readonly PathStats[]
 }
 
 export interface PeerStats {
-	readonly connections: number
-	readonly handshakes: number
-	readonly datagramsReceived: number
-	readonly datagramsSent: number
-	readonly bytesReceived: number
-	readonly bytesSent: number
-	readonly malformedDropped: number
-	readonly unroutedDropped: number
-	readonly virtualDropped: number
-	readonly retriesSent: number
-	readonly refused: number
-	readonly resetsSent: number
-	readonly dialsStarted: number
-	readonly dialsFailed: number
-	readonly dialsSucceeded: number
-	readonly accepted: number
-	readonly incomingBytesBuffered: number
-	/** Bytes of WebAssembly memory. */
-	readonly memoryBytes: number
-	/** Datagrams that a transport's bounded queue dropped or whose send failed, by cause. */
-	readonly transportDrops: Readonly<Record<string, number>>
+  readonly connections: number
+  readonly handshakes: number
+  readonly datagramsReceived: number
+  readonly datagramsSent: number
+  readonly bytesReceived: number
+  readonly bytesSent: number
+  readonly malformedDropped: number
+  readonly unroutedDropped: number
+  readonly virtualDropped: number
+  readonly retriesSent: number
+  readonly refused: number
+  readonly resetsSent: number
+  readonly dialsStarted: number
+  readonly dialsFailed: number
+  readonly dialsSucceeded: number
+  readonly accepted: number
+  readonly incomingBytesBuffered: number
+  /** Bytes of WebAssembly memory. */
+  readonly memoryBytes: number
+  /** Datagrams that a transport's bounded queue dropped or whose send failed, by cause. */
+  readonly transportDrops: Readonly<Record<string, number>>
 }

@@ -73,7 +73,8 @@ export class EventLoop {
       this.#drain()
     } catch (thrown) {
       this.stop()
-      return this.#actions.fail(thrown)
+      this.#actions.fail(thrown)
+      return
     }
     this.#actions.emit()
   }

@@ -173,11 +173,16 @@ export class Streams {
   }
 
   /** Settles the read unless there is nothing to read now. */
-  #tryRead(connection: number, stream: number, read: { maxBytes: number } & Waiter<Uint8Array<ArrayBuffer> | null>): boolean {
+  #tryRead(
+    connection: number,
+    stream: number,
+    read: { maxBytes: number } & Waiter<Uint8Array<ArrayBuffer> | null>,
+  ): boolean {
     const result = this.#core.read(connection, stream, read.maxBytes)
     if (result === 'empty') return false
     if (result === 'finished') read.resolve(null)
-    else if (result instanceof CoreRefusal) read.reject(this.#connections.get(connection)?.error ?? refusalError(result))
+    else if (result instanceof CoreRefusal)
+      read.reject(this.#connections.get(connection)?.error ?? refusalError(result))
     else read.resolve(result)
     return true
   }

@@ -15,7 +15,9 @@ type NamedInterface = NetworkInterfaceInfo & { readonly name: string }
  * Link-local IPv6 is left out: it means nothing on another machine. Loopback is only there when nothing else is.
  */
 export function reachableHosts(families: readonly ('IPv4' | 'IPv6')[]): string[] {
-  const candidates = interfaces().filter(({ family, address }) => families.includes(family) && !/^fe[89ab]/i.test(address))
+  const candidates = interfaces().filter(
+    ({ family, address }) => families.includes(family) && !/^fe[89ab]/i.test(address),
+  )
   const outside = candidates.filter(({ internal }) => !internal)
   return (outside.length > 0 ? outside : candidates).map(({ address }) => address)
 }
@@ -47,5 +49,7 @@ function interfaceMtu(name: string): number {
 }
 
 function interfaces(): NamedInterface[] {
-  return Object.entries(networkInterfaces()).flatMap(([name, infos]) => (infos ?? []).map((info) => ({ ...info, name })))
+  return Object.entries(networkInterfaces()).flatMap(([name, infos]) =>
+    (infos ?? []).map((info) => ({ ...info, name })),
+  )
 }

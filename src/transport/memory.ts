@@ -29,7 +29,13 @@ export class MemoryHub {
   readonly #ports = new Map<string, MemoryPort>()
 
   constructor(options: MemoryHubOptions) {
-    this.options = { delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY, maxPacketBytes: 1452, queueBytes: 1 << 20, ...options }
+    this.options = {
+      delayMs: 0,
+      bytesPerSecond: Number.POSITIVE_INFINITY,
+      maxPacketBytes: 1452,
+      queueBytes: 1 << 20,
+      ...options,
+    }
   }
 
   /** A transport with that address; it is reachable from `start` to `close`. */
@@ -101,7 +107,8 @@ class MemoryPort implements Transport {
 
   send(address: TransportAddress, packets: Uint8Array<ArrayBuffer>, segmentBytes: number): void {
     const step = segmentBytes === 0 ? packets.length : segmentBytes
-    for (let start = 0; start < packets.length; start += step) this.#sendOne(address, packets.slice(start, start + step))
+    for (let start = 0; start < packets.length; start += step)
+      this.#sendOne(address, packets.slice(start, start + step))
   }
 
   async close(): Promise<void> {
@@ -114,11 +121,13 @@ class MemoryPort implements Transport {
   }
 
   #sendOne(to: TransportAddress, packet: Uint8Array): void {
-    const { clock, delayMs, bytesPerSecond, queueBytes, maxPacketBytes, loses } = this.#hub.options
-    if (!this.#events) return this.#drops.add('closed')
-    if (packet.length > maxPacketBytes) return this.#drops.add('too-large')
-    if (this.#queued + packet.length > queueBytes) return this.#drops.add('queue-full')
+    const { clock, delayMs, bytesPerSecond, loses } = this.#hub.options
     const { address } = this
+    const refused = this.#refusal(packet.length)
+    if (refused !== undefined) {
+      this.#drops.add(refused)
+      return
+    }
     this.#queued += packet.length
     const now = clock.now()
     this.#busyUntil = Math.max(this.#busyUntil, now) + (packet.length / bytesPerSecond) * 1000
@@ -128,6 +137,13 @@ class MemoryPort implements Transport {
     })
     if (loses?.(packet, address, to)) return
     this.#after(this.#busyUntil - now + delayMs, () => this.#hub.deliver(address, to, packet))
+  }
+
+  #refusal(bytes: number): string | undefined {
+    const { queueBytes, maxPacketBytes } = this.#hub.options
+    if (!this.#events) return 'closed'
+    if (bytes > maxPacketBytes) return 'too-large'
+    return this.#queued + bytes > queueBytes ? 'queue-full' : undefined
   }
 
   #after(delayMs: number, callback: () => void): void {

@@ -110,12 +110,16 @@ export class UdpTransport implements Transport {
 
   send(address: TransportAddress, packets: Uint8Array<ArrayBuffer>, segmentBytes: number): void {
     const socket = this.#socket
-    if (!socket) return this.#drops.add('closed', packetCount(packets, segmentBytes))
+    if (!socket) {
+      this.#drops.add('closed', packetCount(packets, segmentBytes))
+      return
+    }
     const host = address === this.#lastTarget ? this.#lastTargetHost : this.#target(address)
     const step = segmentBytes === 0 ? packets.length : segmentBytes
     try {
       let start = 0
-      for (; start + step < packets.length; start += step) socket.send(packets.subarray(start, start + step), address.port, host)
+      for (; start + step < packets.length; start += step)
+        socket.send(packets.subarray(start, start + step), address.port, host)
       // A callback costs as much as the rest of the call, and what fails for one packet to an address fails for the others
       // beside it: so only the last one reports, for all of them.
       const report = (error: Error | null) => this.#sent(socket, error, packetCount(packets, segmentBytes))
@@ -216,8 +220,8 @@ export class UdpTransport implements Transport {
 
   #refused(error: NodeJS.ErrnoException, packets: number): void {
     const code = error.code ?? error.message
-    if (SOCKET_ERRORS.has(code)) return this.#fail(error)
-    this.#drops.add(PACKET_ERRORS[code] ?? code, packets)
+    if (SOCKET_ERRORS.has(code)) this.#fail(error)
+    else this.#drops.add(PACKET_ERRORS[code] ?? code, packets)
   }
 
   #gone(socket: dgram.Socket): void {
@@ -238,7 +242,8 @@ export class UdpTransport implements Transport {
 function growBuffer(bytes: number, set: (bytes: number) => void): void {
   for (let wanted = bytes; wanted >= 65536; wanted /= 2) {
     try {
-      return set(wanted)
+      set(wanted)
+      return
     } catch {
       // Half of it may be allowed.
     }

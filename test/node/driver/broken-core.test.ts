@@ -31,7 +31,12 @@ async function staged(options: Partial<EngineOptions> = {}): Promise<Stage> {
   return { clock, core, engine, events }
 }
 
-const target = { remoteId: new Uint8Array(32), alpn: new Uint8Array([1]), addresses: [{ carrier: 1, host: '10.0.0.2', port: 2 }], earlyData: false }
+const target = {
+  remoteId: new Uint8Array(32),
+  alpn: new Uint8Array([1]),
+  addresses: [{ carrier: 1, host: '10.0.0.2', port: 2 }],
+  earlyData: false,
+}
 
 /** A promise's end as text, without leaving a rejection unhandled. */
 function outcome(promise: Promise<unknown>): Promise<string> {
@@ -55,7 +60,10 @@ test('a panic fails everything that waits with one InternalError, refuses furthe
   await clock.advance(1)
   const message = 'InternalError: the core panicked: index out of bounds'
   assert.deepEqual(await Promise.all(waiting), [message, message, message])
-  assert.deepEqual(events.map(({ type }) => type), ['connected', 'failed'])
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    ['connected', 'failed'],
+  )
   const drains = core.calls.filter(([method]) => method === 'drain').length
   assert.equal(await outcome(engine.connect(target)), message)
   assert.match(await outcome(engine.peerStats()), /^InternalError/)
@@ -120,7 +128,9 @@ test('a config that the core refuses rejects with its code, and a start that fai
 
 test('a listener that throws is logged, and the events after it arrive', async () => {
   const logged: string[] = []
-  const { clock, core, engine } = await staged({ log: (level, _target, message) => logged.push(`${level} ${message.split('\n')[0]}`) })
+  const { clock, core, engine } = await staged({
+    log: (level, _target, message) => logged.push(`${level} ${message.split('\n')[0]}`),
+  })
   const seen: string[] = []
   engine.onEvent(({ type }) => {
     seen.push(type)
@@ -193,7 +203,10 @@ test('everything that waits for a connection rejects once with its error when it
   engine.ping(7)
   await clock.advance(1)
   assert.equal(await outcome(engine.write(7, 0, new Uint8Array(1))), 'ClosedLocally: the connection is closed')
-  assert.deepEqual(events.map(({ type }) => type), ['connected', 'closed', 'drained'])
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    ['connected', 'closed', 'drained'],
+  )
 })
 
 test('a carrier that fails takes the engine with it only when it is the last one', async () => {

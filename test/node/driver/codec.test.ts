@@ -11,7 +11,10 @@ import { DEFAULT_LIMITS } from '../../../src/driver/create.js'
 /** A sink that notes every call by name and arguments. */
 function recorder(): { sink: OutputSink; calls: unknown[][] } {
   const calls: unknown[][] = []
-  const note = (name: string) => (...args: unknown[]) => void calls.push([name, ...args])
+  const note =
+    (name: string) =>
+    (...args: unknown[]) =>
+      void calls.push([name, ...args])
   const sink = new Proxy({}, { get: (_target, name) => note(String(name)) }) as OutputSink
   return { sink, calls }
 }
@@ -36,7 +39,17 @@ test('a socket address keeps its text through 24 bytes, IPv4 as IPv6-mapped', ()
   const bytes = address('192.0.2.7', 4433)
   assert.equal(bytes.length, 24)
   assert.deepEqual([...bytes.subarray(0, 18)], [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 192, 0, 2, 7, 81, 17])
-  for (const host of ['192.0.2.7', '0.0.0.0', '255.255.255.255', '::', '::1', '2001:db8::1', 'fd00::5:0:0:1', '1:2:3:4:5:6:7:8', '1::8']) {
+  for (const host of [
+    '192.0.2.7',
+    '0.0.0.0',
+    '255.255.255.255',
+    '::',
+    '::1',
+    '2001:db8::1',
+    'fd00::5:0:0:1',
+    '1:2:3:4:5:6:7:8',
+    '1::8',
+  ]) {
     const { host: back, port } = new AddressCodec().decode(address(host, 65535), 0)
     assert.deepEqual({ back, port }, { back: host, port: 65535 })
   }
@@ -60,10 +73,26 @@ test('a zone comes back as it went in', () => {
 })
 
 test('what is no IP address is not encoded', () => {
-  for (const host of ['', 'localhost', '1.2.3', '1.2.3.4.5', '01.2.3.4', '256.1.1.1', ':::', '1::2::3', '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8:9', 'g::1', '12345::', '1.2.3.4%eth0', '::1.2.3']) {
+  for (const host of [
+    '',
+    'localhost',
+    '1.2.3',
+    '1.2.3.4.5',
+    '01.2.3.4',
+    '256.1.1.1',
+    ':::',
+    '1::2::3',
+    '1:2:3:4:5:6:7',
+    '1:2:3:4:5:6:7:8:9',
+    'g::1',
+    '12345::',
+    '1.2.3.4%eth0',
+    '::1.2.3',
+  ]) {
     assert.equal(codec.encode(host, 1), undefined, host)
   }
-  for (const port of [-1, 65536, 1.5, Number.NaN]) assert.equal(codec.encode('127.0.0.1', port), undefined, String(port))
+  for (const port of [-1, 65536, 1.5, Number.NaN])
+    assert.equal(codec.encode('127.0.0.1', port), undefined, String(port))
 })
 
 test('a decoded address is the same object while it is in the cache, and the cache is bounded', () => {
@@ -102,7 +131,9 @@ test('every output record reaches the sink with its fields', () => {
   const path = (w: ByteWriter) => w.u32(0).bytes(address('192.0.2.1', 9)).f64(1.5)
   const bytes = concatenated(
     record(1, 0, (w) => w.bytes(to).bytes(text('packetss'))),
-    record(2, 5, (w) => path(w.bytes(new Uint8Array(32).fill(9)).u8(1).u8(0).u16(0x11ec).u16(0x1303).u8(1)).bytes8(text('chat/1'), '')),
+    record(2, 5, (w) =>
+      path(w.bytes(new Uint8Array(32).fill(9)).u8(1).u8(0).u16(0x11ec).u16(0x1303).u8(1)).bytes8(text('chat/1'), ''),
+    ),
     record(3, 5, (w) => w.u16(20).u8(1).f64(77).text16('bye', '')),
     record(4, 5, (w) => w.f64(2 ** 40).u8(1)),
     record(5, 5, (w) => w.f64(4)),
@@ -121,7 +152,9 @@ test('every output record reaches the sink with its fields', () => {
     record(18, 5),
   )
   readOutput(bytes, codec, sink)
-  const plain = calls.map((call) => JSON.parse(JSON.stringify(call, (_key, value) => (ArrayBuffer.isView(value) ? [...(value as Uint8Array)] : value))))
+  const plain = calls.map((call) =>
+    JSON.parse(JSON.stringify(call, (_key, value) => (ArrayBuffer.isView(value) ? [...(value as Uint8Array)] : value))),
+  )
   const entry = { ...place, bytes: [...address('192.0.2.1', 9)] }
   const pathOf = (pathId: number) => ({ pathId, carrier: 0, address: entry, rttMs: 1.5 })
   assert.deepEqual(plain, [
@@ -163,7 +196,13 @@ test('every truncation of an output record is an InternalError, and the records 
   const whole = record(5, 1, (w) => w.f64(4))
   const kinds: Uint8Array[] = [
     record(1, 0, (w) => w.bytes(address('192.0.2.1', 9)).bytes(text('x'))),
-    record(2, 5, (w) => w.bytes(new Uint8Array(32 + 7 + 4)).bytes(address('::1', 1)).f64(1).bytes8(text('a'), '')),
+    record(2, 5, (w) =>
+      w
+        .bytes(new Uint8Array(32 + 7 + 4))
+        .bytes(address('::1', 1))
+        .f64(1)
+        .bytes8(text('a'), ''),
+    ),
     record(3, 5, (w) => w.u16(20).u8(1).f64(77).text16('bye', '')),
     record(13, 5, (w) => w.u8(2).u8(5).u8(2).f64(12.5)),
     record(15, 0, (w) => w.u8(3).text16('noq', '').text16('hello', '')),
@@ -178,17 +217,28 @@ test('every truncation of an output record is an InternalError, and the records 
   }
   // The length field tells the truth and the payload is too short for its kind.
   for (const kind of [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15, 17]) {
-    assert.throws(() => readOutput(concatenated(record(kind, 1)), codec, recorder().sink), { code: 'InternalError' }, `kind ${kind}`)
+    assert.throws(
+      () => readOutput(concatenated(record(kind, 1)), codec, recorder().sink),
+      { code: 'InternalError' },
+      `kind ${kind}`,
+    )
   }
-  for (const kind of [0, 19, 255]) assert.throws(() => readOutput(concatenated(record(kind, 1)), codec, recorder().sink), /unknown kind/)
+  for (const kind of [0, 19, 255])
+    assert.throws(() => readOutput(concatenated(record(kind, 1)), codec, recorder().sink), /unknown kind/)
 })
 
 const config: CoreConfig = {
   secretKey: new Uint8Array(32).fill(1),
   seed: new Uint8Array(32).fill(2),
-  tokenKey: new Uint8Array(32).fill(3),
   epochMs: 1.7e12,
-  flags: { accept: true, askBeforeHandshake: false, earlyData: true, qlog: false, discoverMtu: true, classicalOnly: false },
+  flags: {
+    accept: true,
+    askBeforeHandshake: false,
+    earlyData: true,
+    qlog: false,
+    discoverMtu: true,
+    classicalOnly: false,
+  },
   logLevel: 3,
   congestion: 'new-reno',
   limits: DEFAULT_LIMITS,
@@ -198,7 +248,7 @@ const config: CoreConfig = {
 test('the config bytes have the fields in their order', () => {
   const reader = new ByteReader(encodeConfig(config))
   assert.equal(reader.u8(), 1)
-  for (const value of [1, 2, 3]) assert.deepEqual(reader.bytes(32), new Uint8Array(32).fill(value))
+  for (const value of [1, 2]) assert.deepEqual(reader.bytes(32), new Uint8Array(32).fill(value))
   assert.equal(reader.f64(), 1.7e12)
   assert.deepEqual([reader.u32(), reader.u8(), reader.u8()], [1 + 4 + 16, 3, 1])
   assert.deepEqual([reader.u32(), reader.u32(), reader.u32()], [100_000, 64, 1024])
@@ -240,7 +290,9 @@ test('a ticket keeps every kind of address through its bytes', () => {
   }
   const bad = { ...ticket, addresses: [{ kind: 'ip', host: 'example.org', port: 9 } as const] }
   assert.throws(() => writeTicket(new ByteWriter(), bad, codec), { code: 'InvalidArgument' })
-  assert.throws(() => writeTicket(new ByteWriter(), { ...ticket, id: new Uint8Array(3) }, codec), { code: 'InvalidKey' })
+  assert.throws(() => writeTicket(new ByteWriter(), { ...ticket, id: new Uint8Array(3) }, codec), {
+    code: 'InvalidKey',
+  })
 })
 
 test('statistics are read in their order', () => {
@@ -255,7 +307,16 @@ test('statistics are read in their order', () => {
   assert.equal(stats.datagramsDropped, 18)
   const { address: where, ...path } = stats.paths[0] as (typeof stats.paths)[number]
   assert.equal(where.host, '::1')
-  assert.deepEqual(path, { pathId: 2, carrier: 0, rttMs: 1, mtuBytes: 2, bytesSent: 3, bytesReceived: 4, packetsLost: 5, backup: true })
+  assert.deepEqual(path, {
+    pathId: 2,
+    carrier: 0,
+    rttMs: 1,
+    mtuBytes: 2,
+    bytesSent: 3,
+    bytesReceived: 4,
+    packetsLost: 5,
+    backup: true,
+  })
   const peer = readPeerStats(new ByteReader(writer.written))
   assert.deepEqual([peer.connections, peer.memoryBytes], [1, 18])
 })

@@ -34,7 +34,9 @@ export class FakeCore {
   /** A `connected` record of a remote at 192.0.2.1 port 9. */
   connected(connection: number): void {
     const address = new Uint8Array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 192, 0, 2, 1, 9, 0, 0, 0, 0, 0, 0, 0])
-    this.record(2, connection, (w) => w.bytes(new Uint8Array(32)).u8(0).u8(0).u16(0x1d).u16(0x1303).u8(0).u32(0).bytes(address).f64(1).u8(0))
+    this.record(2, connection, (w) =>
+      w.bytes(new Uint8Array(32)).u8(0).u8(0).u16(0x1d).u16(0x1303).u8(0).u32(0).bytes(address).f64(1).u8(0),
+    )
   }
 
   closed(connection: number, code: number, reason = ''): void {
@@ -54,7 +56,12 @@ export class FakeCore {
         fake.instances += 1
         fake.#call('new', [config])
         // biome-ignore lint/correctness/noConstructorReturn: every method of the raw core is answered by name
-        return new Proxy(this, { get: (_target, name) => (...args: unknown[]) => fake.#call(String(name), args) })
+        return new Proxy(this, {
+          get:
+            (_target, name) =>
+            (...args: unknown[]) =>
+              fake.#call(String(name), args),
+        })
       }
     }
     return {

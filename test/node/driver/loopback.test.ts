@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto'
 import dgram from 'node:dgram'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { nodeCore } from '../../../src/core/load.node.js'
 import { compileCore } from '../../../src/core/load.js'
+import { nodeCore } from '../../../src/core/load.node.js'
 import { ALPN, connected, loopback, rejection } from './pair.js'
 
 test('two peers connect by key over UDP and name the path', async (context) => {
@@ -36,7 +36,11 @@ test('8 MiB go each way at once and arrive whole', async (context) => {
 
 test('a wrong key, an ALPN nobody serves and a port where nobody listens each give their own error', async (context) => {
   const limits = { handshakeTimeoutMs: 1500 }
-  const [client, server, other] = [await loopback(context, { limits }), await loopback(context), await loopback(context)]
+  const [client, server, other] = [
+    await loopback(context, { limits }),
+    await loopback(context),
+    await loopback(context),
+  ]
   const addresses = await server.engine.localAddresses()
   const dial = async (change: object): Promise<number> => {
     const request = { remoteId: server.engine.endpointId, alpn: ALPN, addresses, earlyData: false, ...change }
@@ -54,7 +58,10 @@ test('a wrong key, an ALPN nobody serves and a port where nobody listens each gi
   const took = performance.now() - started
   assert.ok(took > 1000 && took < 2500, `it took ${took} ms`)
   assert.equal((await rejection(dial({ addresses: [] }))).code, 'NoAddress')
-  assert.equal((await rejection(dial({ addresses: [{ carrier: 0, host: 'localhost', port }] }))).code, 'InvalidArgument')
+  assert.equal(
+    (await rejection(dial({ addresses: [{ carrier: 0, host: 'localhost', port }] }))).code,
+    'InvalidArgument',
+  )
   await connected(client, server)
 })
 
@@ -116,7 +123,10 @@ test("a client's socket is replaced in mid-transfer and the connection goes on",
   assert.deepEqual(await received, await sent)
   const [now] = await client.engine.localAddresses()
   const stats = await server.engine.connectionStats(s)
-  assert.ok(stats.paths.some(({ port }) => port === now?.port), JSON.stringify(stats.paths))
+  assert.ok(
+    stats.paths.some(({ port }) => port === now?.port),
+    JSON.stringify(stats.paths),
+  )
 })
 
 test('two peers in one process share nothing but code', async (context) => {

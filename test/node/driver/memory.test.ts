@@ -25,7 +25,11 @@ test('packets arrive after the delay, from the sender, cut at the segment size',
   await clock.advance(9)
   assert.deepEqual(seen.packets, [])
   await clock.advance(1)
-  assert.deepEqual(seen.packets, [['10.0.0.1', 1, 10], ['10.0.0.1', 1, 10], ['10.0.0.1', 1, 5]])
+  assert.deepEqual(seen.packets, [
+    ['10.0.0.1', 1, 10],
+    ['10.0.0.1', 1, 10],
+    ['10.0.0.1', 1, 5],
+  ])
 })
 
 test('lost, oversized and undeliverable packets vanish, and those that never left are counted', async () => {

@@ -26,11 +26,17 @@ export class Endpoint {
   }
 
   /** The first event of a type (and connection), whether it came already or not. */
-  event<Type extends EngineEvent['type']>(type: Type, connection?: number, nth = 0): Promise<EngineEvent & { type: Type }> {
+  event<Type extends EngineEvent['type']>(
+    type: Type,
+    connection?: number,
+    nth = 0,
+  ): Promise<EngineEvent & { type: Type }> {
     type Found = EngineEvent & { type: Type }
     let left = nth
     const matches = (event: EngineEvent): boolean =>
-      event.type === type && (connection === undefined || ('connectionId' in event && event.connectionId === connection)) && left-- === 0
+      event.type === type &&
+      (connection === undefined || ('connectionId' in event && event.connectionId === connection)) &&
+      left-- === 0
     const found = this.events.find(matches)
     if (found) return Promise.resolve(found as Found)
     return new Promise((resolve) => this.#waiting.push({ matches, resolve: (event) => resolve(event as Found) }))
@@ -73,18 +79,28 @@ export class Endpoint {
 
 /** An engine with a key of its own; it is closed with the test. */
 export async function endpoint(context: TestContext, options: Partial<EngineOptions>): Promise<Endpoint> {
-  const engine = await createEngine({ secretKey: randomBytes(32), alpns: [ALPN], transports: [], core: nodeCore(), ...options })
+  const engine = await createEngine({
+    secretKey: randomBytes(32),
+    alpns: [ALPN],
+    transports: [],
+    core: nodeCore(),
+    ...options,
+  })
   const { clock } = options
   context.after(async () => {
     const closed = engine.close(0, '', 1000)
-    if (clock && 'until' in clock) await (clock as Clock & { until(promise: Promise<void>): Promise<void> }).until(closed)
+    if (clock && 'until' in clock)
+      await (clock as Clock & { until(promise: Promise<void>): Promise<void> }).until(closed)
     await closed
   })
   return new Endpoint(engine)
 }
 
 /** An engine on a loopback socket. */
-export async function loopback(context: TestContext, options: Partial<EngineOptions> = {}): Promise<Endpoint & { udp: UdpTransport }> {
+export async function loopback(
+  context: TestContext,
+  options: Partial<EngineOptions> = {},
+): Promise<Endpoint & { udp: UdpTransport }> {
   const udp = new UdpTransport({ host: '127.0.0.1' })
   return Object.assign(await endpoint(context, { transports: [udp], ...options }), { udp })
 }

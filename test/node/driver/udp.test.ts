@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { UdpTransport, type UdpOptions } from '../../../src/transport/udp.node.js'
+import { type UdpOptions, UdpTransport } from '../../../src/transport/udp.node.js'
 
 interface Received {
   readonly host: string
@@ -46,7 +46,9 @@ class Probe {
 
 const hasIpv6 = Object.values(networkInterfaces()).some((infos) => infos?.some(({ family }) => family === 'IPv6'))
 
-test('one socket takes and sends both families, and shows IPv4 as IPv4', { skip: hasIpv6 ? false : 'no IPv6 here' }, async (context) => {
+test('one socket takes and sends both families, and shows IPv4 as IPv4', {
+  skip: hasIpv6 ? false : 'no IPv6 here',
+}, async (context) => {
   const dual = await new Probe({}).start(context)
   for (const host of ['127.0.0.1', '::1']) {
     const other = await new Probe({ host }).start(context)
@@ -63,9 +65,20 @@ test('one socket takes and sends both families, and shows IPv4 as IPv4', { skip:
 test('packets are cut at the segment size and the last may be shorter', async (context) => {
   const a = await new Probe({ host: '127.0.0.1' }).start(context)
   const b = await new Probe({ host: '127.0.0.1' }).start(context)
-  a.transport.send({ host: '127.0.0.1', port: b.port }, new Uint8Array(25).map((_, index) => index), 10)
+  a.transport.send(
+    { host: '127.0.0.1', port: b.port },
+    new Uint8Array(25).map((_, index) => index),
+    10,
+  )
   await b.receives(3)
-  assert.deepEqual(b.received.map(({ data }) => [data[0], data.length]), [[0, 10], [10, 10], [20, 5]])
+  assert.deepEqual(
+    b.received.map(({ data }) => [data[0], data.length]),
+    [
+      [0, 10],
+      [10, 10],
+      [20, 5],
+    ],
+  )
   assert.equal(a.transport.queuedBytes, 0)
 })
 
@@ -107,10 +120,10 @@ test('a platform error is counted under its kind and only a dead socket fails th
     const original = dgram.Socket.prototype.send
     const probe = await new Probe({ host: '127.0.0.1' }).start(context)
     // The kernel can't be made to give each of these, so the socket's send is replaced for one call.
-    dgram.Socket.prototype.send = function (...args: unknown[]) {
+    dgram.Socket.prototype.send = ((...args: unknown[]) => {
       const callback = args.at(-1)
       if (typeof callback === 'function') process.nextTick(callback, Object.assign(new Error(code), { code }))
-    } as typeof original
+    }) as typeof original
     probe.transport.send({ host: '127.0.0.1', port: 9 }, new Uint8Array(30), 10)
     dgram.Socket.prototype.send = original
     await sleep(1)
@@ -165,9 +178,15 @@ test('local addresses are those of the interfaces, without link-local ones', asy
   assert.ok(hosts.length > 0)
   for (const host of hosts) assert.ok(infos.some(({ address }) => address === host) && !host.startsWith('fe80'), host)
   const outside = infos.filter(({ internal, address }) => !internal && !address.startsWith('fe80'))
-  assert.equal(hosts.some((host) => host === '127.0.0.1' || host === '::1'), outside.length === 0)
+  assert.equal(
+    hosts.some((host) => host === '127.0.0.1' || host === '::1'),
+    outside.length === 0,
+  )
   const bound = await new Probe({ host: '127.0.0.1' }).start(context)
-  assert.deepEqual(bound.transport.localAddresses().map(({ host }) => host), ['127.0.0.1'])
+  assert.deepEqual(
+    bound.transport.localAddresses().map(({ host }) => host),
+    ['127.0.0.1'],
+  )
 })
 
 test('packets are bounded by 1,452 bytes, by the interface and by the option', async (context) => {
@@ -177,7 +196,9 @@ test('packets are bounded by 1,452 bytes, by the interface and by the option', a
   assert.equal(jumbo.transport.maxPacketBytes, 8952)
 })
 
-test('the buffers are as large as the system allows', { skip: process.platform === 'linux' ? false : 'reads /proc' }, async (context) => {
+test('the buffers are as large as the system allows', {
+  skip: process.platform === 'linux' ? false : 'reads /proc',
+}, async (context) => {
   const { transport } = await new Probe({ host: '127.0.0.1', receiveBufferBytes: 1 << 20 }).start(context)
   const most = Number(readFileSync('/proc/sys/net/core/rmem_max', 'utf8'))
   // Linux doubles what is asked for, for its own bookkeeping.

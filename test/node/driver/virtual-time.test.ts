@@ -12,7 +12,11 @@ interface Net {
 }
 
 /** Two engines in one hub, in virtual time. The only carrier of each is carrier 1. */
-async function net(context: TestContext, hubOptions: Partial<MemoryHubOptions> = {}, options: Partial<EngineOptions> = {}): Promise<Net> {
+async function net(
+  context: TestContext,
+  hubOptions: Partial<MemoryHubOptions> = {},
+  options: Partial<EngineOptions> = {},
+): Promise<Net> {
   const clock = new FakeClock()
   const hub = new MemoryHub({ clock, delayMs: 10, ...hubOptions })
   const server = await endpoint(context, { clock, transports: [hub.port('10.0.0.2', 2)], ...options })
@@ -91,7 +95,10 @@ test('a reader waits for what is written, and a second reader is refused', async
 test('openings beyond what the remote allows wait, or reject when they must not', async (context) => {
   const { clock, client, server } = await net(context, {}, { limits: { maxUnidirectionalStreams: 2 } })
   const { c, s } = await clock.until(connected(client, server))
-  const streams = [await clock.until(client.engine.openStream(c, false)), await clock.until(client.engine.openStream(c, false))]
+  const streams = [
+    await clock.until(client.engine.openStream(c, false)),
+    await clock.until(client.engine.openStream(c, false)),
+  ]
   const third = client.engine.openStream(c, false)
   assert.equal((await rejection(client.engine.openStream(c, false, false))).code, 'StreamLimit')
   for (const stream of streams) {
@@ -144,7 +151,9 @@ test('a remote with another key is told apart', async (context) => {
   const { clock, client, server } = await net(context)
   const other = new Uint8Array(client.engine.endpointId)
   const addresses = await server.engine.localAddresses()
-  const c = await client.engine.connect({ remoteId: other, alpn: ALPN, addresses, earlyData: false }).catch((error) => error.code)
+  const c = await client.engine
+    .connect({ remoteId: other, alpn: ALPN, addresses, earlyData: false })
+    .catch((error) => error.code)
   if (typeof c !== 'number') return assert.equal(c, 'InvalidArgument')
   const closed = await clock.until(client.event('closed', c))
   assert.equal(closed.code, 11)
