@@ -104,9 +104,18 @@ async function importGraph() {
     format: 'esm',
     platform: 'node',
     packages: 'external',
+    plugins: [glueAsItIsNamed],
     logLevel: 'error',
   })
   return metafile.inputs
+}
+
+/** The glue is generated, and the graph is of interest whether or not it has been. */
+const glueAsItIsNamed = {
+  name: 'glue-as-it-is-named',
+  setup(setup) {
+    setup.onResolve({ filter: /wasm\/pkg\// }, ({ path }) => ({ path: path.slice(path.indexOf(GLUE)), external: true }))
+  },
 }
 
 function modules(folder) {
