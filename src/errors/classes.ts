@@ -185,14 +185,7 @@ export class DatagramsUnsupportedError extends AnypathError {
   }
 }
 
-/** The server did not take the early data (0-RTT): what was sent in it did not arrive, so send it again. */
-export class EarlyDataRejectedError extends AnypathError {
-  constructor(message: string, options?: ErrorOptions) {
-    super('EarlyDataRejected', message, options)
-  }
-}
-
-/** A stream was opened with early data, and the remote did not take it: open it again, now that the connection is ready. */
+/** The remote did not take the early data (0-RTT) that a stream began with: none of it arrived, so open the stream again after `ready`. */
 export class EarlyDataRejectedError extends AnypathError {
   constructor(message: string, options?: AnypathErrorOptions) {
     super('EarlyDataRejected', message, options)

@@ -31,7 +31,6 @@ export const ERROR_TABLE = [
   [34, 'DatagramTooLarge', false],
   [35, 'DatagramsUnsupported', false],
   [36, 'EarlyDataRejected', true],
-  [36, 'EarlyDataRejected', true],
   [40, 'TransportFailed', true],
   [41, 'AddressInUse', false],
   [50, 'PeerClosed', false],

@@ -32,7 +32,6 @@ const classByCode: Readonly<Record<ErrorCode, ErrorClass>> = {
   DatagramTooLarge: classes.DatagramTooLargeError,
   DatagramsUnsupported: classes.DatagramsUnsupportedError,
   EarlyDataRejected: classes.EarlyDataRejectedError,
-  EarlyDataRejected: classes.EarlyDataRejectedError,
   TransportFailed: classes.TransportFailedError,
   AddressInUse: classes.AddressInUseError,
   PeerClosed: classes.PeerClosedError,
