@@ -10,8 +10,8 @@ export interface StockPeers {
 }
 
 /** The stock programs, or undefined where they can't be built: give `skipStock` to such tests as their `skip`. */
-export const stockPeers: StockPeers | undefined = process.env['ANYPATH_INTEROP_PEERS']
-  ? JSON.parse(process.env['ANYPATH_INTEROP_PEERS'])
+export const stockPeers: StockPeers | undefined = process.env.ANYPATH_INTEROP_PEERS
+  ? JSON.parse(process.env.ANYPATH_INTEROP_PEERS)
   : undefined
 
 /** Why interop tests are skipped, or false. */
