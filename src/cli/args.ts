@@ -140,9 +140,11 @@ const checkedAlpn = (alpn: string): string => {
   return alpn
 }
 
-/** Node's own messages name the option; what follows the first sentence is about Node. */
-const messageOf = (error: Error): string =>
-  (error.message.split('. ')[0] ?? error.message).replace(/^Option '(.*)' argument/, '$1:')
+/** Node's own messages, shortened to what concerns the option. */
+const messageOf = (error: Error): string => {
+  const missing = /^Option '(?:-\w, )?(--[\w-]+)[^']*' argument (missing|is ambiguous)/.exec(error.message)
+  return missing === null ? (error.message.split('. ')[0] ?? error.message) : `${missing[1]} needs a value`
+}
 
 /**
  * Parses what follows the command's name.

@@ -6,8 +6,8 @@ import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { scanManifest } from '../../../src/cli/transfer/manifest.js'
 import { type FileResult, type ReceiverOptions, receiveTransfer } from '../../../src/cli/transfer/receiver.js'
-import { type ByteStream, type SenderOptions, serveTransfer, WrongSecret } from '../../../src/cli/transfer/sender.js'
 import { sameSecret } from '../../../src/cli/transfer/secret.js'
+import { type ByteStream, type SenderOptions, serveTransfer, WrongSecret } from '../../../src/cli/transfer/sender.js'
 import { TargetFolder } from '../../../src/cli/transfer/target.js'
 import { breakingAfter, streamPair } from './memory-stream.js'
 
@@ -151,11 +151,19 @@ test('an identical file is skipped by its hash, a different one is kept and repo
   await writeFile(join(place.target, 'things/longer'), 'short')
   await writeFile(join(place.target, 'things/other'), 'OTHER')
   const run = succeeded(await transfer(place))
-  assert.deepEqual(outcomes(run), { 'things/longer': 'conflict', 'things/other': 'conflict', 'things/same': 'identical' })
+  assert.deepEqual(outcomes(run), {
+    'things/longer': 'conflict',
+    'things/other': 'conflict',
+    'things/same': 'identical',
+  })
   assert.equal(run.receivedBytes, 0)
   assert.equal(await readFile(join(place.target, 'things/other'), 'utf8'), 'OTHER')
   const again = succeeded(await transfer(place, { overwrite: true }))
-  assert.deepEqual(outcomes(again), { 'things/longer': 'received', 'things/other': 'received', 'things/same': 'identical' })
+  assert.deepEqual(outcomes(again), {
+    'things/longer': 'received',
+    'things/other': 'received',
+    'things/same': 'identical',
+  })
   assert.equal(await readFile(join(place.target, 'things/other'), 'utf8'), 'other')
   assert.equal(await readFile(join(place.target, 'things/longer'), 'utf8'), 'longer')
 })
@@ -187,7 +195,11 @@ test('a source that is cut, or removed after it was listed, fails clearly', asyn
   await truncate(join(place.source, 'cut'), MiB)
   await rm(join(place.source, 'gone'))
   const run = succeeded(await transfer(place, {}, { manifest: async () => manifest }))
-  assert.deepEqual(outcomes(run), { 'things/cut': 'unavailable', 'things/gone': 'unavailable', 'things/small': 'received' })
+  assert.deepEqual(outcomes(run), {
+    'things/cut': 'unavailable',
+    'things/gone': 'unavailable',
+    'things/small': 'received',
+  })
   assert.match(run.results.get('things/cut')?.reason ?? '', /size changed from 4194304 to 1048576/)
 })
 
