@@ -101,9 +101,9 @@ test('openings beyond what the remote allows wait, or reject when they must not'
   ]
   const third = client.engine.openStream(c, false)
   assert.equal((await rejection(client.engine.openStream(c, false, false))).code, 'StreamLimit')
-  for (const stream of streams) {
+  for (const [nth, stream] of streams.entries()) {
     const finished = client.engine.finish(c, stream)
-    await clock.until(server.event('stream', s))
+    await clock.until(server.event('stream', s, nth))
     assert.equal(await clock.until(server.engine.read(s, stream, 10)), null)
     await clock.until(finished)
   }
@@ -165,7 +165,7 @@ test('a silent remote ends in an idle timeout', async (context) => {
   const { c, s } = await clock.until(connected(client, server))
   cut = true
   const [here, there] = await clock.until(Promise.all([client.event('closed', c), server.event('closed', s)]))
-  assert.deepEqual([here.code, there.code], [22, 22])
+  assert.deepEqual([here.code, there.code], [22, 22], JSON.stringify([here, there]))
 })
 
 test('closing an engine tells the remote at once and releases everything', async (context) => {
