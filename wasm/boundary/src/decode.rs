@@ -105,10 +105,13 @@ pub(crate) fn ticket(bytes: &[u8]) -> Result<Ticket, PartsError> {
                 transport_id: reader.u64()?,
                 data: reader.bytes16()?.to_vec(),
             },
-            3 => TicketAddress::Unknown {
-                count: reader.u16()?.into(),
-                bytes: reader.bytes16()?.to_vec(),
-            },
+            3 => {
+                let mut rest = Reader::new(reader.bytes16()?);
+                TicketAddress::Unknown {
+                    count: rest.u16()?.into(),
+                    bytes: rest.rest().to_vec(),
+                }
+            }
             kind => return Err(PartsError::Kind(kind)),
         };
         ticket.insert(address)?;

@@ -228,8 +228,8 @@ pub(crate) fn ticket(out: &mut Vec<u8>, ticket: &Ticket) {
             }
             TicketAddress::Unknown { count, bytes } => {
                 out.push(3);
-                out.extend((*count as u16).to_le_bytes());
-                put_bytes(out, bytes);
+                let count = (*count as u16).to_le_bytes();
+                put_bytes(out, &[&count, bytes.as_slice()].concat());
             }
         }
     }

@@ -1,6 +1,6 @@
 //! One QUIC connection and what this peer knows about it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,13 +12,14 @@ use noq_proto::{
     StreamEvent, StreamId,
 };
 
+use crate::backlog::Backlog;
 use crate::carrier::{CarrierTable, Route};
 use crate::clock::Instant;
 use crate::dial::Dial;
 use crate::event::{ConnectionKey, Event, PathChange};
 use crate::peer::{ReadOutcome, StreamError};
 use crate::stats::{ConnectionStats, PathStats};
-use crate::tls::HandshakeInfo;
+use crate::tls::{HandshakeInfo, Slack};
 
 /// How far a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +76,8 @@ pub(crate) struct Connection {
     pub(crate) ended: BTreeMap<StreamId, Result<ReadOutcome, StreamError>>,
     min_rtt: Duration,
     /// Streams of which the application knows that they are readable.
-    announced: BTreeMap<StreamId, ()>,
+    announced: BTreeSet<StreamId>,
+    backlog: Backlog,
     paths: BTreeMap<PathId, SocketAddr>,
 }
 
@@ -105,7 +107,8 @@ impl Connection {
             datagrams_dropped: 0,
             ended: BTreeMap::new(),
             min_rtt: Duration::MAX,
-            announced: BTreeMap::new(),
+            announced: BTreeSet::new(),
+            backlog: Backlog::default(),
             paths: BTreeMap::new(),
         }
     }
@@ -181,12 +184,13 @@ impl Connection {
             StreamEvent::Opened { dir } => {
                 while let Some(id) = self.quic.streams().accept(dir) {
                     push(Event::StreamOpened(key, id.into(), dir == Dir::Bi));
-                    self.announced.insert(id, ());
+                    self.announced.insert(id);
                     push(Event::Readable(key, id.into()));
                 }
             }
             StreamEvent::Readable { id } => {
-                if self.announced.insert(id, ()).is_none() {
+                self.backlog.frame_arrived(id);
+                if self.announced.insert(id) {
                     push(Event::Readable(key, id.into()));
                 }
             }
@@ -203,9 +207,24 @@ impl Connection {
         }
     }
 
-    /// The application found nothing more to read: the next data is news again.
-    pub(crate) fn forget_readable(&mut self, id: StreamId) {
+    /// The application has read so much of a stream, and there was no more if it is `dry`.
+    pub(crate) fn has_read(&mut self, id: StreamId, bytes: usize, dry: bool) {
+        self.backlog.has_read(id, bytes > 0);
+        if dry {
+            self.announced.remove(&id);
+        }
+    }
+
+    /// The application will read no more of a stream.
+    pub(crate) fn forget_stream(&mut self, id: StreamId) {
         self.announced.remove(&id);
+        self.ended.remove(&id);
+        self.backlog.forget(id);
+    }
+
+    /// The handshake is over, and with it the session's keys are the last ones.
+    pub(crate) fn use_slack(&mut self, slack: Slack) {
+        self.backlog.slack = slack;
     }
 
     fn translate_path(

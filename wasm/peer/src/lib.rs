@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admission;
+mod backlog;
 pub mod carrier;
 mod cid;
 pub mod clock;

@@ -108,6 +108,9 @@ impl Peer {
             return;
         };
         let incoming = !connection.is_client();
+        if let Some(data) = HandshakeData::of(&connection.quic) {
+            connection.use_slack(data.slack);
+        }
         connection.dial = None;
         connection.phase = Phase::Established;
         connection.remote = Some(info.remote_id);

@@ -108,17 +108,19 @@ impl Peer {
         let id = stream_id(stream)?;
         let connection = self.live(key).ok_or(CLOSED)?;
         if let Some(end) = connection.ended.remove(&id) {
+            connection.forget_stream(id);
             return end;
         }
         let (read, end, transmit) = read_chunks(&mut connection.quic, id, max, into);
-        if end.is_some() {
-            connection.forget_readable(id);
-        }
+        connection.has_read(id, read, end.is_some());
         // QUIC forgets a stream when it tells of its end, which is news only after the data.
         if let Some(end @ (Ok(ReadOutcome::Finished) | Err(_))) = end
             && read > 0
         {
             connection.ended.insert(id, end);
+        }
+        if read == 0 && matches!(end, Some(Ok(ReadOutcome::Finished) | Err(_))) {
+            connection.forget_stream(id);
         }
         if transmit {
             self.queue(key);
@@ -169,8 +171,7 @@ impl Peer {
     pub fn stop(&mut self, key: ConnectionKey, stream: u64, code: u64) -> Result<(), StreamError> {
         let id = stream_id(stream)?;
         let connection = self.live(key).ok_or(CLOSED)?;
-        connection.forget_readable(id);
-        connection.ended.remove(&id);
+        connection.forget_stream(id);
         connection
             .quic
             .recv_stream(id)

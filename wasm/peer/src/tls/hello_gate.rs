@@ -9,13 +9,14 @@ use std::fmt;
 use std::mem::take;
 use std::sync::Arc;
 
-use anypath_wire::client_hello::{Alpns, ClientHelloError, Progress, progress};
+use anypath_wire::client_hello::{Alpns, ClientHello, ClientHelloError, Progress, progress};
 use noq_proto::crypto::{self, Keys, UnsupportedVersion};
 use noq_proto::transport_parameters::TransportParameters;
 use noq_proto::{ConnectionId, Side, TransportError, TransportErrorCode};
 use rustls::quic::{ServerConnection, Version};
 use rustls::{AlertDescription, OtherError, ServerConfig};
 
+use super::refusal::Refusal;
 use super::retry_integrity;
 use super::session::{QUIC_V1, Session, encode, initial_keys, transport_error};
 
@@ -94,26 +95,37 @@ impl Gathering {
     /// Takes more bytes of the handshake; returns the connection once the ClientHello is whole.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Option<Started>, TransportError> {
         self.received.extend_from_slice(bytes);
-        let config = match progress(&self.received).map_err(malformed)? {
-            Progress::Complete(hello) => (self.choose)(hello.alpns()),
+        let hello = match progress(&self.received).map_err(malformed)? {
+            Progress::Complete(hello) => hello,
             Progress::NeedMore { at_least } => {
                 let missing = at_least.saturating_sub(self.received.len());
                 self.received.reserve_exact(missing);
                 return Ok(None);
             }
         };
-        let config = config.ok_or_else(|| {
-            refusal(
-                AlertDescription::NoApplicationProtocol,
-                rustls::Error::NoApplicationProtocol,
-            )
+        let config = (self.choose)(hello.alpns()).ok_or_else(|| {
+            let cause = rustls::Error::NoApplicationProtocol;
+            self.refusal(AlertDescription::NoApplicationProtocol, cause, &hello)
         })?;
         let connection = ServerConnection::new(config, Version::V1, take(&mut self.params))
-            .map_err(|error| refusal(AlertDescription::InternalError, error))?;
+            .map_err(|error| transport_error(code_of(AlertDescription::InternalError), error))?;
         Ok(Some(Started {
             connection,
             received: take(&mut self.received),
         }))
+    }
+
+    /// The error for a client that is to hear of its refusal.
+    fn refusal(
+        &self,
+        alert: AlertDescription,
+        cause: rustls::Error,
+        hello: &ClientHello<'_>,
+    ) -> TransportError {
+        let client = hello.transport_parameters();
+        let refusal = Refusal::new(cause, code_of(alert), client, &self.params);
+        let cause = rustls::Error::Other(OtherError(Arc::new(refusal)));
+        transport_error(code_of(alert), cause)
     }
 }
 
@@ -123,20 +135,19 @@ impl Gathering {
 /// [RFC 8446 § 6.2]: https://www.rfc-editor.org/rfc/rfc8446#section-6.2
 /// [RFC 9000 § 7.5]: https://www.rfc-editor.org/rfc/rfc9000#section-7.5
 fn malformed(error: ClientHelloError) -> TransportError {
-    let alert = |alert: AlertDescription| TransportErrorCode::crypto(alert.into());
     let code = match error {
         ClientHelloError::TooLong { .. } => TransportErrorCode::CRYPTO_BUFFER_EXCEEDED,
-        ClientHelloError::MessageType { .. } => alert(AlertDescription::UnexpectedMessage),
+        ClientHelloError::MessageType { .. } => code_of(AlertDescription::UnexpectedMessage),
         ClientHelloError::Duplicate(_) | ClientHelloError::ServerName => {
-            alert(AlertDescription::IllegalParameter)
+            code_of(AlertDescription::IllegalParameter)
         }
         ClientHelloError::Length(_) | ClientHelloError::TrailingBytes { .. } => {
-            alert(AlertDescription::DecodeError)
+            code_of(AlertDescription::DecodeError)
         }
     };
     transport_error(code, rustls::Error::Other(OtherError(Arc::new(error))))
 }
 
-fn refusal(alert: AlertDescription, cause: rustls::Error) -> TransportError {
-    transport_error(TransportErrorCode::crypto(alert.into()), cause)
+fn code_of(alert: AlertDescription) -> TransportErrorCode {
+    TransportErrorCode::crypto(alert.into())
 }

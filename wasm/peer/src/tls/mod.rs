@@ -20,14 +20,18 @@ pub mod hello_gate;
 pub mod hybrid;
 pub mod identity;
 pub mod provider;
+mod refusal;
 mod resumption;
 mod retry_integrity;
 pub mod session;
 mod signer;
+mod slack;
 mod token_key;
 mod verifier;
 
 pub use config::{ConfigError, TlsConfig, server_name};
 pub use identity::{EndpointId, SecretKey};
+pub use refusal::refusal_datagram;
 pub use session::{HandshakeData, HandshakeInfo};
+pub use slack::Slack;
 pub use verifier::WrongKey;

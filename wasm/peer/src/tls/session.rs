@@ -16,6 +16,7 @@ use rustls::{CipherSuite, HandshakeKind, NamedGroup};
 
 use super::hello_gate::Gathering;
 use super::identity::{EndpointId, id_from_spki};
+use super::slack::{Slack, SlackKey};
 use super::{provider, retry_integrity};
 
 /// The only version of QUIC spoken ([RFC 9000]).
@@ -81,6 +82,8 @@ pub struct HandshakeData {
     pub early_data_accepted: bool,
     /// Whether the handshake is over and everything here is authenticated.
     pub finished: bool,
+    /// The switch for slack in this connection's packets.
+    pub slack: Slack,
 }
 
 impl HandshakeData {
@@ -97,6 +100,7 @@ pub(super) struct Session {
     /// Whether [`HandshakeData`] has been announced.
     announced: bool,
     next_secrets: Option<Secrets>,
+    slack: Slack,
 }
 
 enum Phase {
@@ -126,6 +130,7 @@ impl Session {
             phase,
             announced: false,
             next_secrets: None,
+            slack: Slack::default(),
         }
     }
 
@@ -141,6 +146,11 @@ impl Session {
             Phase::Gathering(_) => None,
             Phase::Running(connection) => Some(connection),
         }
+    }
+
+    fn with_slack(&self, inner: Box<dyn rustls::quic::PacketKey>) -> Box<dyn crypto::PacketKey> {
+        let slack = self.slack.clone();
+        Box::new(SlackKey { inner, slack })
     }
 
     fn side(&self) -> Side {
@@ -174,6 +184,7 @@ impl crypto::Session for Session {
                 Connection::Server(_) => false,
             },
             finished: !connection.is_handshaking(),
+            slack: self.slack.clone(),
         }))
     }
 
@@ -235,21 +246,30 @@ impl crypto::Session for Session {
     }
 
     fn write_handshake(&mut self, buf: &mut Vec<u8>) -> Option<Keys> {
-        let keys = match self.running_mut()?.write_hs(buf)? {
-            KeyChange::Handshake { keys } => keys,
+        match self.running_mut()?.write_hs(buf)? {
+            KeyChange::Handshake { keys } => Some(boxed(keys)),
             KeyChange::OneRtt { keys, next } => {
                 self.next_secrets = Some(next);
-                keys
+                let remote = keys.remote.packet;
+                Some(Keys {
+                    header: KeyPair {
+                        local: Box::new(keys.local.header),
+                        remote: Box::new(keys.remote.header),
+                    },
+                    packet: KeyPair {
+                        local: Box::new(keys.local.packet),
+                        remote: self.with_slack(remote),
+                    },
+                })
             }
-        };
-        Some(boxed(keys))
+        }
     }
 
     fn next_1rtt_keys(&mut self) -> Option<KeyPair<Box<dyn crypto::PacketKey>>> {
         let keys = self.next_secrets.as_mut()?.next_packet_keys();
         Some(KeyPair {
             local: Box::new(keys.local),
-            remote: Box::new(keys.remote),
+            remote: self.with_slack(keys.remote),
         })
     }
 

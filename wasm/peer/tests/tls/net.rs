@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anypath_peer::tls::{EndpointId, HandshakeInfo, SecretKey, TlsConfig, server_name};
+use anypath_peer::tls::{
+    EndpointId, HandshakeInfo, SecretKey, TlsConfig, refusal_datagram, server_name,
+};
 use bytes::BytesMut;
 use noq_proto::transport_parameters::TransportParameters;
 use noq_proto::{
@@ -19,6 +21,10 @@ use rustls::time_provider::TimeProvider;
 
 /// How long a test waits, in virtual time, for what it expects.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How many datagrams a connection may give out at once. With only one, a client that closes during the
+/// handshake never gets past the padded datagram with its Initial packet.
+const BATCH: NonZeroUsize = NonZeroUsize::new(10).expect("not zero");
 
 /// The clock of rustls, in milliseconds.
 #[derive(Debug, Default)]
@@ -220,13 +226,13 @@ impl Net {
             self.to_client.send(datagram);
         }
         if let Some(datagram) = self.to_server.queue.pop_front() {
-            for answer in self.server.receive(self.now, &datagram) {
+            if let Some(answer) = self.server.receive(self.now, &datagram) {
                 self.to_client.send(answer);
             }
             return true;
         }
         if let Some(datagram) = self.to_client.queue.pop_front() {
-            for answer in self.client.receive(self.now, &datagram) {
+            if let Some(answer) = self.client.receive(self.now, &datagram) {
                 self.to_server.send(answer);
             }
             return true;
@@ -275,7 +281,7 @@ impl Node {
             DatagramEvent::Response(_) => {}
             DatagramEvent::NewConnection(incoming) => {
                 if self.retry && !incoming.remote_address_validated() {
-                    self.endpoint.retry(incoming, &mut answer).expect("retries");
+                    let _ = self.endpoint.retry(incoming, &mut answer).expect("retries");
                     return Some(answer);
                 }
                 match self.endpoint.accept(incoming, now, &mut answer, None) {
@@ -302,18 +308,20 @@ impl Node {
                     connection.handle_event(event);
                 }
             }
-            let mut datagram = Vec::new();
-            while let Some(transmit) =
-                connection.poll_transmit(now, NonZeroUsize::MIN, &mut datagram)
-            {
-                datagram.truncate(transmit.size);
-                datagrams.push(std::mem::take(&mut datagram));
+            let mut batch = Vec::new();
+            while let Some(transmit) = connection.poll_transmit(now, BATCH, &mut batch) {
+                let segment = transmit.segment_size.unwrap_or(transmit.size);
+                datagrams.extend(batch[..transmit.size].chunks(segment).map(<[u8]>::to_vec));
                 assert!(
                     datagrams.len() < 1000,
                     "a connection that never stops sending"
                 );
+                batch.clear();
             }
             while let Some(event) = connection.poll() {
+                if let Event::ConnectionLost { reason } = &event {
+                    datagrams.extend(refusal_datagram(reason).map(<[u8]>::to_vec));
+                }
                 self.events.push((handle, event));
             }
         }
