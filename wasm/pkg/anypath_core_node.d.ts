@@ -1,0 +1,216 @@
+/* tslint:disable */
+/* eslint-disable */
+
+/**
+ * A peer, its buffers and its log.
+ */
+export class Core {
+    free(): void;
+    [Symbol.dispose](): void;
+    /**
+     * Answers an `INCOMING` record.
+     */
+    admit(now: number, incoming: number, decision: number): boolean;
+    /**
+     * Closes a connection with the reason in the input buffer.
+     */
+    close(now: number, connection: number, code: number, len: number): void;
+    /**
+     * Dials; 0 is an error.
+     */
+    connect(now: number, len: number): number;
+    /**
+     * Writes a connection's figures to the output buffer.
+     */
+    connection_stats(connection: number): number;
+    /**
+     * Writes the output records and returns their length.
+     */
+    drain(now: number, max_bytes: number): number;
+    /**
+     * Writes the public key to the output buffer.
+     */
+    endpoint_id(): void;
+    /**
+     * Ends a stream.
+     */
+    finish(connection: number, stream: number): number;
+    /**
+     * Writes the text of the ticket in the input buffer.
+     */
+    format_ticket(len: number): number;
+    /**
+     * Reads the input records.
+     */
+    ingest(now: number, len: number): void;
+    /**
+     * Where the input buffer starts, which holds at least `len` bytes.
+     */
+    input(len: number): number;
+    /**
+     * Starts a key update.
+     */
+    key_update(connection: number): void;
+    /**
+     * The application's code of the last reset or stop.
+     */
+    last_detail(): number;
+    /**
+     * The code of the last failed call.
+     */
+    last_error(): number;
+    /**
+     * The length of its message, which is in the output buffer.
+     */
+    last_error_length(): number;
+    /**
+     * The largest datagram now.
+     */
+    max_datagram_bytes(connection: number): number;
+    /**
+     * Tries every path again.
+     */
+    network_changed(now: number): void;
+    /**
+     * A peer with this configuration.
+     */
+    constructor(config: Uint8Array | number[]);
+    /**
+     * When to drain next at the latest.
+     */
+    next_wake(): number;
+    /**
+     * Opens a stream: its id, -1 when there may be no more now, -2 when the connection is over.
+     */
+    open_stream(connection: number, bidirectional: boolean): number;
+    /**
+     * Where the output buffer starts.
+     */
+    output(): number;
+    /**
+     * Takes the text in the input buffer apart.
+     */
+    parse_ticket(len: number): number;
+    /**
+     * Writes the peer's figures to the output buffer.
+     */
+    peer_stats(): number;
+    /**
+     * Probes a connection's paths.
+     */
+    ping(connection: number): void;
+    /**
+     * Reads into the output buffer and returns how much there is.
+     */
+    read(connection: number, stream: number, max: number): number;
+    /**
+     * Takes a carrier away.
+     */
+    remove_carrier(now: number, id: number): void;
+    /**
+     * Abandons a stream's sending side.
+     */
+    reset(connection: number, stream: number, code: number): number;
+    /**
+     * Queues the datagram in the input buffer.
+     */
+    send_datagram(connection: number, len: number): number;
+    /**
+     * Adds or changes a carrier; false for an unknown kind.
+     */
+    set_carrier(id: number, kind: number, max_packet_bytes: number): boolean;
+    /**
+     * Orders a stream among the others.
+     */
+    set_priority(connection: number, stream: number, priority: number): number;
+    /**
+     * Closes everything with the reason in the input buffer.
+     */
+    shutdown(now: number, code: number, len: number): void;
+    /**
+     * Refuses the rest of a stream.
+     */
+    stop(connection: number, stream: number, code: number): number;
+    /**
+     * Writes from the input buffer and returns how much was taken.
+     */
+    write(connection: number, stream: number, len: number): number;
+}
+
+/**
+ * What the panic said that has poisoned this instance; empty when there was none.
+ */
+export function panic_message(): string;
+
+export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
+
+export interface InitOutput {
+    readonly memory: WebAssembly.Memory;
+    readonly __wbg_core_free: (a: number, b: number) => void;
+    readonly core_admit: (a: number, b: number, c: number, d: number) => number;
+    readonly core_close: (a: number, b: number, c: number, d: number, e: number) => void;
+    readonly core_connect: (a: number, b: number, c: number) => number;
+    readonly core_connection_stats: (a: number, b: number) => number;
+    readonly core_drain: (a: number, b: number, c: number) => number;
+    readonly core_endpoint_id: (a: number) => void;
+    readonly core_finish: (a: number, b: number, c: number) => number;
+    readonly core_format_ticket: (a: number, b: number) => number;
+    readonly core_ingest: (a: number, b: number, c: number) => void;
+    readonly core_input: (a: number, b: number) => number;
+    readonly core_key_update: (a: number, b: number) => void;
+    readonly core_last_detail: (a: number) => number;
+    readonly core_last_error: (a: number) => number;
+    readonly core_last_error_length: (a: number) => number;
+    readonly core_max_datagram_bytes: (a: number, b: number) => number;
+    readonly core_network_changed: (a: number, b: number) => void;
+    readonly core_new: (a: number, b: number) => [number, number, number];
+    readonly core_next_wake: (a: number) => number;
+    readonly core_open_stream: (a: number, b: number, c: number) => number;
+    readonly core_output: (a: number) => number;
+    readonly core_parse_ticket: (a: number, b: number) => number;
+    readonly core_peer_stats: (a: number) => number;
+    readonly core_ping: (a: number, b: number) => void;
+    readonly core_read: (a: number, b: number, c: number, d: number) => number;
+    readonly core_remove_carrier: (a: number, b: number, c: number) => void;
+    readonly core_reset: (a: number, b: number, c: number, d: number) => number;
+    readonly core_send_datagram: (a: number, b: number, c: number) => number;
+    readonly core_set_carrier: (a: number, b: number, c: number, d: number) => number;
+    readonly core_set_priority: (a: number, b: number, c: number, d: number) => number;
+    readonly core_shutdown: (a: number, b: number, c: number, d: number) => void;
+    readonly core_stop: (a: number, b: number, c: number, d: number) => number;
+    readonly core_write: (a: number, b: number, c: number, d: number) => number;
+    readonly panic_message: () => [number, number];
+    readonly ring_core_0_17_14__bn_mul_mont: (a: number, b: number, c: number, d: number, e: number, f: number) => void;
+    readonly __wbindgen_exn_store: (a: number) => void;
+    readonly __externref_table_alloc: () => number;
+    readonly __wbindgen_externrefs: WebAssembly.Table;
+    readonly __wbindgen_malloc: (a: number, b: number) => number;
+    readonly __wbindgen_free: (a: number, b: number, c: number) => void;
+    readonly __externref_table_dealloc: (a: number) => void;
+    readonly __wbindgen_start: () => void;
+}
+
+export type SyncInitInput = BufferSource | WebAssembly.Module;
+
+/**
+ * Instantiates the given `module`, which can either be bytes or
+ * a precompiled `WebAssembly.Module`.
+ *
+ * @param {{ module: SyncInitInput }} module - Passing `SyncInitInput` directly is deprecated.
+ *
+ * @returns {InitOutput}
+ */
+export function initSync(module: { module: SyncInitInput } | SyncInitInput): InitOutput;
+
+/**
+ * If `module_or_path` is {RequestInfo} or {URL}, makes a request and
+ * for everything else, calls `WebAssembly.instantiate` directly.
+ *
+ * @param {{ module_or_path: InitInput | Promise<InitInput> }} module_or_path - Passing `InitInput` directly is deprecated.
+ *
+ * @returns {Promise<InitOutput>}
+ */
+export default function __wbg_init (module_or_path?: { module_or_path: InitInput | Promise<InitInput> } | InitInput | Promise<InitInput>): Promise<InitOutput>;
+
+/** The only export that exists at run time: glue with an instance of its own. */
+export function createGlue(): { readonly initSync: typeof initSync; readonly Core: typeof Core; readonly panic_message: typeof panic_message };
