@@ -107,6 +107,41 @@ export const watchClosed = (connection: Connection): void => {
   connection.ready.catch(() => undefined)
 }
 
+/** How long the reason of a connection's end may take to arrive after a stream has broken. */
+const closeGraceMs = 1_000
+
+const streamCodes: ReadonlySet<string> = new Set(['StreamReset', 'StreamStopped', 'StreamClosed', 'ClosedByPeer'])
+
+/** The remote closed the connection before the work was done. */
+export class ClosedByRemote extends CliError {
+  readonly closeCode: number
+  readonly reason: string
+
+  constructor({ closeCode, reason }: { readonly closeCode: number; readonly reason: string }, cause: unknown) {
+    const shown = reason === '' ? `code ${closeCode}` : printable(reason)
+    super(ExitCode.lost, 'ClosedByPeer', `the other side closed the connection: ${shown}`, { cause })
+    this.closeCode = closeCode
+    this.reason = printable(reason)
+  }
+}
+
+/** What really ended a connection's work: how the connection was closed says more than how a stream broke. */
+export const endOf = async (connection: Connection, error: unknown): Promise<unknown> => {
+  if (!streamCodes.has(toCliError(error).code)) return error
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), closeGraceMs)
+  })
+  try {
+    const info = await Promise.race([connection.closed, late])
+    return info === undefined ? error : new ClosedByRemote(info, error)
+  } catch (closeError) {
+    return closeError
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 /** The path that a connection uses first, as JSON fields. */
 export const pathFields = ({ paths, rttMs }: Connection): Record<string, unknown> => {
   const [path] = paths

@@ -1,9 +1,8 @@
-import { Readable } from 'node:stream'
 import type { Command } from '../context.js'
 import { formatBytes } from '../format.js'
 import { dialingOptions, pipeOptions } from '../options.js'
 import { dialTicket, tellStats, withPeer } from '../peer.js'
-import { forward } from '../pipe/forward.js'
+import { forwardStdio } from '../pipe/forward-stdio.js'
 import { openPipe, pipeProtocol } from '../pipe/protocol.js'
 
 export const connectCommand: Command = {
@@ -26,13 +25,12 @@ export const connectCommand: Command = {
   },
   stdoutIsData: true,
   run: (context) => {
-    const { values, output, stdin, stdout, signal } = context
+    const { values, output } = context
     const protocol = pipeProtocol(values)
     return withPeer(context, {}, async (peer) => {
       const connection = await dialTicket(context, peer, values.argument(0), protocol.alpn)
       const stream = await openPipe(connection, protocol)
-      const input = values.flag('recv-only') ? Readable.from([]) : stdin
-      const { sentBytes, receivedBytes } = await forward(stream, { input, output: stdout, endOutput: false }, signal)
+      const { sentBytes, receivedBytes } = await forwardStdio(context, connection, stream)
       await tellStats(context, connection)
       output.event('done', { sentBytes, receivedBytes })
       output.note(`sent ${formatBytes(sentBytes)}, received ${formatBytes(receivedBytes)}`)

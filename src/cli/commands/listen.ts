@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream'
 import type { Connection, Peer } from '../../entry/node.js'
 import { type Command, type Context, orAborted } from '../context.js'
 import { CliError, ExitCode, toCliError } from '../exit.js'
@@ -6,7 +5,7 @@ import { formatBytes } from '../format.js'
 import { listeningOptions, pipeOptions } from '../options.js'
 import { tellConnected, tellStats, watchClosed, withPeer } from '../peer.js'
 import { pingAlpn, servePing } from '../ping/echo.js'
-import { forward } from '../pipe/forward.js'
+import { forwardStdio } from '../pipe/forward-stdio.js'
 import { acceptPipe, type PipeProtocol, pipeProtocol } from '../pipe/protocol.js'
 import type { ByteStream } from '../transfer/sender.js'
 
@@ -60,15 +59,14 @@ export const listenCommand: Command = {
   },
   stdoutIsData: true,
   run: (context) => {
-    const { values, output, stdin, stdout, signal } = context
+    const { values, output, signal } = context
     const protocol = pipeProtocol(values)
     return withPeer(context, { alpns: [protocol.alpn, pingAlpn] }, async (peer) => {
       const ticket = (await peer.ticket()).toString()
       output.event('listening', { id: peer.id, ticket })
       output.note(`Listening. To connect, use:\nanypath connect ${ticket}`)
       const { connection, stream } = await orAborted(acceptOne(context, peer, protocol), signal)
-      const input = values.flag('recv-only') ? Readable.from([]) : stdin
-      const { sentBytes, receivedBytes } = await forward(stream, { input, output: stdout, endOutput: false }, signal)
+      const { sentBytes, receivedBytes } = await forwardStdio(context, connection, stream)
       await tellStats(context, connection)
       output.event('done', { sentBytes, receivedBytes })
       output.note(`sent ${formatBytes(sentBytes)}, received ${formatBytes(receivedBytes)}`)

@@ -3,7 +3,7 @@ import type { Connection, Peer } from '../../entry/node.js'
 import { type Context, orAborted, sleep } from '../context.js'
 import { CliError, ExitCode, toCliError } from '../exit.js'
 import { formatBytes, formatDuration, plural } from '../format.js'
-import { dialTicket, tellStats } from '../peer.js'
+import { ClosedByRemote, dialTicket, endOf, tellStats } from '../peer.js'
 import { Progress } from '../progress.js'
 import type { IncomingList } from './incoming-list.js'
 import { printable, UnsafePath } from './paths.js'
@@ -14,7 +14,6 @@ import type { TargetFolder } from './target.js'
 const defaultWaitMs = 5 * 60_000
 const firstBackoffMs = 500
 const longestBackoffMs = 10_000
-const closeGraceMs = 1_000
 
 export interface ReceptionOptions {
   readonly secret: Uint8Array
@@ -41,6 +40,7 @@ const awayCodes: ReadonlySet<string> = new Set([
   'TransportClosedByPeer',
   'StreamReset',
   'StreamStopped',
+  'StreamClosed',
   'Unreachable',
   'Refused',
   'TransportFailed',
@@ -185,30 +185,20 @@ export class Reception {
   }
 }
 
-/** What ended a session: how the connection was closed says more than how the stream broke. */
+/** What ended a session, with the sender's close codes understood. */
 const reasonOf = async (connection: Connection, error: unknown): Promise<unknown> => {
-  if (!awayCodes.has(toCliError(error).code)) return error
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), closeGraceMs)
-  })
-  try {
-    const info = await Promise.race([connection.closed, late])
-    if (info === undefined) return error
-    const { closeCode, reason } = info
-    const shown = reason === '' ? '' : `: ${printable(reason)}`
-    if (closeCode === CloseCode.wrongSecret) {
+  const end = await endOf(connection, error)
+  if (!(end instanceof ClosedByRemote)) return end
+  const shown = end.reason === '' ? '' : `: ${end.reason}`
+  switch (end.closeCode) {
+    case CloseCode.wrongSecret:
       return new CliError(ExitCode.refused, 'WrongSecret', `the sender refused the secret of this ticket${shown}`)
-    }
-    if (closeCode === CloseCode.protocol)
+    case CloseCode.protocol:
       return new CliError(ExitCode.protocol, 'ProtocolViolation', `the sender gave up${shown}`)
-    if (closeCode === CloseCode.localError)
+    case CloseCode.localError:
       return new CliError(ExitCode.lost, 'SenderFailed', `the sender could not go on${shown}`)
-    return error
-  } catch (closeError) {
-    return closeError
-  } finally {
-    clearTimeout(timer)
+    default:
+      return end
   }
 }
 
