@@ -21,6 +21,7 @@ const EXTENSION_SERVER_NAME: u16 = 0;
 const EXTENSION_SUPPORTED_GROUPS: u16 = 10;
 const EXTENSION_ALPN: u16 = 16;
 const EXTENSION_KEY_SHARE: u16 = 51;
+const EXTENSION_QUIC_TRANSPORT_PARAMETERS: u16 = 57;
 
 /// Whether the gathered bytes hold a whole ClientHello.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +43,7 @@ pub struct ClientHello<'a> {
     server_name: Option<&'a str>,
     supported_groups: &'a [u8],
     key_shares: &'a [u8],
+    transport_parameters: &'a [u8],
 }
 
 /// A field of the ClientHello, for [`ClientHelloError`].
@@ -65,6 +67,8 @@ pub enum Field {
     Alpn,
     /// The extension key_share [RFC 8446 § 4.2.8].
     KeyShare,
+    /// The extension quic_transport_parameters [RFC 9001 § 8.2].
+    TransportParameters,
 }
 
 /// Why bytes are not a ClientHello; the peer is at fault in every case.
@@ -147,6 +151,11 @@ impl<'a> ClientHello<'a> {
     pub const fn key_share_groups(&self) -> Groups<'a> {
         Groups::key_shares(self.key_shares)
     }
+
+    /// The client's QUIC transport parameters [RFC 9000 § 18], as they are: their content is not checked here.
+    pub const fn transport_parameters(&self) -> &'a [u8] {
+        self.transport_parameters
+    }
 }
 
 fn read_body(body: &[u8], length: usize) -> Result<ClientHello<'_>, ClientHelloError> {
@@ -171,6 +180,7 @@ fn read_body(body: &[u8], length: usize) -> Result<ClientHello<'_>, ClientHelloE
 
 fn read_extensions(bytes: &[u8], length: usize) -> Result<ClientHello<'_>, ClientHelloError> {
     let (mut names, mut groups, mut alpns, mut shares) = (None, None, None, None);
+    let mut parameters = None;
     let mut extensions = Cursor(bytes);
     while !extensions.0.is_empty() {
         let kind = extensions.u16(Field::Extensions)?;
@@ -180,6 +190,7 @@ fn read_extensions(bytes: &[u8], length: usize) -> Result<ClientHello<'_>, Clien
             EXTENSION_SUPPORTED_GROUPS => (&mut groups, Field::SupportedGroups),
             EXTENSION_ALPN => (&mut alpns, Field::Alpn),
             EXTENSION_KEY_SHARE => (&mut shares, Field::KeyShare),
+            EXTENSION_QUIC_TRANSPORT_PARAMETERS => (&mut parameters, Field::TransportParameters),
             _ => continue,
         };
         if slot.replace(data).is_some() {
@@ -192,6 +203,7 @@ fn read_extensions(bytes: &[u8], length: usize) -> Result<ClientHello<'_>, Clien
         supported_groups: groups.map_or(Ok(Default::default()), read_supported_groups)?,
         alpns: alpns.map_or(Ok(Default::default()), read_alpns)?,
         key_shares: shares.map_or(Ok(Default::default()), read_key_shares)?,
+        transport_parameters: parameters.unwrap_or_default(),
     })
 }
 

