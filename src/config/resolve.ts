@@ -13,12 +13,12 @@ const CONGESTION = ['cubic', 'new-reno', 'bbr'] as const
 export function resolveSettings(settings: Settings, randomBytes: (length: number) => Uint8Array): ResolvedSettings {
   return {
     secretKey: settings.secretKey === undefined ? randomBytes(32) : secretKey(settings.secretKey),
-    alpns: alpns(settings.alpns ?? []),
-    limits: limits(settings.limits ?? {}),
+    alpns: settings.alpns === undefined ? [] : alpns(settings.alpns),
+    limits: settings.limits === undefined ? DEFAULT_LIMITS : limits(settings.limits),
     earlyData: flag('earlyData', settings.earlyData),
     classicalOnly: flag('classicalOnly', settings.classicalOnly),
-    congestion: oneOf('congestion', settings.congestion ?? 'cubic', CONGESTION),
-    udp: udp(settings.udp ?? {}),
+    congestion: settings.congestion === undefined ? 'cubic' : oneOf('congestion', settings.congestion, CONGESTION),
+    udp: settings.udp === undefined ? {} : udp(settings.udp),
   }
 }
 
