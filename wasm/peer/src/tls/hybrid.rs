@@ -150,3 +150,97 @@ fn fill_random(buf: &mut [u8]) -> Result<(), Error> {
         .fill(buf)
         .map_err(|_| Error::FailedToGetRandomBytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client_share() -> (Box<dyn ActiveKeyExchange>, Vec<u8>) {
+        let exchange = X25519_MLKEM768.start().expect("random");
+        let share = exchange.pub_key().to_vec();
+        (exchange, share)
+    }
+
+    fn is_invalid<T>(result: Result<T, Error>) -> bool {
+        matches!(result, Err(error) if error == INVALID_KEY_SHARE)
+    }
+
+    #[test]
+    fn both_sides_derive_the_same_secret_of_64_bytes() {
+        let (exchange, share) = client_share();
+        assert_eq!(share.len(), 1216);
+        let server = X25519_MLKEM768.start_and_complete(&share).expect("valid");
+        assert_eq!(server.group, NamedGroup::X25519MLKEM768);
+        assert_eq!(server.pub_key.len(), 1120);
+        let secret = exchange.complete(&server.pub_key).expect("valid");
+        assert_eq!(secret.secret_bytes(), server.secret.secret_bytes());
+        assert_eq!(secret.secret_bytes().len(), 64);
+    }
+
+    #[test]
+    fn the_x25519_half_completes_alone() {
+        let (exchange, share) = client_share();
+        let (group, component) = exchange.hybrid_component().expect("offered");
+        assert_eq!(group, NamedGroup::X25519);
+        assert_eq!(component, &share[ENCAPSULATION_KEY_LEN..]);
+        let server = X25519.start_and_complete(component).expect("valid");
+        let secret = exchange
+            .complete_hybrid_component(&server.pub_key)
+            .expect("valid");
+        assert_eq!(secret.secret_bytes(), server.secret.secret_bytes());
+    }
+
+    #[test]
+    fn a_changed_ciphertext_gives_another_secret_and_no_error() {
+        let (exchange, share) = client_share();
+        let mut server = X25519_MLKEM768.start_and_complete(&share).expect("valid");
+        server.pub_key[0] ^= 1;
+        let secret = exchange
+            .complete(&server.pub_key)
+            .expect("implicit rejection");
+        assert_ne!(
+            secret.secret_bytes()[..32],
+            server.secret.secret_bytes()[..32]
+        );
+        assert_eq!(
+            secret.secret_bytes()[32..],
+            server.secret.secret_bytes()[32..]
+        );
+    }
+
+    #[test]
+    fn shares_of_a_wrong_length_are_invalid() {
+        for length in [0, 32, 1184, 1215, 1217] {
+            assert!(is_invalid(
+                X25519_MLKEM768.start_and_complete(&vec![1; length])
+            ));
+        }
+        for length in [0, 32, 1088, 1119, 1121] {
+            assert!(is_invalid(client_share().0.complete(&vec![1; length])));
+            if length != X25519_LEN {
+                let exchange = client_share().0;
+                assert!(is_invalid(
+                    exchange.complete_hybrid_component(&vec![1; length])
+                ));
+            }
+        }
+    }
+
+    #[test]
+    fn a_share_that_forces_an_all_zero_x25519_secret_is_invalid() {
+        let mut share = client_share().1;
+        share[ENCAPSULATION_KEY_LEN..].fill(0);
+        assert!(is_invalid(X25519_MLKEM768.start_and_complete(&share)));
+        let (exchange, share) = client_share();
+        let mut server = X25519_MLKEM768.start_and_complete(&share).expect("valid");
+        server.pub_key[CIPHERTEXT_LEN..].fill(0);
+        assert!(is_invalid(exchange.complete(&server.pub_key)));
+    }
+
+    #[test]
+    fn an_encapsulation_key_that_is_not_reduced_modulo_q_is_invalid() {
+        let mut share = client_share().1;
+        share[..3].fill(0xff);
+        assert!(is_invalid(X25519_MLKEM768.start_and_complete(&share)));
+    }
+}
