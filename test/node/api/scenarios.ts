@@ -96,7 +96,7 @@ export function connectionScenarios(label: string, start: () => Promise<Pair>): 
       assert.deepEqual(value, bytes(100).subarray(0, 7))
       const rest = await reader.read(new Uint8Array(1000))
       assert.deepEqual(rest.value, bytes(100).subarray(7))
-      void writer.close()
+      writer.close().catch(() => {})
       assert.equal((await reader.read(new Uint8Array(1000))).done, true)
     })
 
@@ -117,7 +117,7 @@ export function connectionScenarios(label: string, start: () => Promise<Pair>): 
       const writer = (await near.createUnidirectionalStream()).getWriter() as WritableStreamDefaultWriter
       await writer.write(new Uint16Array([0x0201, 0x0403]))
       await writer.write(bytes(4).buffer)
-      void writer.close()
+      writer.close().catch(() => {})
       assert.deepEqual(await readAll(await arriving), new Uint8Array([1, 2, 3, 4, 0, 1, 2, 3]))
       const other = (await near.createUnidirectionalStream()).getWriter() as WritableStreamDefaultWriter
       await assert.rejects(other.write('text'), InvalidArgumentError)
