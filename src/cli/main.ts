@@ -2,30 +2,12 @@
 /** The `anypath` command: finds the command, runs it, and turns its end into an exit code. */
 import { readFileSync } from 'node:fs'
 import { parseCommand } from './args.js'
-import { connectCommand } from './commands/connect.js'
-import { connectTcpCommand } from './commands/connect-tcp.js'
-import { idCommand } from './commands/id.js'
-import { listenCommand } from './commands/listen.js'
-import { listenTcpCommand } from './commands/listen-tcp.js'
-import { pingCommand } from './commands/ping.js'
-import { receiveCommand } from './commands/receive.js'
-import { sendCommand } from './commands/send.js'
+import { commands } from './commands/index.js'
 import type { Command } from './context.js'
 import { type CliError, ExitCode, Interrupted, toCliError, UsageError } from './exit.js'
 import { commandHelp, generalHelp, usageLine } from './help.js'
 import { commonOptions } from './options.js'
 import { Output, wantsColor } from './output.js'
-
-const commands: readonly Command[] = [
-  idCommand,
-  listenCommand,
-  connectCommand,
-  listenTcpCommand,
-  connectTcpCommand,
-  sendCommand,
-  receiveCommand,
-  pingCommand,
-]
 
 const { stdin, stdout, stderr, env, argv } = process
 

@@ -1,0 +1,21 @@
+/** All commands, in the order of the help text. */
+import type { Command } from '../context.js'
+import { connectCommand } from './connect.js'
+import { connectTcpCommand } from './connect-tcp.js'
+import { idCommand } from './id.js'
+import { listenCommand } from './listen.js'
+import { listenTcpCommand } from './listen-tcp.js'
+import { pingCommand } from './ping.js'
+import { receiveCommand } from './receive.js'
+import { sendCommand } from './send.js'
+
+export const commands: readonly Command[] = [
+  idCommand,
+  listenCommand,
+  connectCommand,
+  listenTcpCommand,
+  connectTcpCommand,
+  sendCommand,
+  receiveCommand,
+  pingCommand,
+]
