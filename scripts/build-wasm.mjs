@@ -36,7 +36,7 @@ const WASM_OPT_STRIP = ['--strip-debug', '--strip-producers', '--strip-target-fe
 /** Each core is one wasm-pack build of wasm/boundary; the name is that of its files in wasm/pkg. */
 const CORES = [
   { name: 'anypath_core_node', cargoFeatures: ['node'] },
-  { name: 'anypath_core', cargoFeatures: [] },
+  { name: 'anypath_core', cargoFeatures: ['browser'] },
 ]
 
 const { values: options } = parseArgs({

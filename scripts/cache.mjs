@@ -17,6 +17,14 @@ export function cargoBuildEnv(toolchain) {
 }
 
 /**
+ * The environment in which the core's crates are tested and linted: optimised, for simulations and property tests are bound
+ * by the processor, and the same for both, so that C code is compiled once.
+ */
+export function coreTestEnv(toolchain) {
+  return { ...cargoBuildEnv(toolchain), CARGO_PROFILE_DEV_OPT_LEVEL: '2' }
+}
+
+/**
  * Installs a program from crates.io into the cache unless it is there already.
  *
  * @param {{crate: string, version: string, bin: string, folder?: string, args?: string[]}} tool

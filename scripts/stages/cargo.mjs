@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { cargoBuildEnv } from '../cache.mjs'
+import { coreTestEnv } from '../cache.mjs'
 import { run } from '../run.mjs'
 import { nativeToolchain } from '../rust-toolchain.mjs'
 
@@ -25,8 +25,7 @@ async function cargoTest(report, name, manifest, args) {
   if (!existsSync(manifest)) return report.fail(name, `${manifest} is missing`)
   const toolchain = nativeToolchain()
   if (!toolchain) return report.skip(name, NO_RUST)
-  // Simulations and property tests are bound by the processor, so optimising pays for itself.
-  const env = { ...cargoBuildEnv(toolchain), CARGO_PROFILE_DEV_OPT_LEVEL: '2', RUST_BACKTRACE: '1' }
+  const env = { ...coreTestEnv(toolchain), RUST_BACKTRACE: '1' }
   const command = ['test', '--locked', '--no-fail-fast', '--manifest-path', manifest, ...args]
   const result = await run(toolchain.cargo, command, { env, echo: true, timeoutMs: 40 * 60_000 })
   const before = report.failures.length

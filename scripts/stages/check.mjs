@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { cargoBuildEnv, installTool } from '../cache.mjs'
+import { cargoBuildEnv, coreTestEnv, installTool } from '../cache.mjs'
 import { run } from '../run.mjs'
 import { hasSubcommand, nativeToolchain } from '../rust-toolchain.mjs'
 
@@ -58,7 +58,7 @@ async function checkRust({ report }) {
 }
 
 async function lintCrate(report, toolchain, manifest) {
-  const env = cargoBuildEnv(toolchain)
+  const env = manifest.startsWith('wasm/') ? coreTestEnv(toolchain) : cargoBuildEnv(toolchain)
   report.byExit(
     `rustfmt ${manifest}`,
     await run(toolchain.cargo, ['fmt', '--all', '--check', '--manifest-path', manifest], { env }),
