@@ -24,6 +24,9 @@ export interface UdpOptions {
 /** How many bytes go to the socket before it is asked whether it still takes them at once. */
 const WRITABLE_BYTES = 256 * 1024
 
+/** How often a socket with a full buffer is asked whether it has sent what it had. */
+const BLOCKED_POLL_MS = 10
+
 const MAPPED = '::ffff:'
 
 /** Errors that say something about one packet or one destination, never about the socket. */
@@ -124,7 +127,7 @@ export class UdpTransport implements Transport {
       // beside it: so only the last one reports, for all of them.
       const report = (error: Error | null) => this.#sent(socket, error, packetCount(packets, segmentBytes))
       socket.send(packets.subarray(start), address.port, host, report)
-      if (socket.getSendQueueCount() > 0) this.#blocked = true
+      if (socket.getSendQueueCount() > 0) this.#block(socket)
     } catch (thrown) {
       this.#refused(thrown as NodeJS.ErrnoException, packetCount(packets, segmentBytes))
     }
@@ -212,10 +215,24 @@ export class UdpTransport implements Transport {
   #sent(socket: dgram.Socket, error: NodeJS.ErrnoException | null, packets: number): void {
     if (socket !== this.#socket) return
     if (error) this.#refused(error, packets)
-    if (this.#blocked && this.#socket?.getSendQueueCount() === 0) {
-      this.#blocked = false
-      this.#events?.writable()
-    }
+    if (this.#blocked) this.#unblock(socket)
+  }
+
+  #block(socket: dgram.Socket): void {
+    if (this.#blocked) return
+    this.#blocked = true
+    // The last packet's report unblocks it, unless that packet failed at once while others still wait: so it is looked after.
+    const timer = setInterval(() => {
+      if (socket !== this.#socket || !this.#blocked || this.#unblock(socket)) clearInterval(timer)
+    }, BLOCKED_POLL_MS)
+    timer.unref()
+  }
+
+  #unblock(socket: dgram.Socket): boolean {
+    if (socket !== this.#socket || socket.getSendQueueCount() > 0) return false
+    this.#blocked = false
+    this.#events?.writable()
+    return true
   }
 
   #refused(error: NodeJS.ErrnoException, packets: number): void {
