@@ -9,6 +9,8 @@
 //! | [`ticket`] | iroh endpoint tickets |
 //! | [`transfer`] | tickets of `anypath send` |
 //! | [`client_hello`] | the TLS ClientHello, read before rustls is chosen |
+//! | [`frame`] | the frames of a decrypted QUIC packet |
+//! | [`varint`] | QUIC's variable-length integers |
 //! | [`quic`] | which protocol a datagram on the shared socket belongs to |
 //! | [`address`] | socket addresses as bytes, IPv4-mapped forms, virtual addresses |
 //! | [`record`] | the records that cross the WebAssembly boundary |
@@ -18,6 +20,7 @@
 pub mod address;
 pub mod base32;
 pub mod client_hello;
+pub mod frame;
 pub mod id;
 mod postcard;
 pub mod quic;
@@ -25,6 +28,7 @@ pub mod reader;
 pub mod record;
 pub mod ticket;
 pub mod transfer;
+pub mod varint;
 
 pub use base32::Base32Error;
 pub use id::{EndpointId, IdError};
