@@ -60,6 +60,7 @@ export interface ReceiverOptions {
 }
 
 const lookAhead = 16
+const farewellMs = 5_000
 
 class ReceiverSession {
   readonly #options: ReceiverOptions
@@ -68,6 +69,7 @@ class ReceiverSession {
   readonly #writer: ByteWriter
   readonly #answers: AnswerTaker
   readonly #stop = new AbortController()
+  #farewell: NodeJS.Timeout | undefined
   #neededBytes = 0
   #freeBytes = 0
 
@@ -97,6 +99,8 @@ class ReceiverSession {
       this.#fail(error)
       await this.#answers.close()
       throw this.#stop.signal.reason
+    } finally {
+      clearTimeout(this.#farewell)
     }
   }
 
@@ -126,6 +130,8 @@ class ReceiverSession {
       await this.#writer.flush()
     }
     await this.#writer.gather(encode.done())
+    // Everything is here. The end of the sender's stream is good manners, and not worth waiting for long.
+    this.#farewell = setTimeout(() => void this.#reader.cancel(), farewellMs)
     await this.#writer.close()
   }
 

@@ -1,16 +1,13 @@
 /** One receiver being served: reads its requests ahead, and answers them in their order. */
 
-import { toCliError } from '../exit.js'
 import { ByteReader, ByteWriter } from './bytes.js'
 import { FrameReader } from './frames.js'
 import { hashFile, matchChunks, sha256 } from './hash.js'
 import type { Manifest, Source } from './manifest.js'
-import { printable } from './paths.js'
 import {
   dataBytes,
   decode,
   encode,
-  FailReason,
   type FileEntry,
   FrameType,
   frameHeaderBytes,
@@ -20,7 +17,8 @@ import {
   writeHeader,
 } from './protocol.js'
 import { BoundedQueue } from './queue.js'
-import { SourceChanged, SourceFile } from './source-file.js'
+import { type Failure, failureOf } from './source-failure.js'
+import { readSmall, SourceChanged, SourceFile } from './source-file.js'
 
 /** A bidirectional stream of the W3C shape. */
 export interface ByteStream {
@@ -259,34 +257,6 @@ class SenderSession {
     } finally {
       await writing
     }
-  }
-}
-
-interface Failure {
-  readonly reason: number
-  readonly message: string
-}
-
-/** What a receiver is told about a file that can't be served; errors that are not about the file are thrown on. */
-const failureOf = (error: unknown): Failure => {
-  if (error instanceof SourceChanged) return { reason: FailReason.changed, message: error.message }
-  const { code, syscall } = error as NodeJS.ErrnoException
-  if (typeof syscall !== 'string' || code === undefined) throw error
-  // Without the path: it would tell the receiver where the sender keeps its files.
-  const reason = toCliError(error).message
-  return { reason: FailReason.unreadable, message: printable(reason.slice(reason.lastIndexOf(': ') + 1).trim()) }
-}
-
-const readSmall = async (location: string, entry: FileEntry): Promise<Buffer> => {
-  const file = await SourceFile.open(location, entry)
-  try {
-    const content = Buffer.alloc(entry.size)
-    const { bytesRead } = entry.size === 0 ? { bytesRead: 0 } : await file.handle.read(content, 0, entry.size, 0)
-    if (bytesRead !== entry.size) throw new SourceChanged('it became shorter while it was being sent')
-    await file.checkUnchanged()
-    return content
-  } finally {
-    await file.close()
   }
 }
 

@@ -58,3 +58,17 @@ export class SourceFile {
     return this.handle.close()
   }
 }
+
+/** The whole of a small file. @throws {SourceChanged} as {@link SourceFile} does. */
+export const readSmall = async (location: string, entry: FileEntry): Promise<Buffer> => {
+  const file = await SourceFile.open(location, entry)
+  try {
+    const content = Buffer.alloc(entry.size)
+    const { bytesRead } = entry.size === 0 ? { bytesRead: 0 } : await file.handle.read(content, 0, entry.size, 0)
+    if (bytesRead !== entry.size) throw new SourceChanged('it became shorter while it was being sent')
+    await file.checkUnchanged()
+    return content
+  } finally {
+    await file.close()
+  }
+}
