@@ -85,6 +85,11 @@ impl Admissions {
         connections < self.limits.connections
     }
 
+    /// How many addresses and how many remote ids are counted.
+    pub(crate) fn counted(&self) -> (usize, usize) {
+        (self.by_address.len(), self.by_remote.len())
+    }
+
     pub(crate) fn add_address(&mut self, source: SocketAddr) {
         *self.by_address.entry(subnet(source)).or_default() += 1;
     }

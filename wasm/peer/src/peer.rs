@@ -4,6 +4,7 @@
 //! the application wants, and then drains: [`Peer::drain`] fires the timers that are due and puts packets
 //! and events into an [`Outbox`]. [`Peer::next_wake`] tells when to drain again at the latest.
 
+mod census;
 mod connecting;
 mod incoming;
 mod lifecycle;
@@ -35,6 +36,7 @@ use crate::session::Session;
 use crate::stats::{ConnectionStats, PeerStats};
 use crate::tls::TlsConfig;
 
+pub use census::Census;
 pub use lifecycle::CLOSE_LIMIT;
 pub use streams::{ReadOutcome, StreamError};
 
