@@ -82,6 +82,7 @@ const apiExitCodes: Readonly<Record<string, ExitCode>> = {
   HandshakeFailed: ExitCode.protocol,
   VersionMismatch: ExitCode.protocol,
   ProtocolViolation: ExitCode.protocol,
+  UnsafePath: ExitCode.protocol,
   ClosedByPeer: ExitCode.lost,
   TransportClosedByPeer: ExitCode.lost,
   IdleTimeout: ExitCode.lost,

@@ -171,18 +171,39 @@ export const tellConnected = ({ output }: Context, connection: Connection): void
   })
 }
 
-/** Prints the connection's counters when `--stats` was given. */
-export const tellStats = async ({ values, output }: Context, connection: Connection): Promise<void> => {
-  if (!values.flag('stats')) return
-  const stats = await connection.getStats().catch(() => undefined)
-  if (stats === undefined) return
+type Stats = Awaited<ReturnType<Connection['getStats']>>
+
+const sampleMs = 250
+
+const printStats = ({ output }: Context, stats: Stats): void => {
   output.event('stats', { ...stats })
   const { tls, smoothedRtt, minRtt, bytesSent, bytesReceived, packetsLost, packetsSent, mtuBytes } = stats
+  const times = `round trip ${formatDuration(smoothedRtt)}, at best ${formatDuration(minRtt)}`
   output.note(`key exchange ${tls.group}, cipher ${tls.cipher}`)
-  output.note(
-    `round trip ${formatDuration(smoothedRtt)}, at best ${formatDuration(minRtt)}; packets of up to ${mtuBytes} bytes`,
-  )
+  output.note(`${times}; packets of up to ${mtuBytes} bytes`)
   output.note(
     `sent ${formatBytes(bytesSent)}, received ${formatBytes(bytesReceived)}, lost ${packetsLost} of ${packetsSent} packets`,
   )
+}
+
+/**
+ * With `--stats`, watches a connection's counters: a connection that the other side has closed has none any more.
+ *
+ * @returns what prints the latest ones, and ends the watching.
+ */
+export const watchStats = (context: Context, connection: Connection): (() => Promise<void>) => {
+  if (!context.values.flag('stats')) return () => Promise.resolve()
+  let latest: Stats | undefined
+  const sample = async (): Promise<void> => {
+    latest = await connection.getStats().catch(() => latest)
+  }
+  void sample()
+  const timer = setInterval(() => void sample(), sampleMs)
+  timer.unref()
+  connection.on('close', () => clearInterval(timer))
+  return async () => {
+    clearInterval(timer)
+    await sample()
+    if (latest !== undefined) printStats(context, latest)
+  }
 }

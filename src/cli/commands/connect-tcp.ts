@@ -6,7 +6,7 @@ import { type Command, type Context, orAborted } from '../context.js'
 import { toCliError, UsageError } from '../exit.js'
 import { formatAddress } from '../format.js'
 import { dialingOptions, pipeOptions } from '../options.js'
-import { dialTicket, withPeer } from '../peer.js'
+import { dialTicket, watchStats, withPeer } from '../peer.js'
 import { forward } from '../pipe/forward.js'
 import { openPipe, type PipeProtocol, pipeProtocol } from '../pipe/protocol.js'
 import { endpointOf } from '../transfer/ticket.js'
@@ -25,8 +25,10 @@ const forwardOne = async (context: Context, peer: Peer, socket: Socket, protocol
   socket.on('error', () => undefined)
   try {
     const connection = await dialTicket(context, peer, values.argument(0), protocol.alpn)
+    const tellStats = watchStats(context, connection)
     const stream = await openPipe(connection, protocol)
     const counts = await forward(stream, { input: socket, output: socket, endOutput: true }, signal)
+    await tellStats()
     output.event('forwarded', { remoteId: connection.remoteId, ...counts })
     connection.close()
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { Command } from '../context.js'
 import { formatBytes } from '../format.js'
 import { dialingOptions, pipeOptions } from '../options.js'
-import { dialTicket, tellStats, withPeer } from '../peer.js'
+import { dialTicket, watchStats, withPeer } from '../peer.js'
 import { forwardStdio } from '../pipe/forward-stdio.js'
 import { openPipe, pipeProtocol } from '../pipe/protocol.js'
 
@@ -29,9 +29,10 @@ export const connectCommand: Command = {
     const protocol = pipeProtocol(values)
     return withPeer(context, {}, async (peer) => {
       const connection = await dialTicket(context, peer, values.argument(0), protocol.alpn)
+      const tellStats = watchStats(context, connection)
       const stream = await openPipe(connection, protocol)
       const { sentBytes, receivedBytes } = await forwardStdio(context, connection, stream)
-      await tellStats(context, connection)
+      await tellStats()
       output.event('done', { sentBytes, receivedBytes })
       output.note(`sent ${formatBytes(sentBytes)}, received ${formatBytes(receivedBytes)}`)
     })

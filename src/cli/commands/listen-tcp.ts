@@ -6,7 +6,7 @@ import { type Command, type Context, orAborted } from '../context.js'
 import { toCliError, UsageError } from '../exit.js'
 import { formatAddress } from '../format.js'
 import { listeningOptions, pipeOptions } from '../options.js'
-import { tellConnected, watchClosed, withPeer } from '../peer.js'
+import { tellConnected, watchClosed, watchStats, withPeer } from '../peer.js'
 import { pingAlpn, servePing } from '../ping/echo.js'
 import { forward } from '../pipe/forward.js'
 import { acceptPipe, type PipeProtocol, pipeProtocol } from '../pipe/protocol.js'
@@ -30,9 +30,11 @@ const serveOne = async (
   if (connection.alpn === pingAlpn) return servePing(connection)
   try {
     tellConnected(context, connection)
+    const tellStats = watchStats(context, connection)
     const stream = await acceptPipe(connection, protocol)
     const socket = await dialTcp(to)
     const counts = await forward(stream, { input: socket, output: socket, endOutput: true }, signal)
+    await tellStats()
     output.event('forwarded', { remoteId, ...counts })
     // The dialling side closes when it has everything; this is for one that does not.
     setTimeout(() => connection.close(), 5_000).unref()

@@ -3,7 +3,7 @@ import { type Command, type Context, orAborted } from '../context.js'
 import { CliError, ExitCode, toCliError } from '../exit.js'
 import { formatBytes } from '../format.js'
 import { listeningOptions, pipeOptions } from '../options.js'
-import { tellConnected, tellStats, watchClosed, withPeer } from '../peer.js'
+import { tellConnected, watchClosed, watchStats, withPeer } from '../peer.js'
 import { pingAlpn, servePing } from '../ping/echo.js'
 import { forwardStdio } from '../pipe/forward-stdio.js'
 import { acceptPipe, type PipeProtocol, pipeProtocol } from '../pipe/protocol.js'
@@ -66,8 +66,9 @@ export const listenCommand: Command = {
       output.event('listening', { id: peer.id, ticket })
       output.note(`Listening. To connect, use:\nanypath connect ${ticket}`)
       const { connection, stream } = await orAborted(acceptOne(context, peer, protocol), signal)
+      const tellStats = watchStats(context, connection)
       const { sentBytes, receivedBytes } = await forwardStdio(context, connection, stream)
-      await tellStats(context, connection)
+      await tellStats()
       output.event('done', { sentBytes, receivedBytes })
       output.note(`sent ${formatBytes(sentBytes)}, received ${formatBytes(receivedBytes)}`)
     })

@@ -2,7 +2,7 @@ import { type Command, orAborted, sleep } from '../context.js'
 import { CliError, ExitCode } from '../exit.js'
 import { formatAddress } from '../format.js'
 import { dialingOptions } from '../options.js'
-import { dialTicket, tellStats, withPeer } from '../peer.js'
+import { dialTicket, watchStats, withPeer } from '../peer.js'
 import { Pinger, pingAlpn } from '../ping/echo.js'
 
 const defaultCount = 4
@@ -50,6 +50,7 @@ export const pingCommand: Command = {
     const waitMs = values.durationMs('wait') ?? 2_000
     await withPeer(context, {}, async (peer) => {
       const connection = await dialTicket(context, peer, values.argument(0), pingAlpn)
+      const tellStats = watchStats(context, connection)
       const pinger = new Pinger(connection)
       const times: number[] = []
       let sent = 0
@@ -80,7 +81,7 @@ export const pingCommand: Command = {
         output.event('summary', { sent, received: times.length, lossPercent, ...ms })
         output.result(`${sent} sent, ${times.length} received, ${lossPercent}% lost`)
         if (summary) output.result(`min/avg/max/mdev = ${[min, avg, max, mdev].map((t) => t.toFixed(3)).join('/')} ms`)
-        await tellStats(context, connection)
+        await tellStats()
       }
       if (times.length === 0) throw new CliError(ExitCode.unreachable, 'Unreachable', 'no ping was answered')
     })

@@ -3,7 +3,7 @@ import type { Connection, Peer } from '../../entry/node.js'
 import { type Context, orAborted, sleep } from '../context.js'
 import { CliError, ExitCode, toCliError } from '../exit.js'
 import { formatBytes, formatDuration, plural } from '../format.js'
-import { ClosedByRemote, dialTicket, endOf, tellStats } from '../peer.js'
+import { ClosedByRemote, dialTicket, endOf, watchStats } from '../peer.js'
 import { Progress } from '../progress.js'
 import type { IncomingList } from './incoming-list.js'
 import { printable, UnsafePath } from './paths.js'
@@ -121,6 +121,7 @@ export class Reception {
     const { values, signal } = this.#context
     const connection = await dialTicket(this.#context, this.#peer, values.argument(0), transferAlpn)
     this.#sessions += 1
+    const tellStats = watchStats(this.#context, connection)
     try {
       const stream = await orAborted(connection.createBidirectionalStream(), signal)
       await receiveTransfer(stream, {
@@ -135,7 +136,7 @@ export class Reception {
         onFile: (file) => this.#settled(file),
       })
       this.#progress.stop()
-      await tellStats(this.#context, connection)
+      await tellStats()
       connection.close({ closeCode: CloseCode.done })
     } catch (error) {
       this.#progress.stop()

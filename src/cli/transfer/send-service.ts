@@ -3,7 +3,7 @@ import type { Connection, Peer } from '../../entry/node.js'
 import type { Context } from '../context.js'
 import { CliError, ExitCode, toCliError } from '../exit.js'
 import { formatBytes, plural } from '../format.js'
-import { tellConnected, tellStats, watchClosed } from '../peer.js'
+import { tellConnected, watchClosed, watchStats } from '../peer.js'
 import { pingAlpn, servePing } from '../ping/echo.js'
 import { Progress } from '../progress.js'
 import { type Manifest, scanManifest } from './manifest.js'
@@ -111,6 +111,7 @@ export class SendService {
     const { output, signal, values } = this.#context
     const { remoteId } = connection
     const stream = await acceptStream(connection)
+    const tellStats = watchStats(this.#context, connection)
     const session = this.#begin()
     const startedAt = performance.now()
     try {
@@ -134,7 +135,7 @@ export class SendService {
       session.end()
       output.event('sent', { remoteId, files, sentBytes, elapsedMs })
       output.note(`${remoteId.slice(0, 10)}… has everything: ${plural(files, 'file')}, ${formatBytes(sentBytes)} sent`)
-      await tellStats(this.#context, connection)
+      await tellStats()
       connection.close()
     } finally {
       session.end()

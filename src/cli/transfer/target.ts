@@ -45,7 +45,11 @@ export class TargetFolder {
 
   /** Opens the folder, creating it where it does not exist. */
   static async open(path: string): Promise<TargetFolder> {
-    await mkdir(path, { recursive: true })
+    await mkdir(path, { recursive: true }).catch(async (error: unknown) => {
+      // On a read-only file system Node says that a parent is missing; without `recursive` it tells the truth.
+      if (isSystemError(error) && error.code === 'ENOENT') await mkdir(path)
+      throw error
+    })
     const root = await realpath(path)
     if (!(await stat(root)).isDirectory())
       throw new CliError(ExitCode.localIo, 'ENOTDIR', `${path}: not a folder (ENOTDIR)`)

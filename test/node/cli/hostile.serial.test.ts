@@ -11,7 +11,19 @@ import { loopback, Workbench } from './command.js'
 const bench = await Workbench.open()
 const secret = randomBytes(32)
 
-type Answer = (write: (bytes: Uint8Array) => Promise<void>) => Promise<void>
+/** `asked` resolves when the receiver has sent its first request. */
+type Answer = (write: (bytes: Uint8Array) => Promise<void>, asked: Promise<void>) => Promise<void>
+
+const helloBytes = encode.hello(secret).length
+
+const firstRequest = async (readable: ReadableStream<Uint8Array>): Promise<void> => {
+  const reader = readable.getReader()
+  for (let seen = 0; seen <= helloBytes; ) {
+    const { done, value } = await reader.read()
+    if (done) throw new Error('the receiver went away')
+    seen += value.length
+  }
+}
 
 const saying =
   (...frames: Uint8Array[]): Answer =>
@@ -25,10 +37,12 @@ const hostileSender = async (answer: Answer): Promise<string> => {
   after(() => peer.close())
   const serve = async (connection: Connection): Promise<void> => {
     connection.closed.catch(() => undefined)
-    for await (const { writable } of connection.incomingBidirectionalStreams) {
+    for await (const { readable, writable } of connection.incomingBidirectionalStreams) {
       const writer = writable.getWriter()
       writer.closed.catch(() => undefined)
-      await answer((bytes) => writer.write(bytes))
+      const asked = firstRequest(readable)
+      asked.catch(() => undefined)
+      await answer((bytes) => writer.write(bytes), asked)
     }
   }
   void (async () => {
@@ -46,10 +60,11 @@ const data = (text: string): Uint8Array => {
 }
 
 const offering = (...entries: Uint8Array[]) =>
-  hostileSender(async (write) => {
+  hostileSender(async (write, asked) => {
     await write(encode.welcome())
     for (const entry of entries) await write(entry)
     await write(encode.listed(entries.length, 4 * entries.length))
+    await asked
     await write(encode.file(0, 0))
     await write(data('evil'))
     await write(encode.fileEnd(sha256().update('evil').digest()))
@@ -90,10 +105,11 @@ test('a path through a symbolic link in the target folder is refused, and the li
 })
 
 test('content that is not what its hash says never gets its name, with exit code 7', async () => {
-  const ticket = await hostileSender(async (write) => {
+  const ticket = await hostileSender(async (write, asked) => {
     await write(encode.welcome())
     await write(file('lie.txt'))
     await write(encode.listed(1, 4))
+    await asked
     await write(encode.file(0, 0))
     await write(data('evil'))
     await write(encode.fileEnd(sha256().update('good').digest()))
@@ -124,10 +140,11 @@ test('a sender that breaks the protocol is exit code 9', async () => {
     [encode.fileEnd(new Uint8Array(32)), /shorter than listed/],
     [encode.same(0), /out of turn/],
   ] as const) {
-    const ticket = await hostileSender(async (write) => {
+    const ticket = await hostileSender(async (write, asked) => {
       await write(encode.welcome())
       await write(file('one'))
       await write(encode.listed(1, 4))
+      await asked
       await write(encode.file(0, 0))
       await write(extra)
     })
