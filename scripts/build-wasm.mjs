@@ -4,6 +4,7 @@
 //   node scripts/build-wasm.mjs --out DIR       build elsewhere (continuous integration tests a fresh build)
 //   node scripts/build-wasm.mjs --check         exit 1 when wasm/pkg was not built from the sources as they are
 //   --wasm DIR       another cargo workspace than wasm/     --opt LEVEL     wasm-opt's level (default O3)
+//   --core NAME      only one of the two, for benchmarks
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join, resolve } from 'node:path'
@@ -45,6 +46,7 @@ const { values: options } = parseArgs({
     out: { type: 'string' },
     wasm: { type: 'string', default: join(ROOT, 'wasm') },
     opt: { type: 'string', default: 'O3' },
+    core: { type: 'string' },
   },
 })
 const wasmDir = resolve(options.wasm)
@@ -82,7 +84,8 @@ async function build() {
   const staging = join(cacheDir, 'staging', String(process.pid))
   mkdirSync(outDir, { recursive: true })
   const cores = {}
-  for (const core of CORES) cores[core.name] = await buildCore(core, { toolchain, tools, wasmOpt, staging })
+  const wanted = CORES.filter(({ name }) => options.core === undefined || name === options.core)
+  for (const core of wanted) cores[core.name] = await buildCore(core, { toolchain, tools, wasmOpt, staging })
   rmSync(staging, { recursive: true, force: true })
   const record = {
     rustc: toolchain.version,
