@@ -226,7 +226,7 @@ export class Peer {
     } catch (thrown) {
       this.#parts.logger?.warn('closing failed', { error: thrown instanceof Error ? thrown.message : String(thrown) })
     }
-    this.#server?.close()
+    this.#server?.close(closeCode, reason)
     // The core is gone: a connection that was not told of its end is told now.
     for (const { id, end } of [...this.#table.values()]) {
       if (end === undefined) {

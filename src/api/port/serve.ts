@@ -2,12 +2,14 @@ import type { Engine, EngineEvent } from '../../driver/engine.js'
 import { InternalError, serializeError } from '../../errors/index.js'
 import { CALLS, CASTS, type EnginePort, messageOf, post, type Request } from './messages.js'
 
+const CLOSED_LOCALLY = 21
+
 /** An engine that is served to a port. */
 export interface EngineServer {
   /** Passes one of the engine's events on. */
   handle(event: EngineEvent): void
-  /** Tells the other side that the engine is gone, and closes the port. */
-  close(): void
+  /** Tells the other side that the engine is gone and how its connections were closed, and closes the port. */
+  close(closeCode: number, reason: string): void
 }
 
 /** Told of what the other side does. */
@@ -61,7 +63,11 @@ export function serveEngine(engine: Engine, port: EnginePort, observer: EngineSe
   port.start?.()
   return {
     handle,
-    close: () => {
+    close: (closeCode, reason) => {
+      // What the engine had still to tell of them would come too late.
+      for (const connectionId of connections) {
+        handle({ type: 'closed', connectionId, code: CLOSED_LOCALLY, by: 'local', wireCode: closeCode, reason })
+      }
       if (state !== 'over') post(port, { type: 'detached' })
       state = 'over'
       port.close?.()
