@@ -62,7 +62,8 @@ class Forwarding {
 
   /** Local input to the remote up to its end; then the remote is told so, and has acknowledged everything. */
   async #send(): Promise<void> {
-    for await (const chunk of this.#local.input) {
+    // A plain loop would destroy a socket at the end of its input, while the other direction still goes on.
+    for await (const chunk of this.#local.input.iterator({ destroyOnReturn: false })) {
       const bytes: Uint8Array = chunk
       await this.#writer.write(bytes)
       this.#sentBytes += bytes.length

@@ -40,7 +40,7 @@ test('TCP connections are forwarded side by side, and a half-closed one still ge
   // Answers only when the request has ended.
   const service = await serve(async (socket) => {
     const chunks: Buffer[] = []
-    for await (const chunk of socket) chunks.push(chunk)
+    for await (const chunk of socket.iterator({ destroyOnReturn: false })) chunks.push(chunk)
     socket.end(Buffer.concat([Buffer.from('echo:'), ...chunks]))
   })
   const { listener, dialer, port, ticket } = await forwarder(service)
