@@ -124,16 +124,14 @@ impl Connection {
         carriers: &CarrierTable,
         found: &mut VecDeque<Found>,
     ) {
+        let mut drained = false;
         loop {
             let mut quiet = true;
             while let Some(event) = self.quic.poll_endpoint_events() {
                 quiet = false;
-                let drained = event.is_drained();
+                drained |= event.is_drained();
                 if let Some(answer) = endpoint.handle_event(self.handle, event) {
                     self.quic.handle_event(answer);
-                }
-                if drained {
-                    found.push_back(Found::Milestone(Milestone::Drained));
                 }
             }
             while let Some(event) = self.quic.poll() {
@@ -146,6 +144,10 @@ impl Connection {
         }
         if self.phase == Phase::Established {
             self.notice_migrations(carriers, found);
+        }
+        // A timeout or a stateless reset drains at once, before QUIC has said why: the reason goes first.
+        if drained {
+            found.push_back(Found::Milestone(Milestone::Drained));
         }
     }
 
@@ -378,7 +380,7 @@ impl Connection {
 /// ([RFC 9000 § 16]).
 ///
 /// [RFC 9000 § 16]: https://www.rfc-editor.org/rfc/rfc9000#section-16
-fn number_of(path: PathId) -> u32 {
+pub(crate) fn number_of(path: PathId) -> u32 {
     let mut bytes = Vec::with_capacity(8);
     path.encode(&mut bytes);
     let Some((first, rest)) = bytes.split_first() else {
