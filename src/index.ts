@@ -11,5 +11,11 @@ export type {
   TransitionCause,
 } from './driver/engine.js'
 export * from './errors/classes.js'
-export { AnypathError, type AnypathErrorOptions, ERROR_TABLE, type ErrorCode, type ErrorNumber } from './errors/index.js'
+export {
+  AnypathError,
+  type AnypathErrorOptions,
+  ERROR_TABLE,
+  type ErrorCode,
+  type ErrorNumber,
+} from './errors/index.js'
 export type * from './observe/index.js'

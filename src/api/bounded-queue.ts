@@ -49,7 +49,8 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
    * @throws InvalidArgumentError while somebody else consumes.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined> {
-    if (this.#iterating) throw new InvalidArgumentError('incoming connections have one consumer, and there is one already')
+    if (this.#iterating)
+      throw new InvalidArgumentError('incoming connections have one consumer, and there is one already')
     this.#iterating = true
     let over = false
     const iterator: AsyncIterableIterator<T, undefined> = {

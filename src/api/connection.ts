@@ -227,7 +227,9 @@ export class Connection {
       case 'connected':
         return this.#connected(event.info)
       case 'stream':
-        return event.bidirectional ? this.#bidirectional.push(event.streamId) : this.#unidirectional.push(event.streamId)
+        return event.bidirectional
+          ? this.#bidirectional.push(event.streamId)
+          : this.#unidirectional.push(event.streamId)
       case 'stopped':
         return this.#sending.get(event.streamId)?.stopped(event.code)
       case 'datagram':
@@ -246,7 +248,12 @@ export class Connection {
       case 'closed':
         return this.#close(event.code, event.by, event.wireCode, event.reason)
       case 'failed':
-        return this.#finish({ closeCode: 0, reason: '', by: 'transport', error: createError(event.code ?? INTERNAL_ERROR, event.message) })
+        return this.#finish({
+          closeCode: 0,
+          reason: '',
+          by: 'transport',
+          error: createError(event.code ?? INTERNAL_ERROR, event.message),
+        })
     }
   }
 

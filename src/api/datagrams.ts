@@ -138,7 +138,8 @@ export class Datagrams {
   receive(bytes: Uint8Array<ArrayBuffer>): void {
     if (this.#cancelled) return
     this.#queue.push({ bytes, at: this.#now() })
-    const limit = this.#readable === undefined ? Math.min(BEFORE_FIRST_USE, this.incomingHighWaterMark) : this.incomingHighWaterMark
+    const limit =
+      this.#readable === undefined ? Math.min(BEFORE_FIRST_USE, this.incomingHighWaterMark) : this.incomingHighWaterMark
     while (this.#queue.length > Math.max(1, limit)) {
       this.#queue.shift()
       this.#drops.incomingFull += 1

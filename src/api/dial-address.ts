@@ -12,8 +12,13 @@ export function carriersOf(local: readonly EngineAddress[]): Carriers {
 }
 
 /** Those addresses of a ticket or of discovery that this peer has a carrier for. */
-export function reachableAddresses(addresses: readonly TicketAddress[], carriers: Carriers): ConnectRequest['addresses'] {
-  const sockets = addresses.flatMap((address) => (address.kind === 'ip' ? [{ host: address.host, port: address.port }] : []))
+export function reachableAddresses(
+  addresses: readonly TicketAddress[],
+  carriers: Carriers,
+): ConnectRequest['addresses'] {
+  const sockets = addresses.flatMap((address) =>
+    address.kind === 'ip' ? [{ host: address.host, port: address.port }] : [],
+  )
   return dialableAddresses(sockets, carriers)
 }
 

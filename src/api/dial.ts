@@ -1,7 +1,13 @@
 import { encodeAlpn } from '../config/index.js'
 import type { Clock } from '../driver/clock.js'
 import type { ConnectRequest, Engine } from '../driver/engine.js'
-import { AbortedError, InvalidArgumentError, NoAddressError, NoRelayConfiguredError, UnreachableError } from '../errors/index.js'
+import {
+  AbortedError,
+  InvalidArgumentError,
+  NoAddressError,
+  NoRelayConfiguredError,
+  UnreachableError,
+} from '../errors/index.js'
 import type { Connection } from './connection.js'
 import type { ConnectionTable } from './connection-table.js'
 import { carriersOf, dialableAddresses, reachableAddresses } from './dial-address.js'

@@ -63,6 +63,9 @@ export class Emitter<Events extends Record<string, unknown>> {
   }
 
   #report(type: string, thrown: unknown): void {
-    this.#logger?.error('a listener failed', { event: type, error: thrown instanceof Error ? thrown.message : String(thrown) })
+    this.#logger?.error('a listener failed', {
+      event: type,
+      error: thrown instanceof Error ? thrown.message : String(thrown),
+    })
   }
 }

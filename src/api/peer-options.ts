@@ -1,7 +1,7 @@
 import type { Settings } from '../config/settings.js'
 import type { Discovery } from '../discovery/discovery.js'
-import type { Admission, EngineAddress } from '../driver/engine.js'
 import type { EngineOptions } from '../driver/create.js'
+import type { Admission, EngineAddress } from '../driver/engine.js'
 import type { Logger } from '../observe/logger.js'
 import type { Meter, Tracer } from '../observe/opentelemetry.js'
 import type { QlogSink } from '../observe/qlog.js'

@@ -1,7 +1,13 @@
 import { DEFAULT_LIMITS } from '../config/index.js'
 import { type Clock, systemClock } from '../driver/clock.js'
 import type { Engine, EngineEvent, PeerStats } from '../driver/engine.js'
-import { type AnypathError, createError, InternalError, InvalidArgumentError, PeerClosedError } from '../errors/index.js'
+import {
+  type AnypathError,
+  createError,
+  InternalError,
+  InvalidArgumentError,
+  PeerClosedError,
+} from '../errors/index.js'
 import type { Logger } from '../observe/logger.js'
 import { BoundedQueue } from './bounded-queue.js'
 import type { Connection } from './connection.js'
@@ -230,7 +236,14 @@ export class Peer {
     // The core is gone: a connection that was not told of its end is told now.
     for (const { id, end } of [...this.#table.values()]) {
       if (end === undefined) {
-        this.#table.handle({ type: 'closed', connectionId: id, code: CLOSED_LOCALLY, by: 'local', wireCode: closeCode, reason })
+        this.#table.handle({
+          type: 'closed',
+          connectionId: id,
+          code: CLOSED_LOCALLY,
+          by: 'local',
+          wireCode: closeCode,
+          reason,
+        })
       }
     }
     this.#sessions.clear()
@@ -256,7 +269,9 @@ export class Peer {
         // A connection that is over may still hold what the remote sent, so it waits too; but not before a live one.
         this.#incoming.retain(({ end }) => end === undefined)
         if (this.#incoming.push(connection)) return
-        this.#parts.logger?.warn('an incoming connection was closed: the application is too slow', { remoteId: connection.remoteId })
+        this.#parts.logger?.warn('an incoming connection was closed: the application is too slow', {
+          remoteId: connection.remoteId,
+        })
         connection.close({ reason: 'too many connections wait' })
       },
       authenticated: (connection) => {

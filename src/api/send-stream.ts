@@ -86,7 +86,9 @@ export class SendStream extends WritableStream<Uint8Array> {
 
   /** @internal The remote sent STOP_SENDING. */
   stopped(code: number): void {
-    this.fail(new StreamStoppedError(`the remote wants no more of this stream (code ${code})`, { streamErrorCode: code }))
+    this.fail(
+      new StreamStoppedError(`the remote wants no more of this stream (code ${code})`, { streamErrorCode: code }),
+    )
   }
 
   /** @internal The connection is gone. */

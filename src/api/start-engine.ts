@@ -35,7 +35,9 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
     congestion: settings.congestion,
     ...(options.clock && { clock: options.clock }),
     ...(options.randomBytes && { randomBytes: options.randomBytes }),
-    ...(logger && { log: (level, target, message) => logger[level === 'trace' ? 'debug' : level](message, { target }) }),
+    ...(logger && {
+      log: (level, target, message) => logger[level === 'trace' ? 'debug' : level](message, { target }),
+    }),
     ...(logger && { logLevel: options.logLevel ?? 'warn' }),
     ...(qlog && { qlog: (connectionId, bytes) => writerOf(writers, qlog, connectionId).write(bytes) }),
   }
@@ -45,7 +47,13 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
       writers.get(connectionId)?.close?.()
       writers.delete(connectionId)
     }
-    engine = new ObservedEngine(engine, { meter, tracer, logger, drained, now: () => (options.clock ?? performance).now() })
+    engine = new ObservedEngine(engine, {
+      meter,
+      tracer,
+      logger,
+      drained,
+      now: () => (options.clock ?? performance).now(),
+    })
   }
   engine = new AddressingEngine(engine, options.discovery ?? [], limits.handshakeTimeoutMs, logger)
   if (accept?.address || accept?.connection) engine = new AcceptingEngine(engine, accept, logger)
@@ -54,7 +62,8 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
 
 function qlogSink(qlog: PeerOptions['qlog'], platform: Platform): QlogSink | undefined {
   if (typeof qlog !== 'string') return qlog
-  if (platform.qlogFolder === undefined) throw new InvalidConfigError('qlog: must be a function where there are no folders')
+  if (platform.qlogFolder === undefined)
+    throw new InvalidConfigError('qlog: must be a function where there are no folders')
   return platform.qlogFolder(qlog)
 }
 

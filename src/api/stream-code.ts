@@ -5,7 +5,8 @@ const LARGEST_VARINT = 2 ** 53 - 1
  * it, or the reason itself when it is a number, else 0.
  */
 export function streamCodeOf(reason: unknown): number {
-  const code = typeof reason === 'object' && reason !== null && 'streamErrorCode' in reason ? reason.streamErrorCode : reason
+  const code =
+    typeof reason === 'object' && reason !== null && 'streamErrorCode' in reason ? reason.streamErrorCode : reason
   return typeof code === 'number' && Number.isInteger(code) && code >= 0 && code <= LARGEST_VARINT ? code : 0
 }
 

@@ -44,7 +44,11 @@ const classByCode: Readonly<Record<ErrorCode, ErrorClass>> = {
  * @param numberOrCode a number or name of the table; one that is unknown gives an `InternalError`.
  * @param message what happened, for a person. An empty one is replaced by the error's name.
  */
-export function createError(numberOrCode: number | ErrorCode, message: string, options?: AnypathErrorOptions): AnypathError {
+export function createError(
+  numberOrCode: number | ErrorCode,
+  message: string,
+  options?: AnypathErrorOptions,
+): AnypathError {
   const { code } = errorRow(numberOrCode)
   return new classByCode[code](message === '' ? code : message, options)
 }

@@ -40,9 +40,15 @@ export class PeerMetrics {
       description: 'From the dial to the authenticated remote, or to the failure',
       unit: 's',
     })
-    this.#rtt = meter.createHistogram('anypath.path.rtt', { description: 'Round-trip time when a path opens', unit: 's' })
+    this.#rtt = meter.createHistogram('anypath.path.rtt', {
+      description: 'Round-trip time when a path opens',
+      unit: 's',
+    })
     this.#pathChanges = meter.createCounter('anypath.path.changes', { description: 'Path events', unit: '{change}' })
-    this.#earlyData = meter.createCounter('anypath.early_data', { description: 'Answers to early data', unit: '{connection}' })
+    this.#earlyData = meter.createCounter('anypath.early_data', {
+      description: 'Answers to early data',
+      unit: '{connection}',
+    })
     this.#observe(meter, stats)
   }
 
@@ -82,15 +88,19 @@ export class PeerMetrics {
       const callback = async (result: ObservableResult) => {
         // A peer that is closing has nothing more to tell.
         const counted = await stats().catch(() => undefined)
-        for (const [value, attributes] of counted === undefined ? [] : values(counted)) result.observe(value, attributes)
+        for (const [value, attributes] of counted === undefined ? [] : values(counted))
+          result.observe(value, attributes)
       }
       observable.addCallback(callback)
       this.#observables.push([observable, callback])
     }
-    observe(meter.createObservableCounter('anypath.network.io', { description: 'UDP payload', unit: 'By' }), (counted) => [
-      [counted.bytesSent, { direction: 'sent' }],
-      [counted.bytesReceived, { direction: 'received' }],
-    ])
+    observe(
+      meter.createObservableCounter('anypath.network.io', { description: 'UDP payload', unit: 'By' }),
+      (counted) => [
+        [counted.bytesSent, { direction: 'sent' }],
+        [counted.bytesReceived, { direction: 'received' }],
+      ],
+    )
     observe(meter.createObservableCounter('anypath.network.datagrams', { unit: '{datagram}' }), (counted) => [
       [counted.datagramsSent, { direction: 'sent' }],
       [counted.datagramsReceived, { direction: 'received' }],
@@ -102,11 +112,18 @@ export class PeerMetrics {
       [counted.virtualDropped, { cause: 'virtual-address' }],
       ...Object.entries(counted.transportDrops).map(([cause, count]): [number, Attributes] => [count, { cause }]),
     ])
-    observe(meter.createObservableCounter('anypath.handshakes.retried', { unit: '{handshake}' }), ({ retriesSent }) => [[retriesSent]])
-    observe(meter.createObservableCounter('anypath.handshakes.refused', { unit: '{handshake}' }), ({ refused }) => [[refused]])
-    observe(meter.createObservableGauge('anypath.handshakes.pending', { unit: '{handshake}' }), ({ handshakes }) => [[handshakes]])
-    observe(meter.createObservableGauge('anypath.memory', { description: "The core's memory", unit: 'By' }), ({ memoryBytes }) => [
-      [memoryBytes],
+    observe(meter.createObservableCounter('anypath.handshakes.retried', { unit: '{handshake}' }), ({ retriesSent }) => [
+      [retriesSent],
     ])
+    observe(meter.createObservableCounter('anypath.handshakes.refused', { unit: '{handshake}' }), ({ refused }) => [
+      [refused],
+    ])
+    observe(meter.createObservableGauge('anypath.handshakes.pending', { unit: '{handshake}' }), ({ handshakes }) => [
+      [handshakes],
+    ])
+    observe(
+      meter.createObservableGauge('anypath.memory', { description: "The core's memory", unit: 'By' }),
+      ({ memoryBytes }) => [[memoryBytes]],
+    )
   }
 }

@@ -64,7 +64,11 @@ export class AcceptingEngine extends ForwardingEngine {
 
   async #decide(connectionId: number, info: ConnectedInfo): Promise<void> {
     const { host, port } = info.path
-    const peer = { remoteId: idToText(info.remoteId), alpn: new TextDecoder().decode(info.alpn), address: { host, port } }
+    const peer = {
+      remoteId: idToText(info.remoteId),
+      alpn: new TextDecoder().decode(info.alpn),
+      address: { host, port },
+    }
     let wanted = false
     try {
       wanted = (await this.#hooks.connection?.(peer)) ?? true

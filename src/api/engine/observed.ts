@@ -83,7 +83,11 @@ export class ObservedEngine extends ForwardingEngine {
       case 'connected':
         return this.#connected(event)
       case 'path':
-        this.#observers.logger?.debug('path', { connection: event.connectionId, change: event.change, kind: event.path.kind })
+        this.#observers.logger?.debug('path', {
+          connection: event.connectionId,
+          change: event.change,
+          kind: event.path.kind,
+        })
         return this.#metrics?.pathChanged(event.change, event.path.kind, event.path.rttMs)
       case 'early-data':
         return this.#metrics?.earlyDataAnswered(event.accepted)

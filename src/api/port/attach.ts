@@ -22,7 +22,10 @@ const GONE = 'the other side of the port was closed'
  */
 export function attachEngine(port: EnginePort): Promise<Engine> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new PeerClosedError('nobody serves the other side of this port')), NO_ANSWER_MS)
+    const timer = setTimeout(
+      () => reject(new PeerClosedError('nobody serves the other side of this port')),
+      NO_ANSWER_MS,
+    )
     const settle = () => clearTimeout(timer)
     const pending: { engine?: PortEngine } = {}
     port.addEventListener('message', ({ data }) => {

@@ -91,7 +91,8 @@ async function answer(
     if (!CALLS.includes(method)) throw new InternalError(`an engine has no call ${String(method)}`)
     const target = engine[method] as (...given: unknown[]) => Promise<unknown>
     const value = await target.apply(engine, [...args])
-    if (!over()) post(port, { type: 'result', call, value }, value instanceof Uint8Array ? [value.buffer as ArrayBuffer] : [])
+    if (!over())
+      post(port, { type: 'result', call, value }, value instanceof Uint8Array ? [value.buffer as ArrayBuffer] : [])
   } catch (thrown) {
     if (!over()) post(port, { type: 'failure', call, error: serializeError(thrown) })
   }

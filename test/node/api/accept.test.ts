@@ -13,7 +13,12 @@ function pairWith(hooks: AcceptHooks, logger?: Logger) {
   const alice = TestPeer.over(new FakeEngine(network, [], ALICE))
   const bobEngine = new FakeEngine(network, [ALPN], BOB)
   const bob = TestPeer.over(new AcceptingEngine(bobEngine, hooks, logger))
-  return { alice, bob, bobEngine, dial: () => alice.connect({ id: BOB, addresses: [{ host: '192.0.2.1', port: 1 }] }, { alpn: ALPN }) }
+  return {
+    alice,
+    bob,
+    bobEngine,
+    dial: () => alice.connect({ id: BOB, addresses: [{ host: '192.0.2.1', port: 1 }] }, { alpn: ALPN }),
+  }
 }
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
@@ -90,7 +95,11 @@ test('connections that nobody takes are closed beyond the backlog, and the appli
   const warnings: string[] = []
   const network = new Map<string, FakeEngine>()
   const alice = TestPeer.over(new FakeEngine(network, [], ALICE))
-  TestPeer.over(new FakeEngine(network, [ALPN], BOB), loggerOf((message) => warnings.push(message)), 2)
+  TestPeer.over(
+    new FakeEngine(network, [ALPN], BOB),
+    loggerOf((message) => warnings.push(message)),
+    2,
+  )
   const dial = () => alice.connect({ id: BOB, addresses: [{ host: '192.0.2.1', port: 1 }] }, { alpn: ALPN })
   const connections = [await dial(), await dial(), await dial()]
   assert.equal((await connections[2]?.closed)?.reason, 'too many connections wait')

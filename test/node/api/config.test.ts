@@ -33,7 +33,10 @@ describe('a wrong setting is named, with what it has to be and what it is', () =
     [{ alpns: ['a', 'a'] }, /^alpns: must not name a protocol twice$/],
     [{ limits: null }, /^limits: must be an object, not null$/],
     [{ limits: { idleTimeout: 5 } }, /^limits.idleTimeout: there is no such limit$/],
-    [{ limits: { idleTimeoutMs: '5' } }, /^limits.idleTimeoutMs: must be a whole number from 1 to 4294967295, not "5"$/],
+    [
+      { limits: { idleTimeoutMs: '5' } },
+      /^limits.idleTimeoutMs: must be a whole number from 1 to 4294967295, not "5"$/,
+    ],
     [{ limits: { idleTimeoutMs: 1.5 } }, /not 1.5$/],
     [{ limits: { idleTimeoutMs: Number.NaN } }, /not NaN$/],
     [{ limits: { idleTimeoutMs: 2500 } }, /^limits.keepAliveMs: must be below idleTimeoutMs \(2500\), not 2500$/],
@@ -49,15 +52,21 @@ describe('a wrong setting is named, with what it has to be and what it is', () =
   ]
   for (const [settings, message] of cases) {
     test(`${JSON.stringify(settings).slice(0, 60)}`, () => {
-      assert.throws(() => resolveSettings(settings as Settings, zeros), (error) => {
-        assert.ok(error instanceof InvalidConfigError)
-        assert.match(error.message, message)
-        return true
-      })
+      assert.throws(
+        () => resolveSettings(settings as Settings, zeros),
+        (error) => {
+          assert.ok(error instanceof InvalidConfigError)
+          assert.match(error.message, message)
+          return true
+        },
+      )
     })
   }
 })
 
 test('a limit that is given as undefined has its default', () => {
-  assert.equal(resolveSettings({ limits: { ...({ keepAliveMs: undefined } as object) } }, zeros).limits.keepAliveMs, 2500)
+  assert.equal(
+    resolveSettings({ limits: { ...({ keepAliveMs: undefined } as object) } }, zeros).limits.keepAliveMs,
+    2500,
+  )
 })

@@ -24,7 +24,9 @@ describe('the error table', () => {
     assert.deepEqual(documented, table)
   })
 
-  test('is the one of the Rust core', { skip: !existsSync('wasm/peer/src/error.rs') && 'wasm/peer/src/error.rs is not there' }, () => {
+  test('is the one of the Rust core', {
+    skip: !existsSync('wasm/peer/src/error.rs') && 'wasm/peer/src/error.rs is not there',
+  }, () => {
     const rust = rowsOf('wasm/peer/src/error.rs', /\(\s*(\d+),\s*\w+,\s*"(\w+)",\s*(true|false)\s*,?\s*\)/g)
     assert.deepEqual(rust, table)
   })

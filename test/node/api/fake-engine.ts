@@ -1,13 +1,27 @@
+import { idFromText, idToText } from '../../../src/api/identity.js'
 import type * as engine from '../../../src/driver/engine.js'
 import { createError } from '../../../src/errors/index.js'
-import { idFromText, idToText } from '../../../src/api/identity.js'
 import { FakeHalf } from './fake-stream.js'
 
 const PATH: engine.PathInfo = { pathId: 0, kind: 'memory', host: 'fake', port: 1, rttMs: 5 }
 const STATS: engine.ConnectionStats = {
-  rttMs: 7, minRttMs: 5, congestionWindowBytes: 14_000, mtuBytes: 1452, bytesSent: 1, bytesReceived: 2, packetsSent: 3,
-  packetsReceived: 4, packetsLost: 0, bytesLost: 0, congestionEvents: 0, blackHoles: 0, streamsOpen: 0, group: 0x11ec,
-  cipher: 0x1303, keyUpdates: 0, datagramsDropped: 9,
+  rttMs: 7,
+  minRttMs: 5,
+  congestionWindowBytes: 14_000,
+  mtuBytes: 1452,
+  bytesSent: 1,
+  bytesReceived: 2,
+  packetsSent: 3,
+  packetsReceived: 4,
+  packetsLost: 0,
+  bytesLost: 0,
+  congestionEvents: 0,
+  blackHoles: 0,
+  streamsOpen: 0,
+  group: 0x11ec,
+  cipher: 0x1303,
+  keyUpdates: 0,
+  datagramsDropped: 9,
   paths: [{ ...PATH, rttMs: 7, mtuBytes: 1452, bytesSent: 1, bytesReceived: 2, packetsLost: 0, status: 'available' }],
 }
 
@@ -72,7 +86,14 @@ export class FakeEngine implements engine.Engine {
       this.emit({ type: 'closed', connectionId: id, code: 10, by: 'transport', wireCode: 0, reason: 'nobody answered' })
       this.emit({ type: 'drained', connectionId: id })
     } else if (!remote.alpns.includes(new TextDecoder().decode(request.alpn))) {
-      this.emit({ type: 'closed', connectionId: id, code: 12, by: 'remote', wireCode: 0x178, reason: 'no such protocol' })
+      this.emit({
+        type: 'closed',
+        connectionId: id,
+        code: 12,
+        by: 'remote',
+        wireCode: 0x178,
+        reason: 'no such protocol',
+      })
       this.emit({ type: 'drained', connectionId: id })
     } else {
       remote.#lastConnection += 1
@@ -82,7 +103,14 @@ export class FakeEngine implements engine.Engine {
     return id
   }
 
-  private join(id: number, remote: FakeEngine, remoteConnection: number, incoming: boolean, alpn: Uint8Array, early: boolean): void {
+  private join(
+    id: number,
+    remote: FakeEngine,
+    remoteConnection: number,
+    incoming: boolean,
+    alpn: Uint8Array,
+    early: boolean,
+  ): void {
     let fail!: (error: Error) => void
     const finished = new Promise<never>((_, reject) => {
       fail = reject
@@ -90,7 +118,14 @@ export class FakeEngine implements engine.Engine {
     finished.catch(() => {})
     this.links.set(id, { remote, remoteConnection, incoming, halves: new Map(), finished, fail, streams: 0 })
     const info: engine.ConnectedInfo = {
-      remoteId: remote.endpointId, incoming, early, group: early ? 0 : 0x11ec, cipher: early ? 0 : 0x1303, resumed: early, alpn, path: PATH,
+      remoteId: remote.endpointId,
+      incoming,
+      early,
+      group: early ? 0 : 0x11ec,
+      cipher: early ? 0 : 0x1303,
+      resumed: early,
+      alpn,
+      path: PATH,
     }
     this.emit({ type: 'connected', connectionId: id, info })
     if (early) {
@@ -167,7 +202,13 @@ export class FakeEngine implements engine.Engine {
   }
 
   /** Ends a connection on this side. */
-  end(connectionId: number, code: number, by: 'local' | 'remote' | 'transport', wireCode: number, reason: string): void {
+  end(
+    connectionId: number,
+    code: number,
+    by: 'local' | 'remote' | 'transport',
+    wireCode: number,
+    reason: string,
+  ): void {
     const link = this.links.get(connectionId)
     this.links.delete(connectionId)
     if (link === undefined) return
@@ -182,10 +223,29 @@ export class FakeEngine implements engine.Engine {
   }
 
   peerStats(): Promise<engine.PeerStats> {
-    const counters = ['handshakes', 'datagramsReceived', 'datagramsSent', 'bytesReceived', 'bytesSent', 'malformedDropped', 'unroutedDropped',
-      'virtualDropped', 'retriesSent', 'refused', 'resetsSent', 'dialsStarted', 'dialsFailed', 'dialsSucceeded', 'accepted',
-      'incomingBytesBuffered', 'memoryBytes'] as const
-    const counted = Object.fromEntries(counters.map((name, i) => [name, i + 1])) as Record<(typeof counters)[number], number>
+    const counters = [
+      'handshakes',
+      'datagramsReceived',
+      'datagramsSent',
+      'bytesReceived',
+      'bytesSent',
+      'malformedDropped',
+      'unroutedDropped',
+      'virtualDropped',
+      'retriesSent',
+      'refused',
+      'resetsSent',
+      'dialsStarted',
+      'dialsFailed',
+      'dialsSucceeded',
+      'accepted',
+      'incomingBytesBuffered',
+      'memoryBytes',
+    ] as const
+    const counted = Object.fromEntries(counters.map((name, i) => [name, i + 1])) as Record<
+      (typeof counters)[number],
+      number
+    >
     return Promise.resolve({ connections: this.links.size, ...counted, transportDrops: { full: 3 } })
   }
 
@@ -218,7 +278,9 @@ export class FakeEngine implements engine.Engine {
   }
 
   async formatTicket(parts: engine.TicketParts): Promise<string> {
-    const texts = parts.addresses.map((address) => (address.kind === 'ip' ? `${address.host}|${address.port}` : address.kind))
+    const texts = parts.addresses.map((address) =>
+      address.kind === 'ip' ? `${address.host}|${address.port}` : address.kind,
+    )
     return `fake:${idToText(parts.id)}:${texts.join(',')}`
   }
 

@@ -32,7 +32,8 @@ function meterProvider() {
     return found.flatMap(({ dataPoints }) => dataPoints.map(({ value, attributes }) => ({ value, attributes })))
   }
   const value = async (name: string, attributes: Record<string, unknown> = {}): Promise<unknown> => {
-    const matches = ({ attributes: has }: Point) => Object.entries(attributes).every(([key, wanted]) => has[key] === wanted)
+    const matches = ({ attributes: has }: Point) =>
+      Object.entries(attributes).every(([key, wanted]) => has[key] === wanted)
     return (await points(name)).find(matches)?.value
   }
   return { meter: provider.getMeter('anypath'), value, shutdown: () => provider.shutdown() }
@@ -105,14 +106,26 @@ test('a qlog in a folder tells what happened', { timeout: 60_000 }, async () => 
     assert.ok(files.length > 0)
     const text = await readFile(join(folder, files[0] ?? ''), 'utf8')
     // JSON text sequences (RFC 7464): each record begins with a record separator and ends with a line feed.
-    const records = text.split('\u001e').slice(1).map((record) => {
-      assert.ok(record.endsWith('\n'), record.slice(-40))
-      return JSON.parse(record) as { name?: string; time?: number; file_schema?: string; qlog_version?: string }
-    })
-    assert.ok(records[0]?.file_schema !== undefined || records[0]?.qlog_version !== undefined, JSON.stringify(records[0]))
+    const records = text
+      .split('\u001e')
+      .slice(1)
+      .map((record) => {
+        assert.ok(record.endsWith('\n'), record.slice(-40))
+        return JSON.parse(record) as { name?: string; time?: number; file_schema?: string; qlog_version?: string }
+      })
+    assert.ok(
+      records[0]?.file_schema !== undefined || records[0]?.qlog_version !== undefined,
+      JSON.stringify(records[0]),
+    )
     const names = records.flatMap(({ name }) => name ?? [])
-    assert.ok(names.some((name) => name.endsWith('packet_sent')), names.join())
-    assert.ok(names.some((name) => name.endsWith('packet_received')), names.join())
+    assert.ok(
+      names.some((name) => name.endsWith('packet_sent')),
+      names.join(),
+    )
+    assert.ok(
+      names.some((name) => name.endsWith('packet_received')),
+      names.join(),
+    )
     const times = records.flatMap(({ time }) => time ?? [])
     assert.ok(times.every((time, i) => i === 0 || time >= 0))
   } finally {
@@ -131,5 +144,8 @@ test('the logger gets what is worth telling, and nothing when left out', { timeo
   await Promise.all([dialler.close(), acceptor.close()])
   assert.ok(lines.includes('debug connected'), lines.join('\n'))
   assert.ok(lines.includes('debug closed'))
-  assert.deepEqual(lines.filter((line) => line.startsWith('error')), [])
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('error')),
+    [],
+  )
 })

@@ -42,8 +42,14 @@ describe('a dial', () => {
     const aliceEngine = new FakeEngine(new Map(), [], ALICE)
     const alice = TestPeer.over(new AddressingEngine(aliceEngine, [], 50, undefined))
     await assert.rejects(alice.connect(BOB, { alpn: ALPN }), NoAddressError)
-    await assert.rejects(alice.connect({ id: BOB, addresses: [{ ...ADDRESS, transport: 'memory' }] }, { alpn: ALPN }), NoAddressError)
-    await assert.rejects(alice.connect(`fake:${BOB}:relay=https://relay.example`, { alpn: ALPN }), NoRelayConfiguredError)
+    await assert.rejects(
+      alice.connect({ id: BOB, addresses: [{ ...ADDRESS, transport: 'memory' }] }, { alpn: ALPN }),
+      NoAddressError,
+    )
+    await assert.rejects(
+      alice.connect(`fake:${BOB}:relay=https://relay.example`, { alpn: ALPN }),
+      NoRelayConfiguredError,
+    )
     aliceEngine.localAddresses = () => Promise.resolve([])
     await assert.rejects(alice.connect(`fake:${BOB}:192.0.2.7|7`, { alpn: ALPN }), NoRelayConfiguredError)
     await assert.rejects(alice.connect('abc', { alpn: ALPN }), { code: 'InvalidTicket' })
@@ -102,7 +108,10 @@ describe('a dial', () => {
     assert.deepEqual([ready, connection.earlyDataAccepted, connection.tls.group], [false, undefined, ''])
     for (const event of held) emit(event)
     await connection.ready
-    assert.deepEqual([connection.earlyDataAccepted, connection.tls.group, connection.tls.resumed], [true, 'X25519MLKEM768', true])
+    assert.deepEqual(
+      [connection.earlyDataAccepted, connection.tls.group, connection.tls.resumed],
+      [true, 'X25519MLKEM768', true],
+    )
     assert.equal(new EarlyDataRejectedError('x').source, 'stream')
   })
 })
@@ -132,7 +141,11 @@ describe('a peer', () => {
       stream.sendOrder = Number.NaN
     }, InvalidArgumentError)
     assert.deepEqual(aliceEngine.calls, [
-      'networkChanged()', 'ping()', 'keyUpdate()', `setPriority(${stream.id}, 5)`, `setPriority(${stream.id}, ${2 ** 31 - 1})`,
+      'networkChanged()',
+      'ping()',
+      'keyUpdate()',
+      `setPriority(${stream.id}, 5)`,
+      `setPriority(${stream.id}, ${2 ** 31 - 1})`,
     ])
   })
 
@@ -141,7 +154,10 @@ describe('a peer', () => {
     const connection = await alice.connect({ id: bob.id, addresses: [ADDRESS] }, { alpn: ALPN })
     const closed = new Promise<{ error?: Error }>((resolve) => alice.on('close', resolve))
     aliceEngine.emit({ type: 'failed', message: 'index out of bounds' })
-    await assert.rejects(connection.closed, (error) => error instanceof InternalError && error.message === 'index out of bounds')
+    await assert.rejects(
+      connection.closed,
+      (error) => error instanceof InternalError && error.message === 'index out of bounds',
+    )
     await assert.rejects(connection.createBidirectionalStream(), InternalError)
     assert.ok((await closed).error instanceof InternalError)
     await assert.rejects(alice.connect(bob.id, { alpn: ALPN }), InternalError)

@@ -3,8 +3,8 @@ import { describe, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import type { EnginePort } from '../../../src/api/index.js'
 import { attachEngine } from '../../../src/api/port/attach.js'
-import { InvalidArgumentError, PeerClosedError } from '../../../src/errors/index.js'
 import { Peer } from '../../../src/entry/node.js'
+import { InvalidArgumentError, PeerClosedError } from '../../../src/errors/index.js'
 import { ALICE, ALPN, BOB, TestPeer } from './environments.js'
 import { FakeEngine } from './fake-engine.js'
 import { bytes, first, readAll, within } from './reading.js'
@@ -21,7 +21,15 @@ async function served() {
   beside.serve(port1)
   const alice = await TestPeer.attach(port2)
   const dial = () => alice.connect({ id: BOB, addresses: [ADDRESS] }, { alpn: ALPN })
-  return { engine, beside, alice, bob, dial, port2, stop: () => Promise.all([alice.close(), beside.close(), bob.close()]) }
+  return {
+    engine,
+    beside,
+    alice,
+    bob,
+    dial,
+    port2,
+    stop: () => Promise.all([alice.close(), beside.close(), bob.close()]),
+  }
 }
 
 describe('a peer behind a port', () => {

@@ -17,7 +17,10 @@ export const LIMITS = {
 } as const
 
 /** Two peers with the real core on loopback sockets. */
-export async function udpPair(placement: Placement, options: PeerOptions = {}): Promise<Pair & { readonly acceptor: AnyPeer }> {
+export async function udpPair(
+  placement: Placement,
+  options: PeerOptions = {},
+): Promise<Pair & { readonly acceptor: AnyPeer }> {
   const base: PeerOptions = { udp: { host: '127.0.0.1' }, limits: LIMITS, ...options }
   const dialler = await placed(await Peer.create(base), placement)
   const acceptor = await placed(await Peer.create({ ...base, alpns: [ALPN] }), placement)
@@ -29,7 +32,10 @@ export async function memoryPair(placement: Placement): Promise<Pair> {
   const hub = new MemoryHub({ clock: systemClock() })
   const near = hub.port('10.0.0.1', 1)
   const far = hub.port('10.0.0.2', 1)
-  const dialler = await placed(await Peer.create({ transports: [near], limits: LIMITS, secretKey: randomBytes(32) }), placement)
+  const dialler = await placed(
+    await Peer.create({ transports: [near], limits: LIMITS, secretKey: randomBytes(32) }),
+    placement,
+  )
   const acceptor = await placed(await Peer.create({ transports: [far], limits: LIMITS, alpns: [ALPN] }), placement)
   const [address] = far.localAddresses()
   if (address === undefined) throw new Error('the hub gave no address')

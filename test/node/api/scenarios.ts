@@ -59,7 +59,10 @@ export function connectionScenarios(label: string, start: () => Promise<Pair>): 
       assert.deepEqual(near.tls, stats.tls)
       assert.ok(stats.smoothedRtt > 0)
       assert.equal(near.rttMs, stats.smoothedRtt)
-      const asWebTransport: Pick<WebTransport, 'ready' | 'datagrams' | 'createBidirectionalStream' | 'incomingUnidirectionalStreams'> = near
+      const asWebTransport: Pick<
+        WebTransport,
+        'ready' | 'datagrams' | 'createBidirectionalStream' | 'incomingUnidirectionalStreams'
+      > = near
       assert.ok(asWebTransport)
     })
 
@@ -76,7 +79,10 @@ export function connectionScenarios(label: string, start: () => Promise<Pair>): 
     })
 
     scenario('carry bytes one way, from either side', async ({ near, far }) => {
-      for (const [from, to] of [[near, far], [far, near]] as const) {
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ] as const) {
         const arriving = first(to.incomingUnidirectionalStreams)
         const stream = await from.createUnidirectionalStream()
         const writer = stream.getWriter()
@@ -130,7 +136,10 @@ export function connectionScenarios(label: string, start: () => Promise<Pair>): 
       await writer.write(bytes(10))
       const reader = (await arriving).getReader()
       await reader.read()
-      const rejection = assert.rejects(reader.read(), (error) => error instanceof StreamResetError && error.streamErrorCode === 42)
+      const rejection = assert.rejects(
+        reader.read(),
+        (error) => error instanceof StreamResetError && error.streamErrorCode === 42,
+      )
       await writer.abort(Object.assign(new Error('no more'), { streamErrorCode: 42 }))
       await rejection
     })
@@ -218,23 +227,26 @@ export function connectionScenarios(label: string, start: () => Promise<Pair>): 
       assert.throws(() => near.close({ closeCode: 2 ** 32 }), InvalidArgumentError)
     })
 
-    scenario('come back through the session, with the addresses of before', async ({ near, far, dialler, acceptor }) => {
-      const session = dialler.session(acceptor.id)
-      const seen: string[] = []
-      session.on('state', ({ to }) => seen.push(to))
-      assert.equal(session.connection, near)
-      assert.equal(await session.connect(), near)
-      far.close()
-      await near.closed
-      assert.equal(session.connection, undefined)
-      const arriving = first(acceptor.incoming)
-      const again = await session.connect()
-      assert.notEqual(again, near)
-      assert.equal(session.connection, again)
-      assert.equal((await arriving).remoteId, dialler.id)
-      assert.ok(seen.includes('connecting'), `saw ${seen}`)
-      assert.equal(dialler.session(acceptor.id), session)
-    })
+    scenario(
+      'come back through the session, with the addresses of before',
+      async ({ near, far, dialler, acceptor }) => {
+        const session = dialler.session(acceptor.id)
+        const seen: string[] = []
+        session.on('state', ({ to }) => seen.push(to))
+        assert.equal(session.connection, near)
+        assert.equal(await session.connect(), near)
+        far.close()
+        await near.closed
+        assert.equal(session.connection, undefined)
+        const arriving = first(acceptor.incoming)
+        const again = await session.connect()
+        assert.notEqual(again, near)
+        assert.equal(session.connection, again)
+        assert.equal((await arriving).remoteId, dialler.id)
+        assert.ok(seen.includes('connecting'), `saw ${seen}`)
+        assert.equal(dialler.session(acceptor.id), session)
+      },
+    )
 
     scenario('go on when a listener throws', async ({ near, far }) => {
       const called: string[] = []
@@ -268,7 +280,8 @@ export function connectionScenarios(label: string, start: () => Promise<Pair>): 
 
     scenario('give up dialling when the signal fires, before or during', async ({ dialler, target }) => {
       const reason = new Error('changed my mind')
-      const rejected = (error: unknown) => error instanceof AbortedError && (error.cause as Error).message === 'changed my mind'
+      const rejected = (error: unknown) =>
+        error instanceof AbortedError && (error.cause as Error).message === 'changed my mind'
       await assert.rejects(dialler.connect(target, { alpn: ALPN, signal: AbortSignal.abort(reason) }), rejected)
       const controller = new AbortController()
       const dialling = dialler.connect(target, { alpn: ALPN, signal: controller.signal })
