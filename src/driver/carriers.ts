@@ -8,7 +8,8 @@ export interface CarrierEvents {
   /** A packet or room for packets came: something is to do soon. */
   readonly ready: () => void
   readonly changed: () => void
-  readonly failed: (cause: Error) => void
+  /** A carrier is gone; the core is to be told when no drain is running. */
+  readonly failed: (id: number, cause: Error) => void
 }
 
 /** The transports of one engine under the ids that the core knows them by. */
@@ -45,7 +46,7 @@ export class Carriers {
       changed: events.changed,
       failed: (cause) => {
         this.#byId.delete(id)
-        events.failed(cause)
+        events.failed(id, cause)
       },
     })
     this.#core.setCarrier(id, transport.kind, transport.maxPacketBytes)

@@ -60,7 +60,7 @@ export class Driver implements Engine {
     return this.#carriers.start({
       ready: this.#loop.schedule,
       changed: () => this.networkChanged(),
-      failed: (cause) => this.#carrierFailed(cause),
+      failed: (id, cause) => this.#clock.setImmediate(() => this.#carrierFailed(id, cause)),
     })
   }
 
@@ -193,8 +193,9 @@ export class Driver implements Engine {
     }
   }
 
-  #carrierFailed(cause: Error): void {
-    if (this.#carriers.size === 0) this.#clock.setImmediate(() => this.#fail(carriersLost(cause)))
+  #carrierFailed(id: number, cause: Error): void {
+    if (this.#carriers.size === 0) this.#fail(carriersLost(cause))
+    else this.#tell(() => this.#core.removeCarrier(id))
   }
 
   /** The core or its last carrier is gone: everything that waits fails, everybody is told once. */

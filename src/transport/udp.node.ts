@@ -52,7 +52,15 @@ const PACKET_ERRORS: Readonly<Record<string, string>> = {
 /** Errors after which the socket will never work again. */
 const SOCKET_ERRORS = new Set(['EBADF', 'ENOTSOCK', 'ERR_SOCKET_DGRAM_NOT_RUNNING'])
 
-/** One UDP socket as a transport: listening, dialling and probing all use it. */
+/**
+ * One UDP socket as a transport: listening, dialling and probing all use it.
+ *
+ * `node:dgram` sets no DF bit, no ECN, no source address and no segmentation offload, and tells none of what came in. So path MTU
+ * discovery is only on where a probe that is too large is known to be lost (Linux, below the interface's MTU); where the kernel
+ * chooses another source address than the remote dialled, that path fails; and each packet costs a system call.
+ *
+ * The open socket keeps its process alive until `close`.
+ */
 export class UdpTransport implements Transport {
   readonly kind = 'udp'
   readonly discoversMtu = process.platform === 'linux'
