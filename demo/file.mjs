@@ -9,8 +9,8 @@
 
 import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
-import { mkdtemp, open, rm, stat } from 'node:fs/promises'
+import { createReadStream, existsSync, rmSync } from 'node:fs'
+import { mkdtemp, open, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -20,6 +20,8 @@ import { parseArgs } from 'node:util'
 const command = fileURLToPath(new URL('../dist/cli/anypath.mjs', import.meta.url))
 const MiB = 1024 * 1024
 const children = new Set()
+/** The last tenth that a pipe was told of. */
+let shown = -1
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -27,19 +29,17 @@ const { values, positionals } = parseArgs({
 })
 
 const folder = await mkdtemp(join(tmpdir(), 'anypath-demo-'))
-for (const [signal, code] of Object.entries({ SIGINT: 130, SIGTERM: 143 })) {
-  process.on(signal, async () => {
-    await cleanUp()
-    process.exit(code)
-  })
-}
+process.on('exit', () => {
+  for (const child of children) child.kill()
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+})
+process.on('SIGINT', () => process.exit(130))
+process.on('SIGTERM', () => process.exit(143))
 try {
   await main()
 } catch (error) {
   console.error(`\nThe demo failed: ${error.message}`)
   process.exitCode = 1
-} finally {
-  await cleanUp()
 }
 
 async function main() {
@@ -109,8 +109,6 @@ function anypath(args) {
   return { pid: child.pid, on, event, ended }
 }
 
-let shown = -1
-
 /** A bar on a terminal; in a pipe a line for each tenth. */
 function drawProgress({ doneBytes, totalBytes, bytesPerSecond }) {
   const share = totalBytes === 0 ? 1 : doneBytes / totalBytes
@@ -142,11 +140,6 @@ async function sha256Of(path) {
   const hash = createHash('sha256')
   for await (const chunk of createReadStream(path)) hash.update(chunk)
   return hash.digest('hex')
-}
-
-async function cleanUp() {
-  for (const child of children) child.kill('SIGINT')
-  await rm(folder, { recursive: true, force: true })
 }
 
 function megabytes(bytes) {
