@@ -96,7 +96,9 @@ function report() {
     })),
   )
   if (options.json) return console.log(JSON.stringify(rows, undefined, 2))
-  console.log('| AEAD | build | seal MB/s | best | ratio | open MB/s | best | ratio |\n|---|---|---|---|---|---|---|---|')
+  console.log(
+    '| AEAD | build | seal MB/s | best | ratio | open MB/s | best | ratio |\n|---|---|---|---|---|---|---|---|',
+  )
   for (const { name, build, seal, open } of rows) {
     const figures = [seal, open].map(({ median, best, ratio }) =>
       [median.toFixed(0), best.toFixed(0), ratio.toFixed(2)].join(' | '),
