@@ -55,6 +55,11 @@ impl Clock {
         Arc::clone(&self.wall)
     }
 
+    /// The wall clock's time, as Unix time in milliseconds.
+    pub(crate) fn unix_ms(&self) -> u64 {
+        self.wall.0.load(Ordering::Relaxed)
+    }
+
     /// The driver's time of an instant, in milliseconds.
     pub(crate) fn ms(&self, instant: Instant) -> f64 {
         instant.saturating_duration_since(self.origin).as_secs_f64() * 1e3

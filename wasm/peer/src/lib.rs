@@ -11,6 +11,7 @@
 //! | [`admission`] | limits on strangers |
 //! | [`tls`] | identity and handshake |
 //! | [`error`] | the error table |
+//! | `qlog` | what happens, packet by packet, when it is wanted |
 //! | [`stats`] | figures |
 #![forbid(unsafe_code)]
 
@@ -25,6 +26,11 @@ pub mod dial;
 pub mod error;
 pub mod event;
 pub mod peer;
+#[cfg(feature = "qlog")]
+mod qlog;
+#[cfg(not(feature = "qlog"))]
+#[path = "qlog/off.rs"]
+mod qlog;
 pub mod session;
 pub mod stats;
 pub mod tls;

@@ -32,6 +32,7 @@ use crate::connection::{Connection, Found};
 use crate::dial::is_retry;
 use crate::error::ErrorCode;
 use crate::event::{ConnectionKey, Event, Outbox};
+use crate::qlog::Qlogs;
 use crate::session::Session;
 use crate::stats::{ConnectionStats, PeerStats};
 use crate::tls::TlsConfig;
@@ -82,6 +83,7 @@ pub struct Peer {
     /// Datagrams of no connection.
     responses: VecDeque<(Route, Vec<u8>)>,
     found: VecDeque<Found>,
+    qlogs: Qlogs,
     scratch: Vec<u8>,
     /// Set once the peer is shutting down.
     closing: Option<(VarInt, Bytes)>,
@@ -96,6 +98,10 @@ impl Peer {
     pub fn new(config: PeerConfig, origin: Instant) -> Result<Self, PeerError> {
         let clock = Clock::new(origin, config.epoch_ms);
         let tls = TlsConfig::new(&config.secret_key, clock.wall());
+        let tls = match config.qlog {
+            true => tls.recorded(),
+            false => tls,
+        };
         let transport = Arc::new(config.transport());
         let server = server_config(&config, &tls, &transport, &clock)?;
         let endpoint_config = endpoint_config(&config)?;
@@ -118,6 +124,7 @@ impl Peer {
             events: VecDeque::new(),
             responses: VecDeque::new(),
             found: VecDeque::new(),
+            qlogs: Qlogs::default(),
             scratch: Vec::new(),
             closing: None,
             stats: PeerStats::default(),
@@ -175,6 +182,7 @@ impl Peer {
                         dial.settle(route);
                     }
                     connection.quic.handle_event(event);
+                    self.qlogs.collect(key, self.clock.now());
                     self.heard(key);
                     self.queue(key);
                 }
@@ -204,9 +212,12 @@ impl Peer {
     pub fn drain(&mut self, max_bytes: usize, outbox: &mut impl Outbox) {
         self.fire_timers();
         self.take_turns(max_bytes, outbox);
+        let now = self.clock.now();
         for event in self.events.drain(..) {
+            self.qlogs.tell(&event, now, outbox);
             outbox.event(event);
         }
+        self.qlogs.flush(outbox);
     }
 
     /// When to drain next at the latest, on the driver's clock; `None`: never.

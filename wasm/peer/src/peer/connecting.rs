@@ -6,10 +6,12 @@ use anypath_wire::id::EndpointId;
 use noq_proto::ClientConfig;
 
 use super::{Peer, PeerError, next_id};
+use crate::carrier::Route;
 use crate::connection::Connection;
 use crate::dial::{Dial, Target};
 use crate::error::ErrorCode;
 use crate::event::{Connected, ConnectionKey, Event};
+use crate::qlog::Beginning;
 use crate::session::{Cause, Session, State};
 use crate::tls::server_name;
 
@@ -67,7 +69,7 @@ impl Peer {
         let early = early_data && connection.quic.has_0rtt();
         connection.early = early;
         self.stats.dials_started += 1;
-        self.insert(connection);
+        self.insert(connection, Some(targets[0].route));
         self.join_session(remote, key, State::Connecting, Cause::Dial);
         if early {
             self.announce_early(key, targets[0]);
@@ -114,12 +116,21 @@ impl Peer {
         key
     }
 
-    pub(super) fn insert(&mut self, connection: Connection) {
+    /// `remote` is where the connection leads as far as is known.
+    pub(super) fn insert(&mut self, connection: Connection, remote: Option<Route>) {
         let (key, index) = (connection.key, connection.handle.0);
         if self.by_handle.len() <= index {
             self.by_handle.resize(index + 1, 0);
         }
         self.by_handle[index] = key;
+        let beginning = Beginning {
+            side: connection.quic.side(),
+            remote,
+            now: self.clock.now(),
+            unix_ms: self.clock.unix_ms(),
+        };
+        let recorder = self.tls.recorders().latest();
+        self.qlogs.begin(key, recorder, &beginning);
         self.connections.insert(key, connection);
         self.queue(key);
     }

@@ -91,7 +91,7 @@ impl Peer {
                 connection.source = Some(source);
                 self.admissions.add_address(source);
                 self.admissions.handshakes += 1;
-                self.insert(connection);
+                self.insert(connection, self.carriers.outward(source));
             }
             Err(error) => {
                 self.stats.refused += 1;

@@ -34,6 +34,7 @@ impl Peer {
             self.pump(key);
             let more = self.transmit(key, &mut left, outbox);
             self.pump(key);
+            self.observe(key);
             self.set_timer(key);
             if more {
                 match left {
@@ -44,6 +45,14 @@ impl Peer {
         }
         for key in blocked {
             self.queue(key);
+        }
+    }
+
+    /// The turn's packets and figures go into the qlog.
+    fn observe(&mut self, key: ConnectionKey) {
+        if let Some(connection) = self.connections.get_mut(&key) {
+            let now = self.clock.now();
+            self.qlogs.observe(key, &mut connection.quic, now);
         }
     }
 

@@ -21,6 +21,7 @@ use rustls::version::TLS13;
 use super::hello_gate::HelloGate;
 use super::identity::SecretKey;
 use super::provider::crypto_provider;
+use super::recorder::Recorders;
 use super::resumption::SessionCache;
 use super::session::{QUIC_V1, Session};
 use super::signer::certified_key;
@@ -63,6 +64,7 @@ pub struct TlsConfig {
     any_key: Arc<AnyKeyVerifier>,
     client_sessions: SessionCache,
     server_sessions: Arc<ServerSessionMemoryCache>,
+    recorders: Recorders,
 }
 
 impl TlsConfig {
@@ -78,7 +80,19 @@ impl TlsConfig {
             any_key: Arc::new(AnyKeyVerifier),
             client_sessions: SessionCache::new(CLIENT_SESSION_NAMES),
             server_sessions: ServerSessionMemoryCache::new(SERVER_SESSIONS),
+            recorders: Recorders::default(),
         }
+    }
+
+    /// The same, with the packets of every connection recorded for a qlog.
+    pub(crate) fn recorded(self) -> Self {
+        let recorders = Recorders::on();
+        Self { recorders, ..self }
+    }
+
+    /// Where the recorder of each new session is to be had.
+    pub(crate) fn recorders(&self) -> &Recorders {
+        &self.recorders
     }
 
     /// The configuration for dialling peers that serve `alpn`. The name to dial is [`server_name`]`(id)`.
@@ -116,7 +130,10 @@ impl TlsConfig {
         } else {
             Resumption::disabled()
         };
-        Ok(Arc::new(DialConfig(Arc::new(config))))
+        Ok(Arc::new(DialConfig {
+            tls: Arc::new(config),
+            recorders: self.recorders.clone(),
+        }))
     }
 
     /// The configuration for accepting connections to `alpns`, most preferred first.
@@ -138,7 +155,8 @@ impl TlsConfig {
             let serves = |alpn| peers.alpn_protocols.iter().any(|served| served == alpn);
             offered.any(serves).then(|| Arc::clone(&peers))
         };
-        Ok(Arc::new(HelloGate::new(Arc::new(choose))))
+        let gate = HelloGate::new(Arc::new(choose));
+        Ok(Arc::new(gate.recorded(self.recorders.clone())))
     }
 
     fn peers_config(&self, alpns: &[Vec<u8>], early_data: bool) -> rustls::ServerConfig {
@@ -183,7 +201,10 @@ fn check_alpn(alpn: &[u8]) -> Result<(), ConfigError> {
 }
 
 /// Dials peers by their id.
-struct DialConfig(Arc<rustls::ClientConfig>);
+struct DialConfig {
+    tls: Arc<rustls::ClientConfig>,
+    recorders: Recorders,
+}
 
 impl crypto::ClientConfig for DialConfig {
     fn start_session(
@@ -198,8 +219,9 @@ impl crypto::ClientConfig for DialConfig {
         let invalid = || ConnectError::InvalidServerName(name.into());
         from_server_name(name).map_err(|_| invalid())?;
         let name = DnsName::try_from(name.to_owned()).map_err(|_| invalid())?;
-        let session = Session::client(Arc::clone(&self.0), ServerName::DnsName(name), params)
-            .map_err(|_| invalid())?;
+        let (tls, name) = (Arc::clone(&self.tls), ServerName::DnsName(name));
+        let session =
+            Session::client(tls, name, params, self.recorders.start()).map_err(|_| invalid())?;
         Ok(Box::new(session))
     }
 }

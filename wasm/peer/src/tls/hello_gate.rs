@@ -16,6 +16,7 @@ use noq_proto::{ConnectionId, Side, TransportError, TransportErrorCode};
 use rustls::quic::{ServerConnection, Version};
 use rustls::{AlertDescription, OtherError, ServerConfig};
 
+use super::recorder::Recorders;
 use super::refusal::Refusal;
 use super::retry_integrity;
 use super::session::{QUIC_V1, Session, encode, initial_keys, transport_error};
@@ -29,13 +30,22 @@ pub type Choose = dyn Fn(Alpns<'_>) -> Option<Arc<ServerConfig>> + Send + Sync;
 #[derive(Clone)]
 pub struct HelloGate {
     choose: Arc<Choose>,
+    recorders: Recorders,
 }
 
 impl HelloGate {
     /// A gate that chooses by `choose`. Each configuration must be fit for QUIC: TLS 1.3, and a
     /// `max_early_data_size` of 0 or `u32::MAX`; otherwise its connections fail with `internal_error`.
     pub fn new(choose: Arc<Choose>) -> Self {
-        Self { choose }
+        Self {
+            choose,
+            recorders: Recorders::default(),
+        }
+    }
+
+    /// A gate whose sessions are recorded.
+    pub(super) fn recorded(self, recorders: Recorders) -> Self {
+        Self { recorders, ..self }
     }
 }
 
@@ -48,7 +58,8 @@ impl crypto::ServerConfig for HelloGate {
         if version != QUIC_V1 {
             return Err(UnsupportedVersion);
         }
-        Ok(initial_keys(dst_cid, Side::Server))
+        let keys = initial_keys(dst_cid, Side::Server);
+        Ok(self.recorders.first_keys(keys))
     }
 
     fn retry_tag(&self, _version: u32, orig_dst_cid: ConnectionId, packet: &[u8]) -> [u8; 16] {
@@ -60,11 +71,15 @@ impl crypto::ServerConfig for HelloGate {
         _version: u32,
         params: &TransportParameters,
     ) -> Box<dyn crypto::Session> {
-        Box::new(Session::server(Gathering {
+        let params = encode(params);
+        let recorder = self.recorders.start_server();
+        recorder.parameters(true, &params);
+        let gathering = Gathering {
             choose: Arc::clone(&self.choose),
-            params: encode(params),
+            params,
             received: Vec::new(),
-        }))
+        };
+        Box::new(Session::server(gathering, recorder))
     }
 }
 

@@ -8,6 +8,7 @@
 //! - [`provider`], [`hybrid`]: cipher suites and key exchange groups
 //! - [`session`]: the `noq_proto` session over rustls, for both sides
 //! - [`hello_gate`]: the server side, which reads a whole ClientHello before it chooses a configuration
+//! - `recorder`: what a qlog learns of packets
 //! - [`config`]: the configurations that a peer hands to its endpoint
 //!
 //! Nothing here reads a clock: rustls gets the time from the injected
@@ -20,6 +21,11 @@ pub mod hello_gate;
 pub mod hybrid;
 pub mod identity;
 pub mod provider;
+#[cfg(feature = "qlog")]
+mod recorder;
+#[cfg(not(feature = "qlog"))]
+#[path = "recorder/off.rs"]
+mod recorder;
 mod refusal;
 mod resumption;
 mod retry_integrity;
@@ -31,6 +37,7 @@ mod verifier;
 
 pub use config::{ConfigError, TlsConfig, server_name};
 pub use identity::{EndpointId, SecretKey};
+pub(crate) use recorder::Recorder;
 pub use refusal::refusal_datagram;
 pub use session::{HandshakeData, HandshakeInfo};
 pub use slack::Slack;

@@ -16,6 +16,7 @@ use rustls::{CipherSuite, HandshakeKind, NamedGroup};
 
 use super::hello_gate::Gathering;
 use super::identity::{EndpointId, id_from_spki};
+use super::recorder::{Level, Recorder};
 use super::slack::{Slack, SlackKey};
 use super::{provider, retry_integrity};
 
@@ -101,6 +102,7 @@ pub(super) struct Session {
     announced: bool,
     next_secrets: Option<Secrets>,
     slack: Slack,
+    recorder: Recorder,
 }
 
 enum Phase {
@@ -115,22 +117,27 @@ impl Session {
         config: Arc<rustls::ClientConfig>,
         name: ServerName<'static>,
         params: &TransportParameters,
+        recorder: Recorder,
     ) -> Result<Self, rustls::Error> {
-        let connection = ClientConnection::new(config, Version::V1, name, encode(params))?;
-        Ok(Self::new(Phase::Running(Box::new(connection.into()))))
+        let params = encode(params);
+        recorder.parameters(true, &params);
+        let connection = ClientConnection::new(config, Version::V1, name, params)?;
+        let phase = Phase::Running(Box::new(connection.into()));
+        Ok(Self::new(phase, recorder))
     }
 
     /// A server's session, which will choose its configuration by the ClientHello.
-    pub(super) fn server(gathering: Gathering) -> Self {
-        Self::new(Phase::Gathering(gathering))
+    pub(super) fn server(gathering: Gathering, recorder: Recorder) -> Self {
+        Self::new(Phase::Gathering(gathering), recorder)
     }
 
-    fn new(phase: Phase) -> Self {
+    fn new(phase: Phase, recorder: Recorder) -> Self {
         Self {
             phase,
             announced: false,
             next_secrets: None,
             slack: Slack::default(),
+            recorder,
         }
     }
 
@@ -163,7 +170,8 @@ impl Session {
 
 impl crypto::Session for Session {
     fn initial_keys(&self, dst_cid: ConnectionId, side: Side) -> Keys {
-        initial_keys(dst_cid, side)
+        self.recorder
+            .initial_keys(dst_cid, initial_keys(dst_cid, side))
     }
 
     /// The `Any` is a [`HandshakeData`].
@@ -196,7 +204,8 @@ impl crypto::Session for Session {
 
     fn early_crypto(&self) -> Option<(Box<dyn crypto::HeaderKey>, Box<dyn crypto::PacketKey>)> {
         let keys = self.running()?.zero_rtt_keys()?;
-        Some((Box::new(keys.header), Box::new(keys.packet)))
+        let packet = self.recorder.key(Level::ZeroRtt, Box::new(keys.packet));
+        Some((Box::new(keys.header), packet))
     }
 
     fn early_data_accepted(&self) -> Option<bool> {
@@ -247,11 +256,17 @@ impl crypto::Session for Session {
 
     fn write_handshake(&mut self, buf: &mut Vec<u8>) -> Option<Keys> {
         match self.running_mut()?.write_hs(buf)? {
-            KeyChange::Handshake { keys } => Some(boxed(keys)),
+            KeyChange::Handshake { keys } => {
+                Some(self.recorder.keys(Level::Handshake, boxed(keys)))
+            }
             KeyChange::OneRtt { keys, next } => {
                 self.next_secrets = Some(next);
+                // By now both sides' parameters are known, and not only remembered.
+                if let Some(params) = self.running()?.quic_transport_parameters() {
+                    self.recorder.parameters(false, params);
+                }
                 let remote = keys.remote.packet;
-                Some(Keys {
+                let keys = Keys {
                     header: KeyPair {
                         local: Box::new(keys.local.header),
                         remote: Box::new(keys.remote.header),
@@ -260,17 +275,19 @@ impl crypto::Session for Session {
                         local: Box::new(keys.local.packet),
                         remote: self.with_slack(remote),
                     },
-                })
+                };
+                Some(self.recorder.keys(Level::OneRtt, keys))
             }
         }
     }
 
     fn next_1rtt_keys(&mut self) -> Option<KeyPair<Box<dyn crypto::PacketKey>>> {
         let keys = self.next_secrets.as_mut()?.next_packet_keys();
-        Some(KeyPair {
-            local: Box::new(keys.local),
+        let keys = KeyPair {
+            local: Box::new(keys.local) as Box<dyn crypto::PacketKey>,
             remote: self.with_slack(keys.remote),
-        })
+        };
+        Some(self.recorder.pair(Level::OneRtt, keys))
     }
 
     fn is_valid_retry(&self, orig_dst_cid: ConnectionId, header: &[u8], payload: &[u8]) -> bool {
