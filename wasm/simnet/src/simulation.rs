@@ -10,7 +10,7 @@ use anypath_peer::config::{Congestion, PeerConfig};
 use anypath_peer::dial::Target;
 use anypath_peer::event::{ConnectionKey, Event, Outbox};
 use anypath_peer::peer::{Peer, PeerError};
-use anypath_peer::tls::{EndpointId, SecretKey};
+use anypath_peer::tls::{EndpointId, KeyExchange, SecretKey};
 use anypath_wire::address::to_mapped;
 
 use crate::application::{Application, Known, Received};
@@ -61,7 +61,7 @@ pub fn config(host: HostId, seed: u64) -> PeerConfig {
         early_data: false,
         qlog: false,
         mtu_discovery: true,
-        classical_only: false,
+        key_exchange: KeyExchange::PostQuantum,
         congestion: Congestion::Cubic,
         limits: Limits {
             connections: 10_000,
@@ -489,9 +489,7 @@ impl Simulation {
                     .add(format_args!("{now} {host} Datagram {key} {length} B"));
             }
             Event::Qlog(..) => {}
-            event => self
-                .transcript
-                .add(format_args!("{now} {host} {event:?}")),
+            event => self.transcript.add(format_args!("{now} {host} {event:?}")),
         }
     }
 
@@ -513,10 +511,13 @@ impl Simulation {
                 .add_packet(self.now, from, usize::MAX, datagram.len());
             return;
         };
-        self.transcript.add_packet(self.now, from, to, datagram.len());
+        self.transcript
+            .add_packet(self.now, from, to, datagram.len());
         let now = self.now;
         let arrivals = match carrier {
-            MAIN_CARRIER => self.line(from, to).carry(now, datagram.len() + HEADER_BYTES),
+            MAIN_CARRIER => self
+                .line(from, to)
+                .carry(now, datagram.len() + HEADER_BYTES),
             _ => vec![now],
         };
         for arrival in arrivals {

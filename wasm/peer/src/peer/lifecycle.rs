@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use noq_proto::{EndpointEvent, PathId, VarInt};
+use noq_proto::{ConnectionError, EndpointEvent, PathId, VarInt};
 
 use super::Peer;
 use crate::connection::{Found, Milestone, Phase};
 use crate::error::{CloseReason, ErrorCode};
 use crate::event::{Connected, ConnectionKey, Event, PathChange};
 use crate::session::{Cause, SILENCE, State};
-use crate::tls::{HandshakeData, HandshakeInfo};
+use crate::tls::{HandshakeData, HandshakeInfo, refusal_datagram};
 
 /// How often a silent remote is probed. QUIC's own probes back off by doubling, and would notice the end
 /// of an outage about as late as the outage was long.
@@ -46,6 +46,7 @@ impl Peer {
             Milestone::HandshakeData => self.on_handshake_data(key),
             Milestone::Connected => self.on_connected(key),
             Milestone::Lost(error) => {
+                self.refuse(key, &error);
                 let connected = self
                     .connections
                     .get(&key)
@@ -53,6 +54,14 @@ impl Peer {
                 self.conclude(key, CloseReason::of(&error, connected));
             }
             Milestone::Drained => self.forget(key),
+        }
+    }
+
+    /// noq tells a client of an unvalidated address nothing; a refused one is told why.
+    fn refuse(&mut self, key: ConnectionKey, error: &ConnectionError) {
+        let source = self.connections.get(&key).and_then(|c| c.source);
+        if let (Some(source), Some(datagram)) = (source, refusal_datagram(error)) {
+            self.respond(source, datagram);
         }
     }
 
@@ -248,7 +257,9 @@ impl Peer {
         }
         self.step_session(key, State::Recovering, Cause::Silence);
         if let Some(connection) = self.connections.get_mut(&key) {
-            connection.quic.ping();
+            // A ping alone would wait behind a full congestion window for QUIC's next probe.
+            let quic = &mut connection.quic;
+            quic.handle_network_change(Some(&AllRecoverable), now);
             connection.next_probe = Some(now + PROBE_INTERVAL);
         }
     }

@@ -51,6 +51,25 @@ impl Peer {
             .filter(|connection| connection.phase != Phase::Over)
     }
 
+    /// The connection of a stream that this side may send on. QUIC takes a unidirectional stream of the
+    /// remote for a fault of its caller.
+    fn sender(&mut self, key: ConnectionKey, id: StreamId) -> Result<&mut Connection, StreamError> {
+        let connection = self.live(key).ok_or(CLOSED)?;
+        let sends = id.dir() == Dir::Bi || id.initiator() == connection.quic.side();
+        sends.then_some(connection).ok_or(CLOSED)
+    }
+
+    /// The connection of a stream that this side may receive on.
+    fn receiver(
+        &mut self,
+        key: ConnectionKey,
+        id: StreamId,
+    ) -> Result<&mut Connection, StreamError> {
+        let connection = self.live(key).ok_or(CLOSED)?;
+        let receives = id.dir() == Dir::Bi || id.initiator() != connection.quic.side();
+        receives.then_some(connection).ok_or(CLOSED)
+    }
+
     /// Opens a stream: `Ok(None)` when the remote allows no more now.
     ///
     /// # Errors
@@ -76,7 +95,7 @@ impl Peer {
         data: &[u8],
     ) -> Result<usize, StreamError> {
         let id = stream_id(stream)?;
-        let connection = self.live(key).ok_or(CLOSED)?;
+        let connection = self.sender(key, id)?;
         let written = match connection.quic.send_stream(id).write(data) {
             Ok(written) => written,
             Err(WriteError::Blocked) => 0,
@@ -106,7 +125,7 @@ impl Peer {
         into: &mut Vec<u8>,
     ) -> Result<ReadOutcome, StreamError> {
         let id = stream_id(stream)?;
-        let connection = self.live(key).ok_or(CLOSED)?;
+        let connection = self.receiver(key, id)?;
         if let Some(end) = connection.ended.remove(&id) {
             connection.forget_stream(id);
             return end;
@@ -138,7 +157,7 @@ impl Peer {
     /// `StreamStopped` with the remote's code, `StreamClosed`.
     pub fn finish(&mut self, key: ConnectionKey, stream: u64) -> Result<(), StreamError> {
         let id = stream_id(stream)?;
-        let connection = self.live(key).ok_or(CLOSED)?;
+        let connection = self.sender(key, id)?;
         let result = connection.quic.send_stream(id).finish();
         self.queue(key);
         result.map_err(|error| match error {
@@ -155,7 +174,7 @@ impl Peer {
     /// `StreamClosed`.
     pub fn reset(&mut self, key: ConnectionKey, stream: u64, code: u64) -> Result<(), StreamError> {
         let id = stream_id(stream)?;
-        let connection = self.live(key).ok_or(CLOSED)?;
+        let connection = self.sender(key, id)?;
         connection
             .quic
             .send_stream(id)
@@ -170,7 +189,7 @@ impl Peer {
     /// `StreamClosed`.
     pub fn stop(&mut self, key: ConnectionKey, stream: u64, code: u64) -> Result<(), StreamError> {
         let id = stream_id(stream)?;
-        let connection = self.live(key).ok_or(CLOSED)?;
+        let connection = self.receiver(key, id)?;
         connection.forget_stream(id);
         connection
             .quic
@@ -191,7 +210,7 @@ impl Peer {
         priority: i32,
     ) -> Result<(), StreamError> {
         let id = stream_id(stream)?;
-        let connection = self.live(key).ok_or(CLOSED)?;
+        let connection = self.sender(key, id)?;
         connection.quic.send_stream(id).set_priority(priority)?;
         Ok(())
     }

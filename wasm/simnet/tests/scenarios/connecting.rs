@@ -46,12 +46,21 @@ fn two_peers_connect_in_one_round_trip_and_name_each_other() {
 #[test]
 fn either_half_of_the_client_hello_may_be_lost_late_or_doubled() {
     for number in [0, 1] {
-        for fate in [Fate::Lost, Fate::Late(3 * MS), Fate::Late(700 * MS), Fate::Twice] {
+        for fate in [
+            Fate::Lost,
+            Fate::Late(3 * MS),
+            Fate::Late(700 * MS),
+            Fate::Twice,
+        ] {
             let mut net = Simulation::pair(2, Link::default());
             net.link(0, 1).fates.insert(number, fate);
             let key = net.dial(0, 1).unwrap();
             net.run_until(0, |_| true);
-            assert_eq!(net.counts(0, 1).sent, 2, "the ClientHello takes two datagrams");
+            assert_eq!(
+                net.counts(0, 1).sent,
+                2,
+                "the ClientHello takes two datagrams"
+            );
             let up = net.run_until(4 * SECOND, |net| is_connected(net, 0, key));
             assert!(up, "datagram {number} {fate:?}: {:?}", net.known(0, key));
             net.run_for(SECOND);
@@ -163,7 +172,10 @@ fn somebody_elses_key_at_the_address_is_a_wrong_key() {
     let mut net = Simulation::pair(9, Link::default());
     let expected = secret_key(9).public();
     let targets = [net.target(1)];
-    let key = net.peer(0).connect(expected, ALPN, &targets, false).unwrap();
+    let key = net
+        .peer(0)
+        .connect(expected, ALPN, &targets, false)
+        .unwrap();
     let (at, reason) = end_of(&mut net, 0, key, SECOND);
     assert_eq!(reason.code, ErrorCode::WrongKey);
     assert!(at < 100 * MS, "{at}");
@@ -178,7 +190,10 @@ fn somebody_elses_key_at_the_address_is_a_wrong_key() {
 fn an_application_protocol_that_nobody_serves_is_told() {
     let mut net = Simulation::pair(10, Link::default());
     let (id, targets) = (net.id_of(1), [net.target(1)]);
-    let key = net.peer(0).connect(id, b"other/1", &targets, false).unwrap();
+    let key = net
+        .peer(0)
+        .connect(id, b"other/1", &targets, false)
+        .unwrap();
     let (at, reason) = end_of(&mut net, 0, key, SECOND);
     assert_eq!(reason.code, ErrorCode::AlpnNotServed);
     assert!(at < 100 * MS, "{at}");

@@ -14,9 +14,18 @@ fn datagrams_arrive_whole_and_the_largest_size_is_told() {
         net.peer(0).send_datagram(client, &vec![7; size]).unwrap();
     }
     net.run_for(SECOND);
-    let sizes: Vec<_> = net.known(1, server).unwrap().datagrams.iter().map(Vec::len).collect();
+    let sizes: Vec<_> = net
+        .known(1, server)
+        .unwrap()
+        .datagrams
+        .iter()
+        .map(Vec::len)
+        .collect();
     assert_eq!(sizes, [0, 1, largest]);
-    let error = net.peer(0).send_datagram(client, &vec![7; largest + 1]).unwrap_err();
+    let error = net
+        .peer(0)
+        .send_datagram(client, &vec![7; largest + 1])
+        .unwrap_err();
     assert_eq!(error.code, ErrorCode::DatagramTooLarge);
 }
 
@@ -31,8 +40,18 @@ fn a_full_queue_drops_the_oldest_datagrams_and_counts_them() {
         net.peer(0).send_datagram(client, &[number; 1000]).unwrap();
     }
     net.run_for(SECOND);
-    let arrived: Vec<u8> = net.known(1, server).unwrap().datagrams.iter().map(|d| d[0]).collect();
-    let dropped = net.peer(0).connection_stats(client).unwrap().datagrams_dropped;
+    let arrived: Vec<u8> = net
+        .known(1, server)
+        .unwrap()
+        .datagrams
+        .iter()
+        .map(|d| d[0])
+        .collect();
+    let dropped = net
+        .peer(0)
+        .connection_stats(client)
+        .unwrap()
+        .datagrams_dropped;
     assert_eq!(arrived.len() as u64 + dropped, 100);
     assert_eq!(arrived.last(), Some(&99));
     assert!(arrived.len() < 12, "{}", arrived.len());

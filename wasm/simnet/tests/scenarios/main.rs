@@ -1,8 +1,14 @@
 //! What peers do to each other, in virtual time. Each test is one sentence about it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod closing;
 mod connecting;
 mod datagrams;
 mod determinism;
+mod flow_control;
+mod limits;
+mod paths;
+mod resumption;
+mod strangers;
 mod streams;
 mod support;
