@@ -1,7 +1,8 @@
 import type { ConnectedInfo, Engine, EngineEvent, PathInfo, SessionState } from '../driver/engine.js'
-import { type AnypathError, createError, InvalidArgumentError } from '../errors/index.js'
+import { createError, InvalidArgumentError } from '../errors/index.js'
 import type { Logger } from '../observe/logger.js'
 import type { BidirectionalStream, StreamOptions } from './bidirectional-stream.js'
+import { CLOSED_BY_PEER, CLOSED_LOCALLY, cutText, goneError } from './close.js'
 import type { CloseEvent, CloseInfo, ConnectionEvents } from './connection-events.js'
 import { type ConnectionStats, connectionStats } from './connection-stats.js'
 import { Datagrams } from './datagrams.js'
@@ -15,8 +16,6 @@ import { SendStream } from './send-stream.js'
 import { type TlsInfo, tlsInfo } from './tls-names.js'
 
 const INTERNAL_ERROR = 1
-const CLOSED_LOCALLY = 21
-const CLOSED_BY_PEER = 20
 const LARGEST_CLOSE_CODE = 0xffff_ffff
 
 /** @internal What a connection needs from its peer. */
@@ -174,7 +173,7 @@ export class Connection {
 
   /** Measures now. Rejects with the connection's error when it is gone. */
   async getStats(): Promise<ConnectionStats> {
-    if (this.#end !== undefined) throw this.#goneError(this.#end)
+    if (this.#end !== undefined) throw goneError(this.#end)
     const stats = await this.#context.engine.connectionStats(this.#id)
     this.#paths.measured(stats)
     await this.#datagrams.refresh()
@@ -288,7 +287,7 @@ export class Connection {
   }
 
   #settleUsable(): void {
-    if (this.#end !== undefined) this.#usable?.reject(this.#goneError(this.#end))
+    if (this.#end !== undefined) this.#usable?.reject(goneError(this.#end))
     else if (this.#handshake !== 'waiting') this.#usable?.resolve()
   }
 
@@ -318,7 +317,7 @@ export class Connection {
     if (this.#end !== undefined) return
     this.#end = end
     this.#state = 'closed'
-    const error = this.#goneError(end)
+    const error = goneError(end)
     this.#ready.reject(error)
     this.#settleUsable()
     for (const stream of [...this.#sending.values()]) stream.fail(error)
@@ -332,17 +331,8 @@ export class Connection {
     this.#emitter.emit('close', end)
   }
 
-  #goneError(end: CloseEvent): AnypathError {
-    if (end.error !== undefined) return end.error
-    const { closeCode, reason } = end
-    const text = reason === '' ? `code ${closeCode}` : `code ${closeCode}: ${reason}`
-    return end.by === 'remote'
-      ? createError(CLOSED_BY_PEER, `the remote closed the connection (${text})`, { closeCode, reason })
-      : createError(CLOSED_LOCALLY, `the connection was closed here (${text})`, { closeCode, reason })
-  }
-
   async #open(bidirectional: boolean, options: StreamOptions): Promise<number> {
-    if (this.#end !== undefined) throw this.#goneError(this.#end)
+    if (this.#end !== undefined) throw goneError(this.#end)
     return this.#context.engine.openStream(this.#id, bidirectional, options.waitUntilAvailable ?? true)
   }
 
@@ -354,7 +344,7 @@ export class Connection {
   #sendStream(streamId: number, sendOrder: number): SendStream {
     const stream = new SendStream(this.#context.engine, this.#id, streamId, sendOrder, this.#forget)
     // Handed out after the end: what waits in it is readable, but nothing can be sent.
-    if (this.#end !== undefined) stream.fail(this.#goneError(this.#end))
+    if (this.#end !== undefined) stream.fail(goneError(this.#end))
     else this.#sending.set(streamId, stream)
     return stream
   }
@@ -362,12 +352,4 @@ export class Connection {
   readonly #forget = (streamId: number): void => {
     this.#sending.delete(streamId)
   }
-}
-
-/** Cuts a text to a number of UTF-8 bytes without splitting a character. */
-function cutText(text: string, maxBytes: number): string {
-  const bytes = new TextEncoder().encode(text)
-  if (bytes.length <= maxBytes) return text
-  // A character that was cut in two is left out: `stream` makes the decoder wait for the rest of it.
-  return new TextDecoder().decode(bytes.subarray(0, maxBytes), { stream: true })
 }

@@ -10,6 +10,7 @@ import {
 } from '../errors/index.js'
 import type { Logger } from '../observe/logger.js'
 import { BoundedQueue } from './bounded-queue.js'
+import { CLOSED_LOCALLY } from './close.js'
 import type { Connection } from './connection.js'
 import type { CloseInfo, StateEvent } from './connection-events.js'
 import { ConnectionTable } from './connection-table.js'
@@ -27,7 +28,6 @@ import { startEngine } from './start-engine.js'
 import { Ticket } from './ticket.js'
 
 const INTERNAL_ERROR = 1
-const CLOSED_LOCALLY = 21
 const CLOSE_TIMEOUT_MS = 3000
 
 /** The events of a `Peer` by name. */

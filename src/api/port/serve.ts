@@ -1,8 +1,7 @@
 import type { Engine, EngineEvent } from '../../driver/engine.js'
 import { InternalError, serializeError } from '../../errors/index.js'
+import { CLOSED_LOCALLY } from '../close.js'
 import { CALLS, CASTS, type EnginePort, messageOf, post, type Request } from './messages.js'
-
-const CLOSED_LOCALLY = 21
 
 /** An engine that is served to a port. */
 export interface EngineServer {

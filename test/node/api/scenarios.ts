@@ -39,7 +39,7 @@ export function connectionScenarios(label: string, start: () => Promise<Pair>): 
       try {
         const arriving = first(pair.acceptor.incoming)
         const near = await pair.dialler.connect(pair.target, { alpn: ALPN })
-        await within(5000, run({ ...pair, near, far: await arriving }))
+        await within(20_000, run({ ...pair, near, far: await arriving }))
       } finally {
         await Promise.all([pair.dialler.close(), pair.acceptor.close()])
       }
