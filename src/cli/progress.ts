@@ -114,7 +114,7 @@ export class Progress {
     if (this.#output.json) this.#output.event('progress', { ...this.state })
     const terminal = this.#terminal
     if (terminal === undefined) return
-    terminal.write(`\r\u001b[2K${renderBar(this.#label, this.state, terminal.columns ?? 80)}`)
+    terminal.write(`\r\u001b[2K${renderBar(this.#label, this.state, terminal.columns || 80)}`)
     this.#output.drawn(() => this.#erase())
   }
 

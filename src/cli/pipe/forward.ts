@@ -1,5 +1,4 @@
 /** Joins a stream of a connection with a local pair of Node streams, both ways, half-closing each direction by itself. */
-import { once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import type { ByteStream } from '../transfer/sender.js'
 
@@ -30,6 +29,8 @@ class Forwarding {
   #receivedBytes = 0
   #received = false
   #failure: { readonly error: unknown } | undefined
+  /** Ends the wait for a full output. */
+  #wake: () => void = () => undefined
 
   constructor(stream: ByteStream, local: LocalStream) {
     this.#local = local
@@ -37,6 +38,8 @@ class Forwarding {
     this.#writer = stream.writable.getWriter()
     // Errors of the output come as events, also after the last write; none may end the process.
     local.output.on('error', (error) => this.fail(error))
+    local.output.on('drain', () => this.#wake())
+    local.output.on('close', () => this.#wake())
     // The remote may stop reading while nothing is being sent.
     this.#writer.closed.catch((error: unknown) => {
       if (!(this.#received && isCleanClose(error))) this.fail(error)
@@ -56,6 +59,7 @@ class Forwarding {
     this.#failure = { error }
     this.#local.input.destroy()
     if (this.#local.endOutput) this.#local.output.destroy()
+    this.#wake()
     void this.#reader.cancel(error).catch(() => undefined)
     void this.#writer.abort(error).catch(() => undefined)
   }
@@ -83,10 +87,19 @@ class Forwarding {
       if (this.#failure !== undefined) return
       if (done) break
       this.#receivedBytes += value.length
-      if (!output.write(value)) await Promise.race([once(output, 'drain'), once(output, 'close')])
+      if (!output.write(value)) await this.#drained()
     }
     this.#received = true
     if (endOutput) output.end()
+  }
+
+  /** Waits until the output takes more, or never will. */
+  #drained(): Promise<void> {
+    const { output } = this.#local
+    if (output.destroyed || !output.writableNeedDrain) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#wake = resolve
+    })
   }
 }
 

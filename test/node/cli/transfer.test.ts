@@ -95,12 +95,12 @@ test('a folder arrives with its empty files, empty folders and executable bits',
   assert.deepEqual(left, [])
 })
 
-test('two thousand small files arrive, each with its own content', async () => {
-  const files = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`${i % 20}/${i}.txt`, `file ${i}`]))
+test('six hundred small files arrive, each with its own content', async () => {
+  const files = Object.fromEntries(Array.from({ length: 600 }, (_, i) => [`${i % 20}/${i}.txt`, `file ${i}`]))
   const place = await scene(files)
   const run = succeeded(await transfer(place))
-  assert.equal(run.results.size, 2000)
-  for (const i of [0, 777, 1999]) {
+  assert.equal(run.results.size, 600)
+  for (const i of [0, 333, 599]) {
     assert.equal(await readFile(join(place.target, 'things', `${i % 20}/${i}.txt`), 'utf8'), `file ${i}`)
   }
 })
