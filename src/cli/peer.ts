@@ -65,17 +65,26 @@ export const createPeer = async (context: Context, { alpns = [], identity, port 
   })
 }
 
-/** Does the command's work with a peer, and closes it however the work ends; the remotes are told 1 when it failed. */
+/**
+ * Does the command's work with a peer, and closes it however the work ends; the remotes are told 1 when it failed. Ctrl-C
+ * closes it at once, before any stream is torn down, so that the remotes hear the reason first.
+ */
 export const withPeer = async <T>(context: Context, needs: PeerNeeds, work: (peer: Peer) => Promise<T>): Promise<T> => {
+  const { signal } = context
   const peer = await createPeer(context, needs)
+  const onAbort = (): void => void peer.close({ closeCode: 1, reason: 'interrupted' })
+  signal.addEventListener('abort', onAbort, { once: true })
   try {
+    signal.throwIfAborted()
     const result = await work(peer)
     await peer.close()
     return result
   } catch (error) {
-    const { exitCode } = toCliError(error)
-    await peer.close({ closeCode: 1, reason: exitCode === ExitCode.interrupted ? 'interrupted' : 'failed' })
+    await peer.close({ closeCode: 1, reason: signal.aborted ? 'interrupted' : 'failed' })
+    signal.throwIfAborted()
     throw error
+  } finally {
+    signal.removeEventListener('abort', onAbort)
   }
 }
 
@@ -108,7 +117,7 @@ export const watchClosed = (connection: Connection): void => {
 }
 
 /** How long the reason of a connection's end may take to arrive after a stream has broken. */
-const closeGraceMs = 1_000
+const closeGraceMs = 2_000
 
 const streamCodes: ReadonlySet<string> = new Set(['StreamReset', 'StreamStopped', 'StreamClosed', 'ClosedByPeer'])
 
