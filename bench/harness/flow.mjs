@@ -51,21 +51,25 @@ export async function readAll(readable, context) {
 }
 
 /** Writes chunks to a WHATWG stream for the warm-up and some time, as fast as its backpressure lets it, and closes it. */
-export async function writeFor(writable, { seconds, warmUp = 0 }) {
+export async function writeFor(writable, context) {
   const writer = writable.getWriter()
-  const end = performance.now() + (warmUp + seconds) * 1000
-  while (performance.now() < end) {
+  await pumpFor(context, async (chunk) => {
     await writer.ready
     // What fails fails the close as well.
-    writer.write(CHUNK).catch(() => {})
-  }
+    writer.write(chunk).catch(() => {})
+  })
   await writer.close()
 }
 
 /** Calls `write` for the warm-up and some time; it returns a promise when it has to wait. */
-export async function pumpFor({ seconds, warmUp = 0 }, write) {
-  const end = performance.now() + (warmUp + seconds) * 1000
-  while (performance.now() < end) {
+export async function pumpFor({ options: { seconds, warmUp = 0 }, begin }, write) {
+  let warm = performance.now() + warmUp * 1000
+  const end = warm + seconds * 1000
+  for (let now = performance.now(); now < end; now = performance.now()) {
+    if (now >= warm) {
+      begin()
+      warm = Number.POSITIVE_INFINITY
+    }
     const waiting = write(CHUNK)
     if (waiting) await waiting
   }

@@ -42,14 +42,15 @@ async function dial(context, more = {}, alpn = ALPN) {
 async function receiveStream(context) {
   const peer = await listen(context)
   const connection = await first(peer.incoming)
-  return readAll(await first(connection.incomingUnidirectionalStreams), context)
+  const figures = await readAll(await first(connection.incomingUnidirectionalStreams), context)
+  const { datagramsSent, datagramsReceived } = await peer.stats()
+  return { ...figures, datagramsSent, datagramsReceived }
 }
 
 async function sendStream(context) {
   const { connection } = await dial(context)
   const stream = await connection.createUnidirectionalStream()
-  context.begin()
-  await writeFor(stream, context.options)
+  await writeFor(stream, context)
   return describe(connection)
 }
 
@@ -61,18 +62,20 @@ async function describe(connection) {
 async function sendToIroh(context) {
   const { options, begin } = context
   const { connection } = await dial(context)
-  if (options.warmUp) await upload(connection, options.warmUp)
-  begin()
-  return { ...(await upload(connection, options.seconds)), ...(await describe(connection)) }
+  if (options.warmUp) await upload(connection, { options: { seconds: options.warmUp }, begin })
+  return {
+    ...(await upload(connection, { options: { seconds: options.seconds }, begin })),
+    ...(await describe(connection)),
+  }
 }
 
-async function upload(connection, duration) {
+async function upload(connection, context) {
   const { readable, writable } = await connection.createBidirectionalStream()
   const writer = writable.getWriter()
   await writer.write(new Uint8Array(new BigUint64Array([UPLOAD]).buffer))
   writer.releaseLock()
   const from = performance.now()
-  await writeFor(writable, { seconds: duration })
+  await writeFor(writable, context)
   // The answer is the number of bytes that arrived, so what is timed includes the last acknowledgement.
   const { value } = await readable.getReader().read()
   const seconds = (performance.now() - from) / 1000

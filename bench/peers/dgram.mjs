@@ -1,5 +1,5 @@
 import dgram from 'node:dgram'
-import { Arrivals } from '../harness/flow.mjs'
+import { Arrivals, pumpFor } from '../harness/flow.mjs'
 import { pace } from '../harness/pace.mjs'
 
 const BATCH = 64
@@ -27,21 +27,18 @@ async function receivePackets(context) {
 }
 
 /** As fast as the socket takes packets: the callback of the last one in a batch starts the next batch. */
-async function sendPackets({ options, link, begin }) {
+async function sendPackets(context) {
+  const { options, link } = context
   const socket = await open()
   const port = await link.receive()
   const packet = Buffer.alloc(options.packetBytes)
-  const end = performance.now() + ((options.warmUp ?? 0) + options.seconds) * 1000
-  let sent = 0
-  begin()
-  while (performance.now() < end) {
+  await pumpFor(context, () => {
     for (let at = 1; at < BATCH; at++) socket.send(packet, port, '127.0.0.1')
-    await new Promise((resolve) => socket.send(packet, port, '127.0.0.1', resolve))
-    sent += BATCH
-  }
+    return new Promise((resolve) => socket.send(packet, port, '127.0.0.1', resolve))
+  })
   await new Promise((resolve) => setTimeout(resolve, 300))
   link.send('done')
-  return { sent, mtuBytes: options.packetBytes }
+  return { mtuBytes: options.packetBytes }
 }
 
 async function sendPaced({ options, link, begin }) {

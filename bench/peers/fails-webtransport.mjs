@@ -19,16 +19,15 @@ async function receive(context) {
   return readAll(await first(session.incomingUnidirectionalStreams), context)
 }
 
-async function send({ options, link, begin }) {
+async function send(context) {
   const { WebTransport, quicheLoaded } = await import('@fails-components/webtransport')
   await quicheLoaded
-  const { port, hash } = await link.receive()
+  const { port, hash } = await context.link.receive()
   const session = new WebTransport(`https://127.0.0.1:${port}${PATH}`, {
     serverCertificateHashes: [{ algorithm: 'sha-256', value: Buffer.from(hash, 'hex') }],
   })
   await session.ready
   const stream = await session.createUnidirectionalStream()
-  begin()
-  await writeFor(stream, options)
+  await writeFor(stream, context)
   return {}
 }

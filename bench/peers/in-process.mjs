@@ -26,7 +26,7 @@ async function measure(context) {
   const connection = await dialler.connect({ id: listener.id, addresses }, { alpn: ALPN })
   const stream = await connection.createUnidirectionalStream()
   const arrivals = new Arrivals(context)
-  const written = writeFor(stream, options)
+  const written = writeFor(stream, context)
   const reader = (await first((await incoming).incomingUnidirectionalStreams)).getReader()
   for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read())
     arrivals.add(value.byteLength)

@@ -41,18 +41,17 @@ async function receive(context) {
   return readAll(stream.readable, context)
 }
 
-async function send({ options, link, begin }) {
+async function send(context) {
   const { QUICClient, logger } = await load()
   const client = await QUICClient.createQUICClient({
     host: '127.0.0.1',
-    port: await link.receive(),
+    port: await context.link.receive(),
     localHost: '127.0.0.1',
     crypto: { ops: { randomBytes: async (data) => void randomFillSync(new Uint8Array(data)) } },
     config: { verifyPeer: false, maxIdleTimeout: 30_000 },
     logger,
   })
   const stream = client.connection.newStream('uni')
-  begin()
-  await writeFor(stream.writable, options)
+  await writeFor(stream.writable, context)
   return {}
 }

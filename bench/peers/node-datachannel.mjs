@@ -59,8 +59,7 @@ async function sendMessages(context) {
   let go = () => {}
   channel.setBufferedAmountLowThreshold(BUFFERED_BYTES / 2)
   channel.onBufferedAmountLow(() => go())
-  context.begin()
-  await pumpFor(context.options, () => {
+  await pumpFor(context, () => {
     channel.sendMessageBinary(message)
     if (channel.bufferedAmount() < BUFFERED_BYTES) return undefined
     return new Promise((resolve) => {

@@ -14,11 +14,10 @@ async function receive(context) {
   return arrivals.figures
 }
 
-async function send({ options, link, begin }) {
-  const socket = net.connect({ port: await link.receive(), host: '127.0.0.1', noDelay: true })
+async function send(context) {
+  const socket = net.connect({ port: await context.link.receive(), host: '127.0.0.1', noDelay: true })
   await new Promise((resolve) => socket.once('connect', resolve))
-  begin()
-  await pumpFor(options, (chunk) =>
+  await pumpFor(context, (chunk) =>
     socket.write(chunk) ? undefined : new Promise((resolve) => socket.once('drain', resolve)),
   )
   await new Promise((resolve) => socket.end(resolve))

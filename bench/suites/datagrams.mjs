@@ -15,7 +15,13 @@ async function run({ settings, ...how }) {
   const all = {}
   const texts = []
   for (const perSecond of [0, 20_000]) {
-    const options = { ...how.options, seconds: settings.seconds, warmUp: settings.warmUp, perSecond, datagramBytes: DATAGRAM_BYTES }
+    const options = {
+      ...how.options,
+      seconds: settings.seconds,
+      warmUp: settings.warmUp,
+      perSecond,
+      datagramBytes: DATAGRAM_BYTES,
+    }
     const rows = await contest('datagrams', contenders(how.variants), { ...how, rounds: settings.rounds, options })
     all[perSecond] = rows
     texts.push(`${perSecond === 0 ? 'As fast as they are taken' : `Offered ${perSecond} a second`}\n\n${render(rows)}`)
