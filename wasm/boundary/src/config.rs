@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anypath_peer::admission::Limits;
 use anypath_peer::config::{Congestion, PeerConfig};
-use anypath_peer::tls::SecretKey;
+use anypath_peer::tls::{KeyExchange, SecretKey};
 use anypath_wire::reader::{ReadError, Reader};
 
 const VERSION: u8 = 1;
@@ -64,7 +64,10 @@ fn fields(reader: &mut Reader<'_>) -> Result<(PeerConfig, u8, u8), ReadError> {
         early_data: has(EARLY_DATA),
         qlog: has(QLOG),
         mtu_discovery: has(MTU_DISCOVERY),
-        classical_only: has(CLASSICAL_ONLY),
+        key_exchange: match has(CLASSICAL_ONLY) {
+            true => KeyExchange::Classical,
+            false => KeyExchange::PostQuantum,
+        },
         congestion: Congestion::Cubic,
         limits,
         handshake_timeout,

@@ -7,7 +7,8 @@ use noq_proto::congestion::{Bbr3Config, ControllerFactory, CubicConfig, NewRenoC
 use noq_proto::{IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 
 use crate::admission::Limits;
-use crate::tls::SecretKey;
+use crate::first_flight::FirstFlightAtOnce;
+use crate::tls::{KeyExchange, SecretKey};
 
 /// A congestion controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +42,8 @@ pub struct PeerConfig {
     pub qlog: bool,
     /// Whether the path MTU is probed. It must not be where datagrams may be fragmented.
     pub mtu_discovery: bool,
-    /// Whether only X25519 is offered.
-    pub classical_only: bool,
+    /// The key exchange groups.
+    pub key_exchange: KeyExchange,
     /// The congestion controller.
     pub congestion: Congestion,
     /// What strangers can make grow.
@@ -122,10 +123,11 @@ impl PeerConfig {
     }
 
     fn controller(&self) -> Arc<dyn ControllerFactory + Send + Sync> {
-        match self.congestion {
+        let controller: Arc<dyn ControllerFactory + Send + Sync> = match self.congestion {
             Congestion::Cubic => Arc::new(CubicConfig::default()),
             Congestion::NewReno => Arc::new(NewRenoConfig::default()),
             Congestion::Bbr => Arc::new(Bbr3Config::default()),
-        }
+        };
+        Arc::new(FirstFlightAtOnce(controller))
     }
 }

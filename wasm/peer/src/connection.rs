@@ -64,6 +64,8 @@ pub(crate) struct Connection {
     pub(crate) info: Option<HandshakeInfo>,
     /// When an unfinished handshake is given up.
     pub(crate) deadline: Instant,
+    /// Whether QUIC was told of a network change, see [`Peer::receive`](crate::peer::Peer::receive).
+    pub(crate) network_changed: bool,
     /// When a silent remote is probed next.
     pub(crate) next_probe: Option<Instant>,
     /// The wake-up that the peer's timers hold for this connection.
@@ -100,6 +102,7 @@ impl Connection {
             early: false,
             info: None,
             deadline,
+            network_changed: false,
             next_probe: None,
             wake: None,
             queued: false,

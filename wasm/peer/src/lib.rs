@@ -8,6 +8,7 @@
 //! | [`session`] | what the connections with one remote amount to |
 //! | [`dial`] | several addresses, one connection |
 //! | [`carrier`] | what moves datagrams |
+//! | `first_flight` | a start without pacing |
 //! | [`admission`] | limits on strangers |
 //! | [`tls`] | identity and handshake |
 //! | [`error`] | the error table |
@@ -25,6 +26,7 @@ mod connection;
 pub mod dial;
 pub mod error;
 pub mod event;
+mod first_flight;
 pub mod peer;
 #[cfg(feature = "qlog")]
 mod qlog;

@@ -97,7 +97,7 @@ impl Peer {
     /// `InvalidConfig` when a served ALPN can't be.
     pub fn new(config: PeerConfig, origin: Instant) -> Result<Self, PeerError> {
         let clock = Clock::new(origin, config.epoch_ms);
-        let tls = TlsConfig::new(&config.secret_key, clock.wall());
+        let tls = TlsConfig::new(&config.secret_key, config.key_exchange, clock.wall());
         let tls = match config.qlog {
             true => tls.recorded(),
             false => tls,
@@ -195,6 +195,23 @@ impl Peer {
             None => {}
         }
         self.scratch = response;
+    }
+
+    /// Whether a datagram that belongs to a connection is a stateless reset ([RFC 9000 § 10.3]): it bears no
+    /// id of ours, so it was recognised by its token. After a network change noq's endpoint knows the token,
+    /// and its connection does not.
+    ///
+    /// [RFC 9000 § 10.3]: https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+    fn is_reset(&self, datagram: &[u8]) -> bool {
+        let ids = self.first_ids.lock();
+        let ids = ids.unwrap_or_else(PoisonError::into_inner);
+        let length = ids.cid_len();
+        match datagram.split_first() {
+            Some((first, rest)) if first & 0x80 == 0 && rest.len() > length => {
+                ids.validate(ConnectionId::new(&rest[..length])).is_err()
+            }
+            _ => false,
+        }
     }
 
     /// Queues a datagram of no connection. There is room for as many as a burst of strangers deserves.

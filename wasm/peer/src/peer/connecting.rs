@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use anypath_wire::address::from_mapped;
 use anypath_wire::id::EndpointId;
-use noq_proto::ClientConfig;
+use noq_proto::{ClientConfig, TransportConfig};
 
 use super::{Peer, PeerError, next_id};
 use crate::carrier::Route;
@@ -52,7 +53,7 @@ impl Peer {
         let ids = Arc::clone(&self.first_ids);
         let mut client = ClientConfig::new(crypto);
         client
-            .transport_config(Arc::clone(&self.transport))
+            .transport_config(self.transport_of_dial(early_data))
             .initial_dst_cid_provider(Arc::new(move || next_id(&ids)));
         let now = self.clock.now();
         let dial = Dial::new(self.carriers.mixed(), &targets, now);
@@ -77,13 +78,24 @@ impl Peer {
         Ok(key)
     }
 
+    /// noq reports addresses in 0-RTT packets too where the remembered server wants reports, and then takes
+    /// that for a protocol violation; so a dial with early data reports none.
+    fn transport_of_dial(&self, early_data: bool) -> Arc<TransportConfig> {
+        if !early_data {
+            return Arc::clone(&self.transport);
+        }
+        let mut transport = self.config.transport();
+        transport.send_observed_address_reports(false);
+        Arc::new(transport)
+    }
+
     fn usable(&self, targets: &[Target]) -> Vec<Target> {
         let usable = |target: &&Target| {
             let Target { route, .. } = target;
             self.carriers.kind(route.carrier).is_some()
                 && !self.carriers.is_virtual(&route.address)
                 && route.address.port() != 0
-                && !route.address.ip().is_unspecified()
+                && !from_mapped(route.address).ip().is_unspecified()
         };
         targets.iter().filter(usable).copied().collect()
     }

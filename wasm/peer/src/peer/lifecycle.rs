@@ -6,7 +6,8 @@ use bytes::Bytes;
 use noq_proto::{ConnectionError, EndpointEvent, PathId, VarInt};
 
 use super::Peer;
-use crate::connection::{Found, Milestone, Phase};
+use crate::clock::Instant;
+use crate::connection::{Connection, Found, Milestone, Phase};
 use crate::error::{CloseReason, ErrorCode};
 use crate::event::{Connected, ConnectionKey, Event, PathChange};
 use crate::session::{Cause, SILENCE, State};
@@ -30,7 +31,7 @@ impl Peer {
         for item in found.drain(..) {
             match item {
                 Found::Event(event) => {
-                    let live = |c: &crate::connection::Connection| c.phase != Phase::Over;
+                    let live = |c: &Connection| c.phase != Phase::Over;
                     if self.connections.get(&key).is_some_and(live) {
                         self.events.push_back(event);
                     }
@@ -250,6 +251,17 @@ impl Peer {
         self.forget(key);
     }
 
+    /// The remote has lost the connection's state, so there is nobody to say goodbye to.
+    pub(super) fn forget_reset(&mut self, key: ConnectionKey) {
+        let Some(connection) = self.connections.get(&key) else {
+            return;
+        };
+        let handle = connection.handle;
+        self.conclude(key, CloseReason::of(&ConnectionError::Reset, true));
+        self.endpoint.handle_event(handle, EndpointEvent::drained());
+        self.forget(key);
+    }
+
     fn check_silence(&mut self, key: ConnectionKey) {
         let now = self.clock.now();
         if self.silence_due(key).is_none_or(|due| due > now) {
@@ -257,15 +269,13 @@ impl Peer {
         }
         self.step_session(key, State::Recovering, Cause::Silence);
         if let Some(connection) = self.connections.get_mut(&key) {
-            // A ping alone would wait behind a full congestion window for QUIC's next probe.
-            let quic = &mut connection.quic;
-            quic.handle_network_change(Some(&AllRecoverable), now);
+            connection.quic.ping();
             connection.next_probe = Some(now + PROBE_INTERVAL);
         }
     }
 
     /// When the remote has been silent for too long, or is to be probed again.
-    fn silence_due(&self, key: ConnectionKey) -> Option<crate::clock::Instant> {
+    fn silence_due(&self, key: ConnectionKey) -> Option<Instant> {
         let connection = self.connections.get(&key)?;
         if connection.phase != Phase::Established || self.config.keep_alive.is_none() {
             return None;
@@ -360,9 +370,7 @@ impl Peer {
         let now = self.clock.now();
         for key in self.connections.keys().copied().collect::<Vec<_>>() {
             if let Some(connection) = self.connections.get_mut(&key) {
-                connection
-                    .quic
-                    .handle_network_change(Some(&AllRecoverable), now);
+                change_network(connection, now);
             }
             self.queue(key);
         }
@@ -438,6 +446,13 @@ impl Peer {
         }
         self.events.push_back(Event::Drained(key));
     }
+}
+
+fn change_network(connection: &mut Connection, now: Instant) {
+    connection
+        .quic
+        .handle_network_change(Some(&AllRecoverable), now);
+    connection.network_changed = true;
 }
 
 /// Keeps paths where they are after a network change: QUIC validates them anew from the new address.

@@ -74,3 +74,31 @@ impl Tape {
         self.dropped = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::qlog::Level;
+
+    #[test]
+    fn a_full_tape_counts_what_it_has_no_room_for() {
+        let packet = Packet {
+            level: Level::OneRtt,
+            path: 0,
+            number: 7,
+            header: &[0x40, 1, 2, 7],
+            payload: &[1],
+            tag_len: 16,
+            ack_delay_exponent: 3,
+        };
+        let mut tape = Tape::default();
+        for _ in 0..20_000 {
+            tape.packet(Kind::PacketSent, &packet);
+        }
+        let kept = tape.records().count() as u64;
+        assert!(tape.json.len() < MAX_BYTES + 1000);
+        assert!(tape.dropped() > 0 && kept + tape.dropped() == 20_000);
+        tape.clear();
+        assert_eq!((tape.records().count(), tape.dropped()), (0, 0));
+    }
+}

@@ -20,7 +20,7 @@ use rustls::version::TLS13;
 
 use super::hello_gate::HelloGate;
 use super::identity::SecretKey;
-use super::provider::crypto_provider;
+use super::provider::{KeyExchange, crypto_provider};
 use super::recorder::Recorders;
 use super::resumption::SessionCache;
 use super::session::{QUIC_V1, Session};
@@ -69,10 +69,14 @@ pub struct TlsConfig {
 
 impl TlsConfig {
     /// The TLS of the peer that holds `secret_key`. `time` dates session tickets.
-    pub fn new(secret_key: &SecretKey, time: Arc<dyn TimeProvider>) -> Self {
+    pub fn new(
+        secret_key: &SecretKey,
+        key_exchange: KeyExchange,
+        time: Arc<dyn TimeProvider>,
+    ) -> Self {
         let key = certified_key(secret_key);
         Self {
-            provider: crypto_provider(),
+            provider: crypto_provider(key_exchange),
             time,
             server_key: Arc::new(AlwaysResolvesServerRawPublicKeys::new(Arc::clone(&key))),
             client_key: Arc::new(AlwaysResolvesClientRawPublicKeys::new(key)),

@@ -37,6 +37,7 @@ mod verifier;
 
 pub use config::{ConfigError, TlsConfig, server_name};
 pub use identity::{EndpointId, SecretKey};
+pub use provider::KeyExchange;
 pub(crate) use recorder::Recorder;
 pub use refusal::refusal_datagram;
 pub use session::{HandshakeData, HandshakeInfo};

@@ -14,20 +14,32 @@ use rustls::sign::SigningKey;
 use super::hybrid::X25519_MLKEM768;
 use super::verifier::SIGNATURES;
 
+/// Which key exchange groups a peer offers and accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyExchange {
+    /// X25519MLKEM768, and X25519 for peers that have nothing better.
+    PostQuantum,
+    /// X25519 alone: what is recorded today can be read by a quantum computer of tomorrow.
+    Classical,
+}
+
 /// What this peer offers and accepts, most preferred first.
 ///
 /// - Cipher suites: ChaCha20-Poly1305 before AES-256-GCM and AES-128-GCM, because WebAssembly has no AES
 ///   instructions and AES runs at a fifth of the speed there.
 /// - Groups: X25519MLKEM768, then X25519.
 /// - Signatures: Ed25519.
-pub fn crypto_provider() -> Arc<CryptoProvider> {
+pub fn crypto_provider(key_exchange: KeyExchange) -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider {
         cipher_suites: vec![
             TLS13_CHACHA20_POLY1305_SHA256,
             TLS13_AES_256_GCM_SHA384,
             TLS13_AES_128_GCM_SHA256,
         ],
-        kx_groups: vec![X25519_MLKEM768, X25519],
+        kx_groups: match key_exchange {
+            KeyExchange::PostQuantum => vec![X25519_MLKEM768, X25519],
+            KeyExchange::Classical => vec![X25519],
+        },
         signature_verification_algorithms: SIGNATURES,
         secure_random: &PlatformRandom,
         key_provider: &NoKeyFiles,

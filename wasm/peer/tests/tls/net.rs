@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anypath_peer::tls::{
-    EndpointId, HandshakeInfo, SecretKey, TlsConfig, refusal_datagram, server_name,
+    EndpointId, HandshakeInfo, KeyExchange, SecretKey, TlsConfig, refusal_datagram, server_name,
 };
 use bytes::BytesMut;
 use noq_proto::transport_parameters::TransportParameters;
@@ -51,7 +51,7 @@ pub(crate) struct Ours {
 impl Ours {
     pub(crate) fn new(seed: u8, clock: &Arc<Clock>) -> Self {
         let key = SecretKey::from_bytes([seed; 32]);
-        let tls = TlsConfig::new(&key, clock.clone());
+        let tls = TlsConfig::new(&key, KeyExchange::PostQuantum, clock.clone());
         Self { key, tls }
     }
 
