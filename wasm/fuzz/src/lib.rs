@@ -5,23 +5,26 @@
 
 mod boundary;
 mod hello;
+mod packet;
 mod text;
 
 pub use boundary::{address, record};
 pub use hello::{client_hello, datagram};
+pub use packet::frame;
 pub use text::{endpoint_id, server_name, ticket, transfer_ticket};
 
 /// A fuzz target: its name, which is that of its corpus folder too, and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("ticket", ticket),
     ("transfer_ticket", transfer_ticket),
     ("endpoint_id", endpoint_id),
     ("server_name", server_name),
     ("client_hello", client_hello),
     ("datagram", datagram),
+    ("frame", frame),
     ("record", record),
     ("address", address),
 ];

@@ -19,7 +19,7 @@ use body::Body;
 pub enum Frame<'a> {
     /// PADDING frames next to each other.
     Padding {
-        /// How many; each of them is a byte.
+        /// How many.
         length: usize,
     },
     /// PING.
