@@ -181,10 +181,15 @@ impl Peer {
                     if let Some(dial) = connection.dial.as_mut().filter(|_| is_retry(datagram)) {
                         dial.settle(route);
                     }
+                    let changed = connection.network_changed;
                     connection.quic.handle_event(event);
                     self.qlogs.collect(key, self.clock.now());
-                    self.heard(key);
-                    self.queue(key);
+                    if changed && self.is_reset(datagram) {
+                        self.forget_reset(key);
+                    } else {
+                        self.heard(key);
+                        self.queue(key);
+                    }
                 }
             }
             Some(DatagramEvent::NewConnection(incoming)) => self.consider(incoming, route),

@@ -269,7 +269,8 @@ impl Peer {
         }
         self.step_session(key, State::Recovering, Cause::Silence);
         if let Some(connection) = self.connections.get_mut(&key) {
-            connection.quic.ping();
+            // A ping would wait behind a full congestion window for QUIC's own next probe.
+            change_network(connection, now);
             connection.next_probe = Some(now + PROBE_INTERVAL);
         }
     }

@@ -253,3 +253,23 @@ fn a_restarted_client_is_noticed_by_an_idle_server() {
     assert_eq!(reason.code, ErrorCode::PeerRestarted);
     assert!(closed_at - at <= 2600 * MS, "{}", closed_at - at);
 }
+
+#[test]
+fn a_peer_that_restarts_after_a_long_outage_is_noticed_all_the_same() {
+    for told in [true, false] {
+        let (mut net, client, _) = connected(12, Link::default());
+        net.run_for(SECOND);
+        let start = net.now();
+        cut(&mut net, start, start + 30 * SECOND);
+        net.run_for(29 * SECOND);
+        net.restart(1, config(1, 999));
+        if told {
+            net.peer(0).network_changed();
+        }
+        let (at, reason) = end_of(&mut net, 0, client, 10 * SECOND);
+        assert_eq!(reason.code, ErrorCode::PeerRestarted);
+        assert!(at - start < 32_100 * MS, "{}", at - start);
+        net.run_for(SECOND);
+        assert_empty(&mut net, 0);
+    }
+}
