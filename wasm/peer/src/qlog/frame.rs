@@ -202,7 +202,9 @@ fn write_path_frame(object: &mut Object<'_>, frame: Frame<'_>) {
                 None => "new_connection_id",
                 Some(_) => "path_new_connection_id",
             });
-            path.map(|path| _ = object.number("path_id", path));
+            if let Some(path) = path {
+                object.number("path_id", path);
+            }
             object.number("sequence_number", sequence);
             object.number("retire_prior_to", retire_prior_to);
             object.number("connection_id_length", id.len() as u64);
@@ -213,7 +215,9 @@ fn write_path_frame(object: &mut Object<'_>, frame: Frame<'_>) {
                 None => "retire_connection_id",
                 Some(_) => "path_retire_connection_id",
             });
-            path.map(|path| _ = object.number("path_id", path));
+            if let Some(path) = path {
+                object.number("path_id", path);
+            }
             object.number("sequence_number", sequence);
         }
         Frame::PathChallenge(data) => {

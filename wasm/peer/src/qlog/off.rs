@@ -9,7 +9,7 @@ use crate::tls::Recorder;
 
 /// No qlogs.
 #[derive(Default)]
-pub(crate) struct Qlogs;
+pub(crate) struct Qlogs(());
 
 /// What nobody asks for.
 pub(crate) struct Beginning {
@@ -21,12 +21,8 @@ pub(crate) struct Beginning {
 
 impl Qlogs {
     pub(crate) fn begin(&mut self, _: ConnectionKey, _: Recorder, beginning: &Beginning) {
-        let Beginning {
-            side: _,
-            remote: _,
-            now: _,
-            unix_ms: _,
-        } = beginning;
+        let _ = (beginning.side, beginning.remote);
+        let _ = (beginning.now, beginning.unix_ms);
     }
 
     pub(crate) fn collect(&mut self, _: ConnectionKey, _: Instant) {}

@@ -246,6 +246,22 @@ fn early_data_goes_in_packets_of_its_own_type() {
 }
 
 #[test]
+fn packets_under_updated_keys_are_told_too() {
+    let mut pair = Pair::new(true, false);
+    pair.connect();
+    pair.client.update_keys();
+    pair.settle();
+    let (client, server) = (Trace::of(&pair.client), Trace::of(&pair.server));
+    for (sender, receiver) in [(&client, &server), (&server, &client)] {
+        let sent = sender.all("quic:packet_sent");
+        assert_eq!(sent, receiver.all("quic:packet_received"));
+        let phases = sent.iter().map(|data| &data["header"]["key_phase_bit"]);
+        let updated = phases.filter(|phase| **phase == true).count();
+        assert!(updated > 0, "no packet of the next key phase");
+    }
+}
+
+#[test]
 fn the_records_have_the_shape_of_the_drafts() {
     let (client, server, _) = conversation();
     for (trace, side) in [(&client, "client"), (&server, "server")] {

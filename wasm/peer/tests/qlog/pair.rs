@@ -139,6 +139,10 @@ impl Host {
         sent.expect("a remote that takes datagrams");
     }
 
+    pub(crate) fn update_keys(&mut self) {
+        self.peer.key_update(self.key());
+    }
+
     pub(crate) fn close(&mut self, code: u64, reason: &str) {
         self.peer.close(self.key(), code, reason);
     }

@@ -13,7 +13,7 @@ pub(super) enum Level {
 
 /// Hears of nothing.
 #[derive(Clone, Default)]
-pub(crate) struct Recorder;
+pub(crate) struct Recorder(());
 
 impl Recorder {
     pub(super) fn initial_keys(&self, _: ConnectionId, keys: Keys) -> Keys {
@@ -41,23 +41,23 @@ impl Recorder {
 
 /// Gives out recorders that hear of nothing.
 #[derive(Clone, Default)]
-pub(crate) struct Recorders;
+pub(crate) struct Recorders(());
 
 impl Recorders {
     pub(super) fn on() -> Self {
-        Self
+        Self(())
     }
 
     pub(super) fn start(&self) -> Recorder {
-        Recorder
+        Recorder(())
     }
 
     pub(super) fn start_server(&self) -> Recorder {
-        Recorder
+        Recorder(())
     }
 
     pub(crate) fn latest(&self) -> Recorder {
-        Recorder
+        Recorder(())
     }
 
     pub(super) fn first_keys(&self, keys: Keys) -> Keys {
