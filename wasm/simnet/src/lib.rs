@@ -12,9 +12,11 @@
 //! | [`application`] | what a host does with its connections: writing, reading, echoing |
 //! | [`transcript`] | what is compared between two runs |
 //! | [`spoofer`] | datagrams of strangers |
+//! | [`experiment`] | one transfer over one link, for tables |
 #![forbid(unsafe_code)]
 
 pub mod application;
+pub mod experiment;
 pub mod link;
 pub mod simulation;
 pub mod spoofer;

@@ -12,3 +12,4 @@ mod resumption;
 mod strangers;
 mod streams;
 mod support;
+mod table;
