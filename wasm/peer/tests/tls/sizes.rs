@@ -1,7 +1,6 @@
 //! What the post-quantum group costs.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use anypath_peer::tls::HandshakeInfo;
 use rustls::NamedGroup;
@@ -46,26 +45,4 @@ fn the_hybrid_group_costs_at_most_two_datagrams_to_the_server_and_one_back() {
     // One more datagram with an Initial packet each way, and one more from the client to acknowledge.
     assert!(hybrid.0 <= classical.0 + 2450);
     assert!(hybrid.1 <= classical.1 + 1300);
-}
-
-#[test]
-#[ignore = "a measurement: run with --release --ignored --nocapture"]
-fn how_long_a_handshake_takes_both_sides_together() {
-    let clock = Arc::new(Clock::default());
-    let bob = Ours::new(3, &clock);
-    let time = |client: Arc<dyn noq_proto::crypto::ClientConfig>| {
-        let mut times: Vec<_> = (0..200)
-            .map(|_| {
-                let mut net = Net::new(clock.clone(), bob.server(&["chat/1"], false));
-                let start = Instant::now();
-                net.connect(client.clone(), bob.id());
-                start.elapsed().as_secs_f64() * 1e3
-            })
-            .collect();
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    };
-    let hybrid = time(Ours::new(1, &clock).client("chat/1", false));
-    let classical = time(Stock::new(2).client("chat/1"));
-    println!("handshake, median: {hybrid:.2} ms, {classical:.2} ms with X25519 alone");
 }
