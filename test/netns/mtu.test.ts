@@ -88,7 +88,9 @@ test('a narrow link that tells nobody only costs probes', { skip }, async () => 
   assert.ok(second && second.mtuBytes >= 1200 && second.mtuBytes <= payload(1280), JSON.stringify(second))
 })
 
-test('a link that becomes narrow in mid-connection and tells nobody is a black hole that is found', { skip }, async () => {
+test('a link that becomes narrow in mid-connection and tells nobody is a black hole that is found', {
+  skip,
+}, async () => {
   using network = new Network({})
   network.dropIcmp()
   const [first, second] = await transfers(network, () => network.setMtu(1280))

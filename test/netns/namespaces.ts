@@ -47,7 +47,8 @@ export class Network implements Disposable {
 
   /** The router drops every ICMP message, so nobody learns that a packet was too big. */
   dropIcmp(): void {
-    for (const chain of ['INPUT', 'OUTPUT', 'FORWARD']) this.in('router', 'iptables', '-A', chain, '-p', 'icmp', '-j', 'DROP')
+    for (const chain of ['INPUT', 'OUTPUT', 'FORWARD'])
+      this.in('router', 'iptables', '-A', chain, '-p', 'icmp', '-j', 'DROP')
   }
 
   setMtu(bytes: number): void {
@@ -56,11 +57,18 @@ export class Network implements Disposable {
   }
 
   /** Starts a script of this folder on a host; it has the built package's address in `ANYPATH_PACKAGE`. */
-  spawn(host: 'left' | 'right', source: string): { readonly lines: AsyncIterator<string>; write(line: string): void; stop(): void } {
-    const child = spawn('ip', ['netns', 'exec', this.name(host), process.execPath, '--input-type=module', '-e', source], {
-      env: { ...process.env, ANYPATH_PACKAGE: pathToFileURL(join(root, 'dist', 'node.mjs')).href },
-      stdio: ['pipe', 'pipe', 'inherit'],
-    })
+  spawn(
+    host: 'left' | 'right',
+    source: string,
+  ): { readonly lines: AsyncIterator<string>; write(line: string): void; stop(): void } {
+    const child = spawn(
+      'ip',
+      ['netns', 'exec', this.name(host), process.execPath, '--input-type=module', '-e', source],
+      {
+        env: { ...process.env, ANYPATH_PACKAGE: pathToFileURL(join(root, 'dist', 'node.mjs')).href },
+        stdio: ['pipe', 'pipe', 'inherit'],
+      },
+    )
     async function* lines(): AsyncGenerator<string> {
       let rest = ''
       for await (const chunk of child.stdout) {
@@ -84,10 +92,27 @@ export class Network implements Disposable {
 
   #link(host: 'left' | 'right', subnet: number, mtu: number): void {
     const router = this.name('router')
-    this.#ip('link', 'add', 'eth0', 'netns', this.name(host), 'type', 'veth', 'peer', 'name', `to-${host}`, 'netns', router)
+    this.#ip(
+      'link',
+      'add',
+      'eth0',
+      'netns',
+      this.name(host),
+      'type',
+      'veth',
+      'peer',
+      'name',
+      `to-${host}`,
+      'netns',
+      router,
+    )
     this.in(host, 'ip', 'address', 'add', `${this.address(host)}/24`, 'dev', 'eth0')
     this.in('router', 'ip', 'address', 'add', `10.77.${subnet}.1/24`, 'dev', `to-${host}`)
-    for (const [at, device] of [[host, 'eth0'], [host, 'lo'], ['router', `to-${host}`]] as const) {
+    for (const [at, device] of [
+      [host, 'eth0'],
+      [host, 'lo'],
+      ['router', `to-${host}`],
+    ] as const) {
       if (device !== 'lo') this.in(at, 'ip', 'link', 'set', device, 'mtu', String(mtu))
       this.in(at, 'ip', 'link', 'set', device, 'up')
     }

@@ -9,7 +9,10 @@ import { transform } from 'esbuild'
 
 const root = process.env.ANYPATH_ROOT ?? process.cwd()
 const entry = pathToFileURL(join(root, 'dist', 'node.mjs')).href
-const pages = ['README.md', ...(await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]
+const pages = [
+  'README.md',
+  ...(await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`),
+]
 let folder: string
 
 before(async () => {
