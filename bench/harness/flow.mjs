@@ -9,6 +9,8 @@ export const CHUNK = new Uint8Array(CHUNK_BYTES).fill(0x5a)
 export class Arrivals {
   bytes = 0
   packets = 0
+  /** With those of the warm-up. */
+  total = 0
   #warmUpMs
   #begin
   #warmFrom = 0
@@ -23,6 +25,7 @@ export class Arrivals {
 
   add(bytes) {
     this.#to = performance.now()
+    this.total += bytes
     if (this.#warmFrom === 0) this.#warmFrom = this.#to
     if (this.#from > 0) {
       this.bytes += bytes
@@ -35,8 +38,8 @@ export class Arrivals {
 
   get figures() {
     const seconds = (this.#to - this.#from) / 1000
-    const { bytes, packets } = this
-    return { bytes, packets, seconds, mbPerSecond: bytes / 1e6 / seconds }
+    const { bytes, packets, total } = this
+    return { bytes, packets, total, seconds, mbPerSecond: bytes / 1e6 / seconds }
   }
 }
 

@@ -7,6 +7,7 @@ const BODY = new Uint8Array(100).fill(0x5a)
 const BYTE = new Uint8Array(1)
 /** What the optimised iroh-peer's `listen --bulk` speaks: see test/interop/iroh-peer/src/bulk.rs. */
 const UPLOAD = 0n
+const REQUEST_BYTES = 8
 
 export const roles = {
   throughput: { server: receiveStream, client: sendStream },
@@ -96,12 +97,9 @@ async function serveIroh(context) {
   const peer = await listen(context)
   const connection = await first(peer.incoming)
   const { readable, writable } = await first(connection.incomingBidirectionalStreams)
-  const reader = readable.getReader()
-  await reader.read()
-  reader.releaseLock()
   const figures = await readAll(readable, context)
   const writer = writable.getWriter()
-  await writer.write(new Uint8Array(new BigUint64Array([BigInt(figures.bytes)]).buffer))
+  await writer.write(new Uint8Array(new BigUint64Array([BigInt(figures.total - REQUEST_BYTES)]).buffer))
   await writer.close()
   return figures
 }
