@@ -66,6 +66,8 @@ pub(crate) struct Connection {
     pub(crate) deadline: Instant,
     /// Whether QUIC was told of a network change, see [`Peer::receive`](crate::peer::Peer::receive).
     pub(crate) network_changed: bool,
+    /// Whether nothing has arrived since then.
+    pub(crate) unheard_since_change: bool,
     /// When a silent remote is probed next.
     pub(crate) next_probe: Option<Instant>,
     /// The wake-up that the peer's timers hold for this connection.
@@ -103,6 +105,7 @@ impl Connection {
             info: None,
             deadline,
             network_changed: false,
+            unheard_since_change: false,
             next_probe: None,
             wake: None,
             queued: false,

@@ -198,6 +198,7 @@ impl Peer {
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
+        connection.unheard_since_change = false;
         if connection.phase != Phase::Established {
             return;
         }
@@ -454,6 +455,7 @@ fn change_network(connection: &mut Connection, now: Instant) {
         .quic
         .handle_network_change(Some(&AllRecoverable), now);
     connection.network_changed = true;
+    connection.unheard_since_change = true;
 }
 
 /// Keeps paths where they are after a network change: QUIC validates them anew from the new address.

@@ -63,13 +63,14 @@ impl Peer {
             return false;
         };
         start_waiting(connection, &mut self.stats, &self.carriers, now, outbox);
+        let batch = batch_of(connection);
         let mut turn = TURN_BYTES;
         loop {
             if *left == 0 || turn == 0 {
                 return true;
             }
             self.scratch.clear();
-            let Some(transmit) = connection.quic.poll_transmit(now, BATCH, &mut self.scratch)
+            let Some(transmit) = connection.quic.poll_transmit(now, batch, &mut self.scratch)
             else {
                 return false;
             };
@@ -96,6 +97,16 @@ impl Peer {
                 },
             }
         }
+    }
+}
+
+/// After a network change noq writes an IMMEDIATE_ACK frame without a look at the room for it, and panics
+/// where an earlier datagram of the batch was smaller; so there is no batch until something is heard.
+fn batch_of(connection: &Connection) -> NonZeroUsize {
+    if connection.unheard_since_change {
+        NonZeroUsize::MIN
+    } else {
+        BATCH
     }
 }
 
