@@ -13,7 +13,11 @@ export interface UdpOptions {
   readonly host?: string
   /** 0 lets the system choose. @default 0 */
   readonly port?: number
-  /** Larger packets than 1,452 bytes only make sense on loopback and in data centres. @default 1452 */
+  /**
+   * At most what the interfaces' MTU leaves after headers; more than 1,452 bytes only makes sense on loopback and in data centres.
+   *
+   * @default 1452
+   */
   readonly maxPacketBytes?: number
   /** Asked of the system, which may give less (Linux: `net.core.rmem_max`). @default 4 MiB */
   readonly receiveBufferBytes?: number
@@ -109,7 +113,7 @@ export class UdpTransport implements Transport {
   async start(events: TransportEvents): Promise<void> {
     this.#events = events
     this.#socket = await this.#open(this.#options.port ?? 0)
-    this.#maxPacketBytes = this.#options.maxPacketBytes ?? largestPacketBytes(this.#host, 1452)
+    this.#maxPacketBytes = largestPacketBytes(this.#host, this.#options.maxPacketBytes ?? 1452)
   }
 
   localAddresses(): readonly TransportAddress[] {
