@@ -181,7 +181,7 @@ mod tests {
     fn fates_concern_one_datagram_and_outages_all_of_their_time() {
         let mut line = line(Link {
             fates: BTreeMap::from([(0, Fate::Lost), (1, Fate::Twice), (2, Fate::Late(7))]),
-            outages: Vec::from([100..200]),
+            outages: std::iter::once(100..200).collect(),
             ..Link::default()
         });
         assert!(line.carry(0, 100).is_empty());
