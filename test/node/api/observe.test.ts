@@ -103,7 +103,7 @@ test('a qlog in a folder tells what happened', { timeout: 60_000 }, async () => 
     await Promise.all([dialler.close(), acceptor.close()])
     await new Promise((resolve) => setTimeout(resolve, 200))
     const files = (await readdir(folder)).filter((name) => name.endsWith('.sqlog'))
-    assert.ok(files.length > 0)
+    assert.equal(files.length, 2, 'one for each side')
     const text = await readFile(join(folder, files[0] ?? ''), 'utf8')
     // JSON text sequences (RFC 7464): each record begins with a record separator and ends with a line feed.
     const records = text
@@ -127,7 +127,11 @@ test('a qlog in a folder tells what happened', { timeout: 60_000 }, async () => 
       names.join(),
     )
     const times = records.flatMap(({ time }) => time ?? [])
-    assert.ok(times.every((time, i) => i === 0 || time >= 0))
+    assert.ok(times.length > 2 && times.every((time, i) => time >= (times[i - 1] ?? 0)))
+    assert.ok(
+      names.some((name) => name.endsWith('connection_closed')),
+      names.join(),
+    )
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
