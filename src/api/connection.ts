@@ -185,7 +185,10 @@ export class Connection {
     this.#context.engine.ping(this.#id)
   }
 
-  /** Changes the keys of both directions now (RFC 9001 section 6). They also change by themselves when they are due. */
+  /**
+   * Changes the keys of both directions now (RFC 9001 section 6). They also change by themselves when they are due. Only the side that dialled
+   * does it; on the other one the call does nothing.
+   */
   updateKeys(): void {
     this.#context.engine.keyUpdate(this.#id)
   }

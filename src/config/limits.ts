@@ -23,11 +23,21 @@ export interface Limits {
   readonly idleTimeoutMs: number
   /** Silence after which a PING is sent, so that mappings stay open and a dead peer is noticed; 0 turns it off. @default 2500 */
   readonly keepAliveMs: number
-  /** Unread bytes that one stream may hold (RFC 9000 section 4.1). @default 8 MiB */
+  /**
+   * Unread bytes that one stream may hold (RFC 9000 section 4.1): its speed is this in each round trip. Above 2.4 MB a stream that loses every
+   * other packet, as in a slow start into a full queue, has more gaps than noq allows, and loses its connection.
+   *
+   * @default 2_400_000
+   */
   readonly streamReceiveWindowBytes: number
   /** Unread bytes that one connection may hold. @default 16 MiB */
   readonly receiveWindowBytes: number
-  /** Unacknowledged bytes that one connection may hold. @default 8 MiB */
+  /**
+   * Unacknowledged bytes that one connection may hold: its speed is at most this in each round trip. More than a receiving socket's buffer
+   * (4 MiB is asked of the system) overflows it on a fast short path.
+   *
+   * @default 3 MiB
+   */
   readonly sendWindowBytes: number
   /** Bidirectional streams that the remote may have open (RFC 9000 section 4.6). @default 256 */
   readonly maxBidirectionalStreams: number
@@ -57,9 +67,9 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   handshakeTimeoutMs: 10_000,
   idleTimeoutMs: 120_000,
   keepAliveMs: 2500,
-  streamReceiveWindowBytes: 8 * MIB,
+  streamReceiveWindowBytes: 2_400_000,
   receiveWindowBytes: 16 * MIB,
-  sendWindowBytes: 8 * MIB,
+  sendWindowBytes: 3 * MIB,
   maxBidirectionalStreams: 256,
   maxUnidirectionalStreams: 256,
   datagramReceiveBufferBytes: MIB,

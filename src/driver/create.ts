@@ -30,11 +30,11 @@ export interface EngineLimits {
   readonly idleTimeoutMs: number
   /** 0 = off. @default 5_000 */
   readonly keepAliveMs: number
-  /** Bytes that one stream may have unread. @default 1_250_000 */
+  /** Bytes that one stream may have unread. @default 2_400_000 */
   readonly streamReceiveWindowBytes: number
   /** Bytes that one connection may have unread. @default 8_000_000 */
   readonly receiveWindowBytes: number
-  /** Bytes that one connection may have unacknowledged. @default 8_000_000 */
+  /** Bytes that one connection may have unacknowledged. @default 3_145_728 */
   readonly sendWindowBytes: number
   /** Streams that the remote may have open. @default 1024 */
   readonly maxBidirectionalStreams: number
@@ -60,9 +60,9 @@ export const DEFAULT_LIMITS: EngineLimits = {
   handshakeTimeoutMs: 10_000,
   idleTimeoutMs: 120_000,
   keepAliveMs: 5_000,
-  streamReceiveWindowBytes: 1_250_000,
+  streamReceiveWindowBytes: 2_400_000,
   receiveWindowBytes: 8_000_000,
-  sendWindowBytes: 8_000_000,
+  sendWindowBytes: 3_145_728,
   maxBidirectionalStreams: 1024,
   maxUnidirectionalStreams: 1024,
   datagramReceiveBufferBytes: 1_048_576,

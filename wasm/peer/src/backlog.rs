@@ -8,8 +8,9 @@ use noq_proto::StreamId;
 
 use crate::tls::Slack;
 
-/// Frames that may wait before slack is wanted: few against the 2,048 that noq can hold without it.
-const MANY: u32 = 32;
+/// Frames that may wait before slack is wanted: more than one turn of the event loop brings, so that a reader
+/// that keeps up never pays for it, and few against the 1,024 that noq can hold without it.
+const MANY: u32 = 384;
 
 /// Reads in a row that found data, after which slack is no longer wanted.
 const CALM: u32 = 256;
@@ -33,10 +34,14 @@ impl Backlog {
         }
     }
 
-    /// A read without data after a frame had arrived means that the frame is behind a hole.
-    pub(crate) fn has_read(&mut self, id: StreamId, data: bool) {
+    /// A read without data after a frame had arrived means that the frame is behind a hole; a read that leaves
+    /// data behind is one of a reader that does not keep up.
+    pub(crate) fn has_read(&mut self, id: StreamId, data: bool, dry: bool) {
         if !data {
             self.calm = 0;
+            return;
+        }
+        if !dry {
             return;
         }
         self.waiting.remove(&id);
@@ -70,23 +75,33 @@ mod tests {
         assert!(!backlog.slack.is_wanted());
         backlog.frame_arrived(stream(0));
         assert!(backlog.slack.is_wanted());
-        (1..CALM).for_each(|_| backlog.has_read(stream(0), true));
+        (1..CALM).for_each(|_| backlog.has_read(stream(0), true, true));
         assert!(backlog.slack.is_wanted());
-        backlog.has_read(stream(0), true);
+        backlog.has_read(stream(0), true, true);
         assert!(!backlog.slack.is_wanted());
+    }
+
+    #[test]
+    fn a_reader_that_takes_a_little_now_and_then_does_not_keep_up() {
+        let mut backlog = Backlog::default();
+        for _ in 0..MANY {
+            backlog.frame_arrived(stream(0));
+            backlog.has_read(stream(0), true, false);
+        }
+        assert!(backlog.slack.is_wanted());
     }
 
     #[test]
     fn slack_stays_while_another_stream_is_unread_or_behind_a_hole() {
         let mut backlog = Backlog::default();
         (0..MANY).for_each(|_| backlog.frame_arrived(stream(0)));
-        (0..2 * CALM).for_each(|_| backlog.has_read(stream(1), true));
+        (0..2 * CALM).for_each(|_| backlog.has_read(stream(1), true, true));
         assert!(backlog.slack.is_wanted());
-        backlog.has_read(stream(0), false);
+        backlog.has_read(stream(0), false, true);
         backlog.forget(stream(0));
-        (1..CALM).for_each(|_| backlog.has_read(stream(1), true));
+        (1..CALM).for_each(|_| backlog.has_read(stream(1), true, true));
         assert!(backlog.slack.is_wanted());
-        backlog.has_read(stream(1), true);
+        backlog.has_read(stream(1), true, true);
         assert!(!backlog.slack.is_wanted());
     }
 }

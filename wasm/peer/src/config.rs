@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use noq_proto::congestion::{Bbr3Config, ControllerFactory, CubicConfig, NewRenoConfig};
-use noq_proto::{
-    AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt,
-};
+use noq_proto::{AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 
 use crate::admission::Limits;
 use crate::first_flight::FirstFlightAtOnce;
@@ -76,8 +74,8 @@ pub struct PeerConfig {
     pub max_mtu: u16,
 }
 
-/// Paths that a connection may have, as iroh has it.
-const MAX_PATHS: u32 = 8;
+/// Paths that a connection may have: each that may come costs both sides a dozen connection ids from the start.
+const MAX_PATHS: u32 = 4;
 
 /// Addresses that a remote may tell for NAT traversal, as iroh has it.
 const MAX_TRAVERSAL_ADDRESSES: u8 = 32;

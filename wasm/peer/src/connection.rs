@@ -217,7 +217,7 @@ impl Connection {
 
     /// The application has read so much of a stream, and there was no more if it is `dry`.
     pub(crate) fn has_read(&mut self, id: StreamId, bytes: usize, dry: bool) {
-        self.backlog.has_read(id, bytes > 0);
+        self.backlog.has_read(id, bytes > 0, dry);
         if dry {
             self.announced.remove(&id);
         }

@@ -73,7 +73,7 @@ pub fn config(host: HostId, seed: u64) -> PeerConfig {
         handshake_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(120),
         keep_alive: Some(Duration::from_millis(2500)),
-        stream_receive_window: 8 << 20,
+        stream_receive_window: 2_400_000,
         receive_window: 16 << 20,
         send_window: 8 << 20,
         max_bidi_streams: 256,

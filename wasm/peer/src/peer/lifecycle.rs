@@ -353,12 +353,14 @@ impl Peer {
         }
     }
 
-    /// Starts a key update ([RFC 9001 § 6]); ignored while one is under way.
+    /// Starts a key update ([RFC 9001 § 6]). Ignored while one is under way, and on the accepting side: noq stalls
+    /// when both sides update around an outage, and one side's update renews both directions' keys.
     ///
     /// [RFC 9001 § 6]: https://www.rfc-editor.org/rfc/rfc9001#section-6
     pub fn key_update(&mut self, key: ConnectionKey) {
         if let Some(connection) = self.connections.get_mut(&key)
             && connection.phase == Phase::Established
+            && connection.is_client()
         {
             connection.quic.force_key_update();
             connection.key_updates += 1;

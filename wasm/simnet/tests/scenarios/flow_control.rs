@@ -22,7 +22,7 @@ fn a_reader_that_never_reads_harms_nobody_and_gets_everything_when_it_does() {
     net.run_for(10 * SECOND);
     let written = net.application(0).written((client, stuck)).unwrap();
     // The stream's window at the reader and the writer's buffer: no more is held.
-    assert!((8 * MIB..=17 * MIB).contains(&written), "{written}");
+    assert!((2 * MIB..=12 * MIB).contains(&written), "{written}");
     net.application_mut(1).reads = true;
     for (key, server) in [(client, server), (second, second_server)] {
         let stream = net.send(0, key, false, 2 * MIB).unwrap();
@@ -78,7 +78,6 @@ fn a_full_queue_in_the_network_slows_a_transfer_down_and_nothing_else() {
 }
 
 #[test]
-#[ignore = "noq ends a connection at 1,024 gaps in a stream, and a full queue makes more in a window of 8 MiB"]
 fn a_slow_start_into_a_full_queue_never_ends_a_connection() {
     let link = Link {
         rate: Some(25_000_000),
