@@ -1,6 +1,10 @@
+export type { Listener } from './api/emitter.js'
 export * from './api/index.js'
 export { DEFAULT_LIMITS, type Limits, type Settings, type UdpSettings } from './config/index.js'
+export type { CoreGlue } from './core/glue.js'
+export type { CoreProgram, CoreSource } from './core/load.js'
 export { type Discovery, staticDiscovery, type TicketAddress } from './discovery/index.js'
+export type { Clock } from './driver/clock.js'
 export type {
   Admission,
   PathInfo,
@@ -19,3 +23,4 @@ export {
   type ErrorNumber,
 } from './errors/index.js'
 export type * from './observe/index.js'
+export type { Transport, TransportAddress, TransportEvents } from './transport/transport.js'

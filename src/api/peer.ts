@@ -77,6 +77,7 @@ export class Peer {
   #closing: Promise<void> | undefined
   #failure: AnypathError | undefined
 
+  /** @internal Peers come from `create` and `attach`. */
   protected constructor(parts: PeerParts) {
     this.#parts = parts
     this.id = idToText(parts.engine.endpointId)
