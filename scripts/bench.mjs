@@ -21,7 +21,15 @@ async function install() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
   console.log('installing the peers to compare with')
   // Not `ci`: the lockfile has no entries for platforms of @matrixai/quic that the registry did not offer, and `ci` refuses that.
-  const installed = await run('npm', ['install', '--no-save', '--prefix', BENCH, '--ignore-scripts', '--no-audit', '--no-fund'])
+  const installed = await run('npm', [
+    'install',
+    '--no-save',
+    '--prefix',
+    BENCH,
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+  ])
   if (installed.code !== 0) throw new Error(`the peers can't be installed:\n${lastLines(installed.output, 20)}`)
   const native = await run('npm', ['rebuild', '--prefix', BENCH, NATIVE], { timeoutMs: NATIVE_LIMIT_MS })
   if (native.code !== 0) console.log(`skipped: ${NATIVE}: its native part can't be had here`)
