@@ -105,7 +105,6 @@ impl PeerConfig {
             .datagram_send_buffer_size(self.datagram_send_buffer as usize)
             .initial_mtu(self.initial_mtu.max(MIN_MTU))
             .mtu_discovery_config(self.mtu_discovery())
-            .ack_frequency_config(Some(fewer_acks()))
             .send_observed_address_reports(true)
             .receive_observed_address_reports(true)
             .max_concurrent_multipath_paths(MAX_PATHS)
@@ -131,15 +130,4 @@ impl PeerConfig {
         };
         Arc::new(FirstFlightAtOnce(controller))
     }
-}
-
-/// Asks the remote for an acknowledgement of every ninth packet instead of every second
-/// (draft-ietf-quic-ack-frequency): each costs a system call on both sides. Nine are fewer than an initial
-/// window, so a beginning transfer never waits for the delay, which is short for the ends of bursts.
-fn fewer_acks() -> AckFrequencyConfig {
-    let mut config = AckFrequencyConfig::default();
-    config
-        .ack_eliciting_threshold(VarInt::from_u32(8))
-        .max_ack_delay(Some(Duration::from_millis(5)));
-    config
 }

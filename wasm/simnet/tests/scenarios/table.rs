@@ -2,12 +2,12 @@ use anypath_simnet::experiment::{cell, transfer};
 
 /// Milliseconds that 1 MiB takes, with the handshake, by delay in ms, loss in percent and seed.
 const SNAPSHOT: [(u64, f64, u64, u64); 6] = [
-    (1, 0.0, 1, 116),
-    (10, 0.0, 1, 213),
-    (10, 1.0, 1, 1500),
-    (50, 0.0, 1, 840),
-    (50, 1.0, 2, 9695),
-    (150, 3.0, 1, 34_600),
+    (1, 0.0, 1, 114),
+    (10, 0.0, 1, 208),
+    (10, 1.0, 1, 1_389),
+    (50, 0.0, 1, 839),
+    (50, 1.0, 2, 9_615),
+    (150, 3.0, 1, 35_972),
 ];
 
 #[test]
