@@ -1,5 +1,5 @@
 import type { ConnectedInfo, Engine, EngineEvent, PathInfo, SessionState } from '../driver/engine.js'
-import { createError, InvalidArgumentError } from '../errors/index.js'
+import { createError, EarlyDataRejectedError, InvalidArgumentError } from '../errors/index.js'
 import type { Logger } from '../observe/logger.js'
 import type { BidirectionalStream, StreamOptions } from './bidirectional-stream.js'
 import { CLOSED_BY_PEER, CLOSED_LOCALLY, cutText, goneError } from './close.js'
@@ -37,6 +37,8 @@ export class Connection {
   readonly #emitter: Emitter<ConnectionEvents>
   readonly #paths = new PathTable()
   readonly #sending = new Map<number, SendStream>()
+  /** Receiving sides of streams that were opened in early data. */
+  readonly #early = new Set<ReceiveStream>()
   readonly #ready: Deferred<void> = deferred()
   readonly #closed: Deferred<CloseInfo> = deferred()
   readonly #draining: Deferred<void> = deferred()
@@ -246,6 +248,8 @@ export class Connection {
       }
       case 'early-data':
         this.#earlyDataAccepted = event.accepted
+        if (!event.accepted) this.#rejectEarlyStreams()
+        this.#early.clear()
         return
       case 'closed':
         return this.#close(event.code, event.by, event.wireCode, event.reason)
@@ -341,6 +345,7 @@ export class Connection {
 
   #stream(streamId: number, sendOrder: number): BidirectionalStream {
     const readable = new ReceiveStream(this.#context.engine, this.#id, streamId)
+    if (this.#handshake === 'early' && !this.#incoming) this.#early.add(readable)
     return { readable, writable: this.#sendStream(streamId, sendOrder) }
   }
 
@@ -350,6 +355,11 @@ export class Connection {
     if (this.#end !== undefined) stream.fail(goneError(this.#end))
     else this.#sending.set(streamId, stream)
     return stream
+  }
+
+  #rejectEarlyStreams(): void {
+    const error = new EarlyDataRejectedError('the remote did not take early data: open the stream again')
+    for (const stream of [...this.#sending.values(), ...this.#early]) stream.fail(error)
   }
 
   readonly #forget = (streamId: number): void => {

@@ -102,7 +102,8 @@ class DialLimit {
     this.#error.catch(() => {})
     if (signal?.aborted) this.#onAbort()
     else signal?.addEventListener('abort', this.#onAbort)
-    if (timeoutMs !== undefined) {
+    // Longer timers fire at once, and nobody waits for weeks.
+    if (timeoutMs !== undefined && timeoutMs < 2 ** 31) {
       const timedOut = () => this.#exceed(new UnreachableError(`no answer within ${timeoutMs} ms`))
       this.#timer = clock.setTimeout(timedOut, timeoutMs)
     }

@@ -1,5 +1,5 @@
 import type { Engine } from '../driver/engine.js'
-import { toAnypathError } from '../errors/index.js'
+import { type AnypathError, toAnypathError } from '../errors/index.js'
 import { streamCodeOf } from './stream-code.js'
 
 /** The most bytes that one read asks for. */
@@ -24,13 +24,22 @@ export class ReceiveStream extends ReadableStream<Uint8Array<ArrayBuffer>> {
   /** The QUIC stream id. */
   readonly id: number
   readonly #progress: { bytesRead: number }
+  readonly #fail: (error: AnypathError) => void
 
   /** @internal */
   constructor(engine: Engine, connectionId: number, id: number) {
     const progress = { bytesRead: 0 }
     let over = false
+    let fail: (error: AnypathError) => void = () => {}
     const source: UnderlyingByteSource = {
       type: 'bytes',
+      start: (controller) => {
+        fail = (error) => {
+          if (over) return
+          over = true
+          controller.error(error)
+        }
+      },
       pull: async (controller) => {
         try {
           const view = controller.byobRequest?.view ?? undefined
@@ -55,6 +64,12 @@ export class ReceiveStream extends ReadableStream<Uint8Array<ArrayBuffer>> {
     super(source as UnderlyingSource<Uint8Array<ArrayBuffer>>, { highWaterMark: 0 })
     this.id = id
     this.#progress = progress
+    this.#fail = fail
+  }
+
+  /** @internal The stream is gone, and its id will be another's. */
+  fail(error: AnypathError): void {
+    this.#fail(error)
   }
 
   getStats(): Promise<ReceiveStreamStats> {
@@ -68,7 +83,7 @@ function deliver(controller: ReadableByteStreamController, bytes: Uint8Array<Arr
     controller.close()
     // A reader that brought its buffer gets it back only by an answer.
     request?.respond(0)
-  } else if (request?.view) {
+  } else if (request?.view && request.view.byteLength >= bytes.byteLength) {
     const view = request.view
     new Uint8Array(view.buffer, view.byteOffset, view.byteLength).set(bytes)
     request.respond(bytes.byteLength)

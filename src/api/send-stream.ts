@@ -40,6 +40,11 @@ export class SendStream extends WritableStream<Uint8Array> {
       {
         start: (started) => {
           controller = started
+          // The sink's own abort comes only after the write under way, which may be what waits for flow control.
+          started.signal.addEventListener('abort', () => {
+            engine.reset(connectionId, id, streamCodeOf(started.signal.reason))
+            ended()
+          })
         },
         write: async (chunk: unknown) => {
           const bytes = bytesOf(chunk)

@@ -1,5 +1,6 @@
 import type { SocketAddress } from '../core/address.js'
 import type { ClosedRecord, ConnectedRecord, OutputSink, PathRecord } from '../core/records.js'
+import { createError } from '../errors/index.js'
 import type { Carriers } from './carriers.js'
 import type { EngineLogLevel } from './create.js'
 import type { EngineEvent } from './engine.js'
@@ -160,6 +161,8 @@ export class Dispatch implements OutputSink {
   }
 
   earlyData(connectionId: number, accepted: boolean): void {
+    if (!accepted)
+      this.#streams.rejectStreams(connectionId, createError('EarlyDataRejected', 'the remote did not take early data'))
     this.#events.push({ type: 'early-data', connectionId, accepted })
   }
 

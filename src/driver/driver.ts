@@ -205,7 +205,8 @@ export class Driver implements Engine {
     // While it closes, everything is being rejected anyway.
     if (this.#closing) return
     this.#dispatch.push({ type: 'failed', message: error.message })
-    void this.#release(error)
+    // There is nobody left to tell that a transport did not close.
+    this.#release(error).catch(() => {})
     this.#dispatch.emit()
   }
 }

@@ -6,6 +6,9 @@ import type { Clock } from './clock.js'
 /** Bytes of packets produced in one turn: enough to spread a turn's cost, few enough to let input and timers in between. */
 const DRAIN_BYTES = 64 * 1024
 
+/** Longer timers fire at once; an early one only looks again. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
 /** What happens after each drain. */
 export interface LoopActions {
   /** Goes on with waiting reads and writes; may call the core. */
@@ -98,7 +101,7 @@ export class EventLoop {
     if (wake >= this.#timerAt || wake === Number.POSITIVE_INFINITY) return
     this.#clearTimer()
     this.#timerAt = wake
-    this.#timer = this.#clock.setTimeout(this.#expired, Math.ceil(wake - this.#clock.now()))
+    this.#timer = this.#clock.setTimeout(this.#expired, Math.min(LONGEST_TIMER_MS, Math.ceil(wake - this.#clock.now())))
   }
 
   #expired = (): void => {

@@ -114,6 +114,11 @@ export class Streams {
     waits?.tidy(stream)
   }
 
+  /** Early data was not taken: its streams are gone, and their ids will be used again. What waits to open one goes on waiting. */
+  rejectStreams(connection: number, error: AnypathError): void {
+    this.#connections.get(connection)?.rejectStreams(error)
+  }
+
   /** Rejects everything that waits for a connection. */
   close(connection: number, error: AnypathError): void {
     this.#connections.get(connection)?.close(error)

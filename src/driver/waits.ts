@@ -70,12 +70,17 @@ export class ConnectionWaits {
   /** Rejects everything that waits, now and never again. */
   close(error: AnypathError): void {
     this.error ??= error
+    for (const waiter of [...this.bidirectional.splice(0), ...this.unidirectional.splice(0)]) waiter.reject(this.error)
+    this.rejectStreams(this.error)
+  }
+
+  /** Rejects what waits for the streams of now. */
+  rejectStreams(error: AnypathError): void {
     const streams = [...this.#streams.values()]
     this.#streams.clear()
-    for (const waiter of [...this.bidirectional.splice(0), ...this.unidirectional.splice(0)]) waiter.reject(this.error)
     for (const waits of streams) {
-      waits.rejectRead(this.error)
-      waits.rejectWrites(this.error)
+      waits.rejectRead(error)
+      waits.rejectWrites(error)
     }
   }
 }

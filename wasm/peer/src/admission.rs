@@ -53,17 +53,20 @@ impl Admissions {
         }
     }
 
-    /// The limits' answer to a first packet. `connections` are all that there are now.
+    /// The limits' answer to a first packet. `connections` are all that there are now, and `asked` those
+    /// about which the driver has not decided: they count as handshakes under way.
     pub(crate) fn first_packet(
         &self,
         source: SocketAddr,
         validated: bool,
         connections: usize,
+        asked: usize,
     ) -> Admission {
-        if self.handshakes >= self.limits.handshakes {
+        let under_way = self.handshakes + asked;
+        if under_way >= self.limits.handshakes {
             return Admission::Ignore;
         }
-        if !validated && self.handshakes >= self.limits.retry_above {
+        if !validated && under_way >= self.limits.retry_above {
             return Admission::Retry;
         }
         let of_address = self.by_address.get(&subnet(source)).copied();
@@ -148,7 +151,7 @@ mod tests {
         let mut admissions = Admissions::new(LIMITS);
         let from = source("192.0.2.1:1");
         let answer =
-            |admissions: &Admissions, validated| admissions.first_packet(from, validated, 0);
+            |admissions: &Admissions, validated| admissions.first_packet(from, validated, 0, 0);
         assert_eq!(answer(&admissions, false), Admission::Accept);
         admissions.handshakes = 4;
         assert_eq!(answer(&admissions, false), Admission::Retry);
@@ -163,7 +166,7 @@ mod tests {
         for host in 1..=3 {
             admissions.add_address(source(&format!("[2001:db8::{host}]:1")));
         }
-        let answer = |from: &str| admissions.first_packet(source(from), true, 3);
+        let answer = |from: &str| admissions.first_packet(source(from), true, 3, 0);
         assert_eq!(answer("[2001:db8::9]:1"), Admission::Refuse);
         assert_eq!(answer("[2001:db8:0:1::9]:1"), Admission::Accept);
     }

@@ -91,6 +91,12 @@ impl Dial {
         &self.kept
     }
 
+    /// Starts no further address.
+    pub(crate) fn stop(&mut self) {
+        self.waiting.clear();
+        self.kept.clear();
+    }
+
     /// Goes on with one address alone, because it asked for a Retry: its token is good for the address
     /// that it saw, and another address of the same server would take it for a forgery.
     pub(crate) fn settle(&mut self, route: Route) {

@@ -17,10 +17,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anypath_wire::id::EndpointId;
 use anypath_wire::quic::{Datagram, classify};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use noq_proto::{
     ConnectionId, ConnectionIdGenerator, DatagramEvent, EcnCodepoint, Endpoint, EndpointConfig,
-    FourTuple, Incoming, ServerConfig, TransportConfig, VarInt,
+    FourTuple, Incoming, ServerConfig, TransportConfig,
 };
 
 use crate::admission::Admissions;
@@ -86,7 +86,7 @@ pub struct Peer {
     qlogs: Qlogs,
     scratch: Vec<u8>,
     /// Set once the peer is shutting down.
-    closing: Option<(VarInt, Bytes)>,
+    closing: bool,
     stats: PeerStats,
 }
 
@@ -126,7 +126,7 @@ impl Peer {
             found: VecDeque::new(),
             qlogs: Qlogs::default(),
             scratch: Vec::new(),
-            closing: None,
+            closing: false,
             stats: PeerStats::default(),
             clock,
             config,

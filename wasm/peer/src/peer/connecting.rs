@@ -34,7 +34,7 @@ impl Peer {
         targets: &[Target],
         early_data: bool,
     ) -> Result<ConnectionKey, PeerError> {
-        if self.closing.is_some() {
+        if self.closing {
             return Err(PeerError::new(ErrorCode::PeerClosed, "the peer is closed"));
         }
         if !self.admissions.may_dial(self.connections.len()) {

@@ -12,12 +12,13 @@ impl Peer {
     /// Decides about a first packet, or asks the driver.
     pub(super) fn consider(&mut self, incoming: Incoming, route: Route) {
         let connections = self.connections.len() + self.asked.len();
-        let admission = match &self.closing {
-            Some(_) => Admission::Refuse,
-            None => self.admissions.first_packet(
+        let admission = match self.closing {
+            true => Admission::Refuse,
+            false => self.admissions.first_packet(
                 incoming.remote_address(),
                 incoming.remote_address_validated(),
                 connections,
+                self.asked.len(),
             ),
         };
         if admission == Admission::Accept && self.config.ask {
@@ -39,6 +40,17 @@ impl Peer {
     pub fn admit(&mut self, incoming: u32, admission: Admission) -> bool {
         match self.asked.remove(&incoming) {
             Some((incoming, _)) => {
+                // While the driver thought, others may have taken the place.
+                let (source, validated) = (
+                    incoming.remote_address(),
+                    incoming.remote_address_validated(),
+                );
+                let open = self.connections.len();
+                let limits = self.admissions.first_packet(source, validated, open, 0);
+                let admission = match (admission, limits) {
+                    (Admission::Accept, Admission::Refuse | Admission::Ignore) => limits,
+                    (admission, _) => admission,
+                };
                 self.decide(incoming, admission);
                 true
             }

@@ -1,5 +1,6 @@
 //! From handshake to oblivion: milestones, deadlines, silence and closing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -68,7 +69,7 @@ impl Peer {
 
     /// A server that resumes a session knows its client before the handshake is over.
     fn on_handshake_data(&mut self, key: ConnectionKey) {
-        let Some(connection) = self.connections.get_mut(&key) else {
+        let Some(connection) = handshaking(&mut self.connections, key) else {
             return;
         };
         if connection.is_client() || !self.config.early_data || !connection.quic.has_0rtt() {
@@ -104,7 +105,7 @@ impl Peer {
     }
 
     fn on_connected(&mut self, key: ConnectionKey) {
-        let Some(connection) = self.connections.get_mut(&key) else {
+        let Some(connection) = handshaking(&mut self.connections, key) else {
             return;
         };
         let Some(info) = HandshakeInfo::of(&connection.quic) else {
@@ -121,8 +122,6 @@ impl Peer {
         if let Some(data) = HandshakeData::of(&connection.quic) {
             connection.use_slack(data.slack);
         }
-        connection.dial = None;
-        connection.phase = Phase::Established;
         connection.remote = Some(info.remote_id);
         connection.alpn.clone_from(&info.alpn);
         let route = connection
@@ -138,6 +137,8 @@ impl Peer {
             );
             return;
         };
+        connection.dial = None;
+        connection.phase = Phase::Established;
         let rtt = connection.quic.rtt(PathId::ZERO).unwrap_or_default();
         let (early, accepted) = (connection.early, info.early_data_accepted);
         let connected = Connected {
@@ -155,18 +156,18 @@ impl Peer {
         let path = connection.path_event(PathId::ZERO, PathChange::Established, route);
         connection.info = Some(info);
         if incoming {
-            self.admissions.handshakes -= 1;
-            if !self.admissions.has_room_for(&remote) {
+            self.admissions.handshakes = self.admissions.handshakes.saturating_sub(1);
+            let room = self.admissions.has_room_for(&remote);
+            // A refused one counts until its close, which takes it out again.
+            self.admissions.add_remote(&remote);
+            if !room {
                 self.stats.refused += 1;
                 let reason = "too many connections of one peer";
                 let code = VarInt::from_u32(CLOSE_LIMIT);
-                self.join_session(remote, key, State::Connecting, Cause::Accepted);
                 self.close_with(key, ErrorCode::TooManyConnections, code, reason.into());
                 return;
             }
-            self.admissions.add_remote(&remote);
             self.stats.accepted += 1;
-            self.join_session(remote, key, State::Connecting, Cause::Accepted);
         } else {
             self.stats.dials_succeeded += 1;
         }
@@ -176,6 +177,9 @@ impl Peer {
         self.events
             .push_back(Event::Connected(key, Box::new(connected)));
         self.events.push_back(path);
+        if incoming {
+            self.join_session(remote, key, State::Connecting, Cause::Accepted);
+        }
         self.step_session(key, State::Direct, Cause::Handshake);
     }
 
@@ -268,8 +272,18 @@ impl Peer {
         if self.silence_due(key).is_none_or(|due| due > now) {
             return;
         }
-        self.step_session(key, State::Recovering, Cause::Silence);
+        let remote = self.connections.get(&key).and_then(|c| c.remote);
+        let session = remote.and_then(|remote| self.sessions.get(remote.as_bytes()));
+        let silent = session.is_some_and(|session| session.heard + SILENCE <= now);
+        if silent {
+            self.step_session(key, State::Recovering, Cause::Silence);
+        }
         if let Some(connection) = self.connections.get_mut(&key) {
+            if !silent {
+                // Another connection with the same remote has heard it.
+                connection.next_probe = None;
+                return;
+            }
             // A ping would wait behind a full congestion window for QUIC's own next probe.
             change_network(connection, now);
             connection.next_probe = Some(now + PROBE_INTERVAL);
@@ -335,8 +349,7 @@ impl Peer {
     /// Closes every connection and refuses new ones.
     pub fn shutdown(&mut self, code: u64, reason: &str) {
         let code = VarInt::from_u64(code).unwrap_or(VarInt::MAX);
-        let bytes = Bytes::copy_from_slice(reason.as_bytes());
-        self.closing = Some((code, bytes));
+        self.closing = true;
         for key in self.connections.keys().copied().collect::<Vec<_>>() {
             self.close_with(key, ErrorCode::ClosedLocally, code, reason.to_owned());
         }
@@ -389,14 +402,17 @@ impl Peer {
         if before == Phase::Over {
             return;
         }
-        connection.dial = None;
+        // What is left to say, the close, still goes to every address that was dialled.
+        if let Some(dial) = connection.dial.as_mut() {
+            dial.stop();
+        }
         let (client, remote) = (connection.is_client(), connection.remote);
         let (source, known) = (connection.source, connection.info.is_some());
         if before == Phase::Handshaking {
             if client {
                 self.stats.dials_failed += 1;
             } else {
-                self.admissions.handshakes -= 1;
+                self.admissions.handshakes = self.admissions.handshakes.saturating_sub(1);
             }
         }
         if let Some(source) = source {
@@ -458,6 +474,16 @@ fn change_network(connection: &mut Connection, now: Instant) {
         .handle_network_change(Some(&AllRecoverable), now);
     connection.network_changed = true;
     connection.unheard_since_change = true;
+}
+
+/// A connection whose handshake is under way: noq may tell of one that has been closed meanwhile.
+fn handshaking(
+    connections: &mut BTreeMap<ConnectionKey, Connection>,
+    key: ConnectionKey,
+) -> Option<&mut Connection> {
+    connections
+        .get_mut(&key)
+        .filter(|connection| connection.phase == Phase::Handshaking)
 }
 
 /// Keeps paths where they are after a network change: QUIC validates them anew from the new address.

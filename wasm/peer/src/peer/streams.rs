@@ -65,7 +65,8 @@ impl Peer {
         key: ConnectionKey,
         id: StreamId,
     ) -> Result<&mut Connection, StreamError> {
-        let connection = self.live(key).ok_or(CLOSED)?;
+        // What arrived before the end can still be read, until QUIC forgets the connection.
+        let connection = self.connections.get_mut(&key).ok_or(CLOSED)?;
         let receives = id.dir() == Dir::Bi || id.initiator() != connection.quic.side();
         receives.then_some(connection).ok_or(CLOSED)
     }
@@ -130,6 +131,7 @@ impl Peer {
             connection.forget_stream(id);
             return end;
         }
+        let over = connection.phase == Phase::Over;
         let (read, end, transmit) = read_chunks(&mut connection.quic, id, max, into);
         connection.has_read(id, read, end.is_some());
         // QUIC forgets a stream when it tells of its end, which is news only after the data.
@@ -146,6 +148,7 @@ impl Peer {
         }
         match end {
             _ if read > 0 => Ok(ReadOutcome::Data(read)),
+            Some(Ok(ReadOutcome::Blocked)) if over => Err(CLOSED),
             Some(outcome) => outcome,
             None => Ok(ReadOutcome::Blocked),
         }

@@ -144,3 +144,15 @@ fn a_question_that_nobody_answers_expires_and_leaves_nothing() {
     let question = net.application(1).asked[0];
     assert!(!net.peer(1).admit(question, Admission::Accept));
 }
+
+#[test]
+fn every_connection_above_a_remotes_limit_is_refused() {
+    let mut net = served_with(|config| config.limits.per_remote = 2);
+    let mut open = 0;
+    for _ in 0..5 {
+        let key = net.dial(0, 1).unwrap();
+        net.run_for(SECOND);
+        open += usize::from(is_connected(&net, 0, key) && !is_closed(&net, 0, key));
+    }
+    assert_eq!(open, 2);
+}
