@@ -17,7 +17,7 @@ export interface StartedEngine {
 
 /** Starts a core and puts around it what the options inject; what they leave out costs nothing. */
 export async function startEngine(options: PeerOptions, platform: Platform): Promise<StartedEngine> {
-  const { logger, meter, tracer, accept } = options
+  const { logger, accept } = options
   const settings = resolveSettings(options, options.randomBytes ?? randomBytes)
   const qlog = qlogSink(options.qlog, platform)
   const writers = new Map<number, QlogWriter>()
@@ -41,7 +41,20 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
     ...(logger && { logLevel: options.logLevel ?? 'warn' }),
     ...(qlog && { qlog: (connectionId, bytes) => writerOf(writers, qlog, connectionId).write(bytes) }),
   }
-  let engine: Engine = await createEngine(engineOptions)
+  const inner = await createEngine(engineOptions)
+  try {
+    return { engine: wrapped(inner, options, writers, limits.handshakeTimeoutMs), incomingBacklog }
+  } catch (thrown) {
+    // Something injected is not what it claims to be: the socket must not stay open for nobody.
+    await inner.close(0, '', 0)
+    throw thrown
+  }
+}
+
+/** The engine with what the options inject around it. */
+function wrapped(inner: Engine, options: PeerOptions, writers: Map<number, QlogWriter>, timeoutMs: number): Engine {
+  const { logger, meter, tracer, accept, qlog } = options
+  let engine = inner
   if (meter || tracer || logger || qlog) {
     const drained = (connectionId: number) => {
       writers.get(connectionId)?.close?.()
@@ -55,9 +68,9 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
       now: () => (options.clock ?? performance).now(),
     })
   }
-  engine = new AddressingEngine(engine, options.discovery ?? [], limits.handshakeTimeoutMs, logger)
+  engine = new AddressingEngine(engine, options.discovery ?? [], timeoutMs, logger)
   if (accept?.address || accept?.connection) engine = new AcceptingEngine(engine, accept, logger)
-  return { engine, incomingBacklog }
+  return engine
 }
 
 function qlogSink(qlog: PeerOptions['qlog'], platform: Platform): QlogSink | undefined {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, rename, unlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
+import { isSystemError } from './exit.js'
 
 const base = (env: NodeJS.ProcessEnv, name: string, fallback: readonly string[]): string => {
   const value = env[name]
@@ -19,6 +20,30 @@ export const stateFolder = (env: NodeJS.ProcessEnv): string =>
   join(base(env, 'XDG_STATE_HOME', ['.local', 'state']), 'anypath')
 
 /**
+ * Makes a folder and those above it that are missing.
+ *
+ * Node's own `recursive` never ends where a folder that exists says that it can't hold one (as in `/proc`), and on a read-only file system
+ * tells that a parent is missing.
+ */
+export const makeFolder = async (path: string, mode?: number): Promise<void> => {
+  const make = async (): Promise<void> => {
+    try {
+      await mkdir(path, mode)
+    } catch (error) {
+      if (!(isSystemError(error) && error.code === 'EEXIST')) throw error
+    }
+  }
+  try {
+    await make()
+  } catch (error) {
+    const parent = dirname(path)
+    if (!(isSystemError(error) && error.code === 'ENOENT') || parent === path) throw error
+    await makeFolder(parent, mode)
+    await make()
+  }
+}
+
+/**
  * Writes a file that only its owner may read, in one step: readers see the old content or the new, never a part.
  *
  * @returns false when the file is there already and `replace` is not set.
@@ -28,7 +53,7 @@ export const writePrivateFile = async (
   text: string,
   { replace }: { replace: boolean },
 ): Promise<boolean> => {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await makeFolder(dirname(path), 0o700)
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
   const file = await open(temporary, 'wx', 0o600)
   try {

@@ -1,5 +1,6 @@
 /** The Ed25519 secret key that makes this machine's id. */
 import { createPrivateKey, createPublicKey, randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decodeBase32 } from './base32.js'
@@ -44,13 +45,16 @@ const invalidKey = (message: string): CliError => new CliError(ExitCode.localIo,
 const readKeyFile = async (path: string): Promise<Uint8Array | undefined> => {
   let file: Awaited<ReturnType<typeof open>>
   try {
-    file = await open(path, 'r')
+    // A FIFO would wait for somebody to write.
+    file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   } catch (error) {
     if (isSystemError(error) && error.code === 'ENOENT') return undefined
     throw error
   }
   try {
-    const { mode } = await file.stat()
+    const found = await file.stat()
+    if (!found.isFile()) throw invalidKey(`${path} is not a regular file`)
+    const { mode } = found
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
       const shown = (mode & 0o777).toString(8).padStart(4, '0')
       throw invalidKey(`${path} can be used by others (mode ${shown}); run: chmod 600 '${path}'`)

@@ -4,6 +4,9 @@ import { idToText } from '../identity.js'
 import type { AcceptHooks } from '../peer-options.js'
 import { ForwardingEngine } from './forwarding.js'
 
+/** Events that are kept for a connection while the hook decides; of datagrams none beyond them. */
+const HELD_EVENTS = 64
+
 /** What a remote is told that an accept hook did not want. */
 const REFUSED = { code: 0, reason: 'refused' }
 
@@ -16,6 +19,8 @@ export class AcceptingEngine extends ForwardingEngine {
   readonly #logger: Logger | undefined
   /** The events of incoming connections that wait for the hook. */
   readonly #undecided = new Map<number, EngineEvent[]>()
+  /** Those about whom the hook is being asked. */
+  readonly #deciding = new Set<number>()
   readonly #refused = new Set<number>()
   #listener: (event: EngineEvent) => void = () => {}
 
@@ -48,7 +53,11 @@ export class AcceptingEngine extends ForwardingEngine {
       if (!event.info.early) void this.#decide(connectionId, event.info)
     } else if (held === undefined) {
       this.#listener(event)
-    } else {
+    } else if (event.type === 'drained' && !this.#deciding.has(connectionId)) {
+      // It ended before anybody was authenticated: nobody will be asked about it.
+      this.#undecided.delete(connectionId)
+      this.#listener(event)
+    } else if (event.type !== 'datagram' || held.length < HELD_EVENTS) {
       held.push(event)
     }
   }
@@ -70,11 +79,13 @@ export class AcceptingEngine extends ForwardingEngine {
       address: { host, port },
     }
     let wanted = false
+    this.#deciding.add(connectionId)
     try {
       wanted = (await this.#hooks.connection?.(peer)) ?? true
     } catch (thrown) {
       this.#report('connection', thrown)
     }
+    this.#deciding.delete(connectionId)
     const held = this.#undecided.get(connectionId) ?? []
     this.#undecided.delete(connectionId)
     if (wanted) {

@@ -5,6 +5,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, link, lstat, mkdir, open, realpath, rename, stat, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CliError, ExitCode, isSystemError } from '../exit.js'
+import { makeFolder } from '../folders.js'
 import { partSuffix, UnsafePath } from './paths.js'
 
 const maxNameBytes = 255
@@ -45,11 +46,7 @@ export class TargetFolder {
 
   /** Opens the folder, creating it where it does not exist. */
   static async open(path: string): Promise<TargetFolder> {
-    await mkdir(path, { recursive: true }).catch(async (error: unknown) => {
-      // On a read-only file system Node says that a parent is missing; without `recursive` it tells the truth.
-      if (isSystemError(error) && error.code === 'ENOENT') await mkdir(path)
-      throw error
-    })
+    await makeFolder(path)
     const root = await realpath(path)
     if (!(await stat(root)).isDirectory())
       throw new CliError(ExitCode.localIo, 'ENOTDIR', `${path}: not a folder (ENOTDIR)`)
