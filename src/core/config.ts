@@ -25,22 +25,34 @@ export interface CoreFlags {
 
 /** In the order of the encoding. */
 export interface CoreLimits {
+  /** Incoming and outgoing together. */
   readonly maxConnections: number
+  /** Incoming, per remote id. */
   readonly maxConnectionsPerRemote: number
+  /** Incoming, per IP address (IPv6: per /64). */
   readonly maxConnectionsPerAddress: number
+  /** Incoming handshakes under way. */
   readonly maxHandshakes: number
+  /** Handshakes under way above which an address has to be validated by a Retry (RFC 9000 section 8.1.2). */
   readonly retryAbove: number
   readonly handshakeTimeoutMs: number
   readonly idleTimeoutMs: number
+  /** 0 = off. */
   readonly keepAliveMs: number
+  /** Bytes that one stream may have unread. */
   readonly streamReceiveWindowBytes: number
+  /** Bytes that one connection may have unread. */
   readonly receiveWindowBytes: number
+  /** Bytes that one connection may have unacknowledged. */
   readonly sendWindowBytes: number
+  /** Streams that the remote may have open. */
   readonly maxBidirectionalStreams: number
   readonly maxUnidirectionalStreams: number
   readonly datagramReceiveBufferBytes: number
   readonly datagramSendBufferBytes: number
+  /** UDP payload bytes sent before path MTU discovery. */
   readonly initialMtuBytes: number
+  /** Where path MTU discovery stops; also bounded by every transport's largest packet. */
   readonly maxMtuBytes: number
 }
 

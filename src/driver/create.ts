@@ -1,4 +1,4 @@
-import { type CoreConfig, encodeConfig } from '../core/config.js'
+import { type CoreConfig, type CoreLimits, encodeConfig } from '../core/config.js'
 import { Core } from '../core/core.js'
 import { CoreInstance } from '../core/instance.js'
 import { type CoreProgram, compileCore } from '../core/load.js'
@@ -12,43 +12,8 @@ import { LOG_LEVELS } from './names.js'
 /** Levels of log records, the least talkative first. */
 export type EngineLogLevel = 'error' | 'warn' | 'info' | 'debug' | 'trace'
 
-/** Sizes, counts and times that bound what a peer spends. Everything left out has the default named here. */
-export interface EngineLimits {
-  /** Incoming and outgoing together. @default 100_000 */
-  readonly maxConnections: number
-  /** Incoming, per remote id. @default 64 */
-  readonly maxConnectionsPerRemote: number
-  /** Incoming, per IP address (IPv6: per /64). @default 1024 */
-  readonly maxConnectionsPerAddress: number
-  /** Incoming handshakes under way. @default 1024 */
-  readonly maxHandshakes: number
-  /** Handshakes under way above which an address has to be validated by a Retry (RFC 9000 section 8.1.2). @default 128 */
-  readonly retryAbove: number
-  /** @default 10_000 */
-  readonly handshakeTimeoutMs: number
-  /** @default 120_000 */
-  readonly idleTimeoutMs: number
-  /** 0 = off. @default 5_000 */
-  readonly keepAliveMs: number
-  /** Bytes that one stream may have unread. @default 2_400_000 */
-  readonly streamReceiveWindowBytes: number
-  /** Bytes that one connection may have unread. @default 8_000_000 */
-  readonly receiveWindowBytes: number
-  /** Bytes that one connection may have unacknowledged. @default 3_145_728 */
-  readonly sendWindowBytes: number
-  /** Streams that the remote may have open. @default 1024 */
-  readonly maxBidirectionalStreams: number
-  /** @default 1024 */
-  readonly maxUnidirectionalStreams: number
-  /** @default 1_048_576 */
-  readonly datagramReceiveBufferBytes: number
-  /** @default 1_048_576 */
-  readonly datagramSendBufferBytes: number
-  /** UDP payload bytes sent before path MTU discovery. @default 1200 */
-  readonly initialMtuBytes: number
-  /** Where path MTU discovery stops; also bounded by every transport's largest packet. @default 1452 */
-  readonly maxMtuBytes: number
-}
+/** Sizes, counts and times that bound what a peer spends. Everything left out has the default in `DEFAULT_LIMITS`. */
+export type EngineLimits = CoreLimits
 
 /** What a limit is when it is left out. */
 export const DEFAULT_LIMITS: EngineLimits = {
