@@ -52,6 +52,20 @@ export class NoRelayConfiguredError extends AnypathError {
   }
 }
 
+/** No relay of this peer can be reached; it goes on trying. */
+export class RelayUnreachableError extends AnypathError {
+  constructor(message: string, options?: AnypathErrorOptions) {
+    super('RelayUnreachable', message, options)
+  }
+}
+
+/** The relay does not serve this peer: its token or key is not allowed there; the message is what the relay said. */
+export class RelayDeniedError extends AnypathError {
+  constructor(message: string, options?: AnypathErrorOptions) {
+    super('RelayDenied', message, options)
+  }
+}
+
 /** No address answered within the handshake timeout. */
 export class UnreachableError extends AnypathError {
   constructor(message: string, options?: AnypathErrorOptions) {
@@ -203,6 +217,20 @@ export class TransportFailedError extends AnypathError {
 export class AddressInUseError extends AnypathError {
   constructor(message: string, options?: AnypathErrorOptions) {
     super('AddressInUse', message, options)
+  }
+}
+
+/** The secret key is in use elsewhere: in another tab, or by another program that the relay serves. */
+export class KeyInUseError extends AnypathError {
+  constructor(message: string, options?: AnypathErrorOptions) {
+    super('KeyInUse', message, options)
+  }
+}
+
+/** A signed address record (pkarr) is malformed, or its signature is not of the key that it names. */
+export class InvalidRecordError extends AnypathError {
+  constructor(message: string, options?: AnypathErrorOptions) {
+    super('InvalidRecord', message, options)
   }
 }
 

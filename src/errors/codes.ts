@@ -11,6 +11,8 @@ export const ERROR_TABLE = [
   [5, 'InvalidKey', false],
   [6, 'NoAddress', false],
   [7, 'NoRelayConfigured', false],
+  [8, 'RelayUnreachable', true],
+  [9, 'RelayDenied', false],
   [10, 'Unreachable', true],
   [11, 'WrongKey', false],
   [12, 'AlpnNotServed', false],
@@ -33,6 +35,8 @@ export const ERROR_TABLE = [
   [36, 'EarlyDataRejected', true],
   [40, 'TransportFailed', true],
   [41, 'AddressInUse', false],
+  [42, 'KeyInUse', false],
+  [43, 'InvalidRecord', false],
   [50, 'PeerClosed', false],
   [51, 'Aborted', false],
 ] as const

@@ -12,6 +12,8 @@ const classByCode: Readonly<Record<ErrorCode, ErrorClass>> = {
   InvalidKey: classes.InvalidKeyError,
   NoAddress: classes.NoAddressError,
   NoRelayConfigured: classes.NoRelayConfiguredError,
+  RelayUnreachable: classes.RelayUnreachableError,
+  RelayDenied: classes.RelayDeniedError,
   Unreachable: classes.UnreachableError,
   WrongKey: classes.WrongKeyError,
   AlpnNotServed: classes.AlpnNotServedError,
@@ -34,6 +36,8 @@ const classByCode: Readonly<Record<ErrorCode, ErrorClass>> = {
   EarlyDataRejected: classes.EarlyDataRejectedError,
   TransportFailed: classes.TransportFailedError,
   AddressInUse: classes.AddressInUseError,
+  KeyInUse: classes.KeyInUseError,
+  InvalidRecord: classes.InvalidRecordError,
   PeerClosed: classes.PeerClosedError,
   Aborted: classes.AbortedError,
 }

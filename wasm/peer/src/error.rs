@@ -34,6 +34,10 @@ table! {
     (6, NoAddress, "NoAddress", false),
     /// The way to the peer needs a relay and none is configured.
     (7, NoRelayConfigured, "NoRelayConfigured", false),
+    /// No relay of this peer can be reached.
+    (8, RelayUnreachable, "RelayUnreachable", true),
+    /// The relay does not serve this peer.
+    (9, RelayDenied, "RelayDenied", false),
     /// Nobody answered in time.
     (10, Unreachable, "Unreachable", true),
     /// Somebody else answered at the address.
@@ -78,6 +82,10 @@ table! {
     (40, TransportFailed, "TransportFailed", true),
     /// The address to listen on is taken.
     (41, AddressInUse, "AddressInUse", false),
+    /// Another tab or process uses the key.
+    (42, KeyInUse, "KeyInUse", false),
+    /// A signed address record that is malformed or not signed by its key.
+    (43, InvalidRecord, "InvalidRecord", false),
     /// The peer object is closed.
     (50, PeerClosed, "PeerClosed", false),
     /// The caller gave up.
