@@ -8,6 +8,7 @@
 //! | [`id`] | endpoint ids: hex, base32, z-base-32, TLS server names |
 //! | [`ticket`] | iroh endpoint tickets |
 //! | [`transfer`] | tickets of `anypath send` |
+//! | [`relay`] | the messages between a client and a relay |
 //! | [`client_hello`] | the TLS ClientHello, read before rustls is chosen |
 //! | [`frame`] | the frames of a decrypted QUIC packet |
 //! | [`varint`] | QUIC's variable-length integers |
@@ -26,6 +27,7 @@ mod postcard;
 pub mod quic;
 pub mod reader;
 pub mod record;
+pub mod relay;
 pub mod ticket;
 pub mod transfer;
 pub mod varint;

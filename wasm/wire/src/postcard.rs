@@ -1,4 +1,5 @@
-//! The parts of postcard's wire format that tickets use: variable-length integers and byte strings.
+//! The parts of postcard's wire format that tickets and relays use: variable-length integers and byte
+//! strings.
 //!
 //! An unsigned integer is written seven bits at a time, the least significant first, with the top
 //! bit set on all but the last byte. `serde`, and the generic code that it brings, is not worth its
