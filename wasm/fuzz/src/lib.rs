@@ -6,18 +6,20 @@
 mod boundary;
 mod hello;
 mod packet;
+mod relay;
 mod text;
 
 pub use boundary::{address, record};
 pub use hello::{client_hello, datagram};
 pub use packet::frame;
+pub use relay::{client_to_relay, relay_handshake, relay_to_client};
 pub use text::{endpoint_id, server_name, ticket, transfer_ticket};
 
 /// A fuzz target: its name, which is that of its corpus folder too, and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 12] = [
     ("ticket", ticket),
     ("transfer_ticket", transfer_ticket),
     ("endpoint_id", endpoint_id),
@@ -27,4 +29,7 @@ pub const TARGETS: [Target; 9] = [
     ("frame", frame),
     ("record", record),
     ("address", address),
+    ("relay_handshake", relay_handshake),
+    ("client_to_relay", client_to_relay),
+    ("relay_to_client", relay_to_client),
 ];
