@@ -13,17 +13,37 @@ const ROOT = dirname(fileURLToPath(import.meta.url))
 const DIST = join(ROOT, 'dist')
 const CORE_DIR = resolve(process.env.ANYPATH_CORE_DIR ?? join(ROOT, 'wasm', 'pkg'))
 
-/** What is bundled, by platform: `dist/<name>.mjs` from `src/<entry>`. */
+/**
+ * What is bundled: `dist/<out><extension>` from `src/<entry>`. What browsers load stands alone in one file each, and is minified: pages load
+ * it as it is. What Node's entries share goes into chunks.
+ */
 const BUNDLES = [
-  { platform: 'node', target: 'node20', entries: { node: 'entry/node.ts', 'cli/anypath': 'cli/main.ts' } },
-  { platform: 'browser', target: 'es2022', entries: { browser: 'entry/browser.ts' } },
+  {
+    name: 'node',
+    entries: { node: 'entry/node.ts', 'cli/anypath': 'cli/main.ts' },
+    // The chunks lie in dist/ itself, so that the core's loader, which looks for the wasm file beside `import.meta.url`, finds it from the
+    // command as well.
+    options: { platform: 'node', target: 'node20', packages: 'external', splitting: true, chunkNames: 'shared-[hash]' },
+  },
+  { name: 'browser', entries: { browser: 'entry/browser.ts', slim: 'entry/slim.ts' }, options: browserOptions('esm') },
+  {
+    name: 'global',
+    extension: '.global.js',
+    entries: { anypath: 'entry/browser.ts' },
+    options: {
+      ...browserOptions('iife'),
+      globalName: 'anypath',
+      define: { 'import.meta.url': 'scriptUrl' },
+      inject: ['src/entry/script-url.ts'],
+    },
+  },
 ]
 const CORES = ['anypath_core.wasm', 'anypath_core_node.wasm']
 
 rmSync(DIST, { recursive: true, force: true })
 mkdirSync(DIST, { recursive: true })
 const metafiles = {}
-for (const bundle of BUNDLES) metafiles[bundle.platform] = await bundlePlatform(bundle)
+for (const bundle of BUNDLES) metafiles[bundle.name] = await bundleEntries(bundle)
 writeFileSync(join(DIST, 'meta.json'), JSON.stringify(metafiles))
 for (const core of CORES) {
   const file = join(CORE_DIR, core)
@@ -32,7 +52,11 @@ for (const core of CORES) {
 }
 emitTypes()
 
-async function bundlePlatform({ platform, target, entries }) {
+function browserOptions(format) {
+  return { platform: 'browser', target: 'es2022', format, minify: true, sourcesContent: true }
+}
+
+async function bundleEntries({ extension = '.mjs', entries, options }) {
   const entryPoints = []
   for (const [out, entry] of Object.entries(entries)) {
     if (existsSync(join(ROOT, 'src', entry))) entryPoints.push({ in: join('src', entry), out })
@@ -42,23 +66,17 @@ async function bundlePlatform({ platform, target, entries }) {
   const result = await build({
     entryPoints,
     outdir: DIST,
-    outExtension: { '.js': '.mjs' },
+    outExtension: { '.js': extension },
     absWorkingDir: ROOT,
     bundle: true,
-    // What two entries share goes into a chunk in dist/ itself, so that the core's loader, which looks for the wasm file
-    // beside `import.meta.url`, finds it from the command as well.
-    splitting: entryPoints.length > 1,
-    chunkNames: 'shared-[hash]',
     format: 'esm',
-    platform,
-    target,
-    packages: 'external',
     plugins: [coreFrom(CORE_DIR)],
     metafile: true,
     sourcemap: 'linked',
     sourcesContent: false,
     legalComments: 'none',
     logLevel: 'warning',
+    ...options,
   })
   const command = join(DIST, 'cli', 'anypath.mjs')
   if ('cli/anypath' in entries && existsSync(command)) chmodSync(command, 0o755)

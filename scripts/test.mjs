@@ -14,7 +14,7 @@ import { cargoStage, fuzzStage } from './stages/cargo.mjs'
 import { checkStage } from './stages/check.mjs'
 import { coreStage } from './stages/core.mjs'
 import { systemStage } from './stages/system.mjs'
-import { interopStage, packagingStage, serialStage, typescriptStage } from './stages/typescript.mjs'
+import { browserStage, interopStage, packagingStage, serialStage, typescriptStage } from './stages/typescript.mjs'
 
 const STAGES = [
   systemStage,
@@ -26,6 +26,7 @@ const STAGES = [
   serialStage,
   interopStage,
   packagingStage,
+  browserStage,
 ]
 
 const { values: options, positionals } = parseArgs({

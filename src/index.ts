@@ -1,6 +1,6 @@
 export type { Listener } from './api/emitter.js'
 export * from './api/index.js'
-export { DEFAULT_LIMITS, type Limits, type Settings, type UdpSettings } from './config/index.js'
+export { DEFAULT_LIMITS, type Limits, type PersistSettings, type Settings, type UdpSettings } from './config/index.js'
 export type { CoreGlue, RawCore } from './core/glue.js'
 export type { CoreProgram, CoreSource } from './core/load.js'
 export { type Discovery, staticDiscovery, type TicketAddress } from './discovery/index.js'

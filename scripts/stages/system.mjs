@@ -8,12 +8,16 @@ const PROGRAMS = [
   { program: 'ip', packages: ['iproute2'], why: 'for network namespaces' },
   { program: 'nft', packages: ['nftables'], why: 'for simulated routers' },
   { program: 'iptables', packages: ['iptables'], why: 'for black-holed ICMP' },
+  { program: 'chromium', packages: ['chromium'], why: 'for tests in browsers' },
+  { program: 'firefox-esr', packages: ['firefox-esr'], why: 'for tests in browsers' },
+  { program: 'WebKitWebDriver', packages: ['webkit2gtk-driver'], why: 'for tests in browsers' },
+  { program: 'xvfb-run', packages: ['xvfb', 'xauth'], why: 'for WebKit, which wants a screen' },
 ]
 
 /** Installs what the tests need from Debian where that is allowed, and otherwise names the one command. */
 export const systemStage = {
   name: 'system',
-  title: 'system packages: a Rust toolchain, clang, tools for network namespaces',
+  title: 'system packages: a Rust toolchain, clang, tools for network namespaces, browsers',
   minutes: [0, 2],
   async run({ ci, report }) {
     const packages = missingPackages()

@@ -1,15 +1,19 @@
+import { randomUUID } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { buildTests } from '../build-tests.mjs'
 import { preparePeers } from '../interop-peers.mjs'
+import { endLeftovers } from '../leftovers.mjs'
+import { packForUsers } from '../pack.mjs'
 import { run } from '../run.mjs'
 
 /** Folders whose tests start many processes or change the machine's network: one file at a time. */
 const SERIAL = /^test\/(netns|natlab|cli)\/|\.serial\.test\.ts$/
 const INTEROP = /^test\/interop\//
 const PACKAGING = /^test\/packaging\//
+const BROWSER = /^test\/browser\//
 /** A file may ask for more by a line such as `// time limit: 900 s`. */
 const DEFAULT_LIMIT_SECONDS = 300
 
@@ -17,14 +21,18 @@ export const typescriptStage = {
   name: 'typescript',
   title: 'TypeScript tests that run side by side',
   minutes: [3, 3],
-  run: (context) => runFiles(context, (file) => ![SERIAL, INTEROP, PACKAGING].some((kind) => kind.test(file))),
+  run: (context) => runFiles(context, (file) => ![SERIAL, INTEROP, PACKAGING, BROWSER].some((kind) => kind.test(file))),
 }
 
 export const serialStage = {
   name: 'serial',
   title: 'TypeScript tests that need the machine to themselves: commands, network namespaces',
   minutes: [4, 4],
-  run: (context) => runFiles({ ...context, concurrency: 1 }, (file) => SERIAL.test(file) && !PACKAGING.test(file)),
+  run: (context) =>
+    runFiles(
+      { ...context, concurrency: 1 },
+      (file) => SERIAL.test(file) && ![PACKAGING, BROWSER].some((kind) => kind.test(file)),
+    ),
 }
 
 export const interopStage = {
@@ -46,13 +54,36 @@ export const packagingStage = {
   run: (context) => runFiles({ ...context, concurrency: 1 }, (file) => PACKAGING.test(file)),
 }
 
+export const browserStage = {
+  name: 'browser',
+  title: 'the packed tarball in Chromium, Firefox and WebKit, and built by bundlers',
+  minutes: [6, 7],
+  async run(context) {
+    const project = await packForUsers(context.root)
+    // Whatever these tests start inherits it, so that what they leave behind is found.
+    const mark = `ANYPATH_BROWSER_RUN=${randomUUID()}`
+    const [name, value] = mark.split('=')
+    Object.assign(process.env, { [name]: value, ANYPATH_USER_PROJECT: project.folder })
+    try {
+      await runFiles({ ...context, concurrency: 1 }, (file) => BROWSER.test(file), {
+        after: (source) => endLeftovers(mark, source, context.report),
+      })
+    } finally {
+      delete process.env[name]
+      delete process.env.ANYPATH_USER_PROJECT
+      project.remove()
+    }
+  },
+}
+
 /**
  * Runs the chosen test files, each in a process of its own with a time limit.
  *
  * @param {{root: string, concurrency: number, filter: string[], report: import('../report.mjs').Report}} context
  * @param {(file: string) => boolean} belongs told the path of the source, from the checkout's root
+ * @param {{after?: (source: string) => Promise<void>}} [hooks]
  */
-async function runFiles(context, belongs) {
+async function runFiles(context, belongs, hooks = {}) {
   const { root, filter, report } = context
   if (!existsSync(join(root, 'dist', 'meta.json'))) await run(process.execPath, ['esbuild.config.mjs'], { echo: true })
   const files = (await buildTests(root))
@@ -61,7 +92,10 @@ async function runFiles(context, belongs) {
   if (files.length === 0) return console.log('no test files')
   const queue = [...files]
   const worker = async () => {
-    for (let file = queue.shift(); file; file = queue.shift()) await runFile(root, report, file)
+    for (let file = queue.shift(); file; file = queue.shift()) {
+      await runFile(root, report, file)
+      await hooks.after?.(file.source)
+    }
   }
   await Promise.all(Array.from({ length: context.concurrency }, worker))
 }

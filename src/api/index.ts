@@ -9,6 +9,7 @@ export type {
   ConnectOptions,
   DialAddress,
   DialTarget,
+  GivenCore,
   IncomingAddress,
   IncomingPeer,
   PeerOptions,

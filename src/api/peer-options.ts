@@ -1,6 +1,6 @@
 import type { Settings } from '../config/settings.js'
 import type { Discovery } from '../discovery/discovery.js'
-import type { EngineOptions } from '../driver/create.js'
+import type { CoreSource, EngineOptions } from '../driver/create.js'
 import type { Admission, EngineAddress } from '../driver/engine.js'
 import type { Logger } from '../observe/logger.js'
 import type { Meter, Tracer } from '../observe/opentelemetry.js'
@@ -59,13 +59,21 @@ export interface PeerOptions extends Settings {
   readonly qlog?: QlogSink | string
   /** What moves datagrams, in carrier order. @default UDP in Node, nothing in a browser */
   readonly transports?: EngineOptions['transports']
-  /** The WebAssembly core. @default the one of this package */
-  readonly core?: EngineOptions['core']
+  /**
+   * The WebAssembly core: the code of `anypath/core.wasm` (compiled, as bytes, as a response, or where to fetch it), or a program of code and
+   * glue.
+   *
+   * @default the one of this package; with `anypath/slim` it has to be given
+   */
+  readonly core?: EngineOptions['core'] | GivenCore
   /** @default the platform's clock */
   readonly clock?: NonNullable<EngineOptions['clock']>
   /** Must be cryptographically secure outside of tests. @default `crypto.getRandomValues` */
   readonly randomBytes?: (length: number) => Uint8Array
 }
+
+/** A core's code, or a promise of it, as a fetch gives. */
+export type GivenCore = CoreSource | Promise<CoreSource>
 
 /** A socket address to dial. */
 export interface DialAddress {

@@ -1,13 +1,25 @@
-import type { UdpSettings } from '../config/settings.js'
+import type { PersistSettings, UdpSettings } from '../config/settings.js'
 import type { EngineOptions } from '../driver/create.js'
 import type { QlogSink } from '../observe/qlog.js'
+import type { GivenCore } from './peer-options.js'
 
 /** What differs between Node and a browser; an entry gives it to the API. */
 export interface Platform {
-  /** The core to run. */
-  readonly core: () => EngineOptions['core']
+  /** The core to run, from what the application gave, or else from where this build has it. */
+  readonly core: (given?: GivenCore) => EngineOptions['core']
   /** The transports of a peer that was given none, in carrier order. */
   readonly transports: (udp: UdpSettings & { readonly maxPacketBytes: number }) => EngineOptions['transports']
   /** Opens a folder for qlogs, where there are folders. */
   readonly qlogFolder?: (path: string) => QlogSink
+  /** Takes a kept key for as long as a peer lives, where keys can be kept. */
+  readonly holdKey?: (
+    persist: Required<PersistSettings>,
+    randomBytes: (length: number) => Uint8Array,
+  ) => Promise<HeldKey>
+}
+
+/** A secret key that nobody else uses until it is released. */
+export interface HeldKey {
+  readonly secretKey: Uint8Array
+  release(): void
 }

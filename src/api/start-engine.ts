@@ -1,4 +1,4 @@
-import { resolveSettings } from '../config/index.js'
+import { type ResolvedSettings, resolveSettings } from '../config/index.js'
 import { createEngine, type EngineOptions } from '../driver/create.js'
 import type { Engine } from '../driver/engine.js'
 import { InvalidConfigError } from '../errors/index.js'
@@ -6,8 +6,9 @@ import type { QlogSink, QlogWriter } from '../observe/qlog.js'
 import { AcceptingEngine } from './engine/accepting.js'
 import { AddressingEngine } from './engine/addressing.js'
 import { ObservedEngine } from './engine/observed.js'
+import { ReleasingEngine } from './engine/releasing.js'
 import type { PeerOptions } from './peer-options.js'
-import type { Platform } from './platform.js'
+import type { HeldKey, Platform } from './platform.js'
 
 /** An engine with everything around it that lives beside the core. */
 export interface StartedEngine {
@@ -17,17 +18,51 @@ export interface StartedEngine {
 
 /** Starts a core and puts around it what the options inject; what they leave out costs nothing. */
 export async function startEngine(options: PeerOptions, platform: Platform): Promise<StartedEngine> {
-  const { logger, accept } = options
-  const settings = resolveSettings(options, options.randomBytes ?? randomBytes)
-  const qlog = qlogSink(options.qlog, platform)
+  const random = options.randomBytes ?? randomBytes
+  const settings = resolveSettings(options, random)
+  const key = await secretKeyOf(settings, platform, random)
   const writers = new Map<number, QlogWriter>()
-  const { incomingBacklog, ...limits } = settings.limits
-  const engineOptions: EngineOptions = {
+  let inner: Engine | undefined
+  try {
+    inner = await createEngine(engineOptions({ ...settings, secretKey: key.secretKey }, options, platform, writers))
+    const engine = wrapped(inner, options, writers, settings.limits.handshakeTimeoutMs)
+    return {
+      engine: new ReleasingEngine(engine, () => key.release()),
+      incomingBacklog: settings.limits.incomingBacklog,
+    }
+  } catch (thrown) {
+    // Something injected is not what it claims to be: the socket must not stay open for nobody.
+    await inner?.close(0, '', 0)
+    key.release()
+    throw thrown
+  }
+}
+
+async function secretKeyOf(
+  settings: ResolvedSettings,
+  platform: Platform,
+  random: (length: number) => Uint8Array,
+): Promise<HeldKey> {
+  if (settings.persist === undefined) return { secretKey: settings.secretKey, release() {} }
+  if (platform.holdKey === undefined) throw new InvalidConfigError('persist: only a browser can keep the key')
+  return platform.holdKey(settings.persist, random)
+}
+
+function engineOptions(
+  settings: ResolvedSettings,
+  options: PeerOptions,
+  platform: Platform,
+  writers: Map<number, QlogWriter>,
+): EngineOptions {
+  const { logger, accept } = options
+  const qlog = qlogSink(options.qlog, platform)
+  const { incomingBacklog: _, ...limits } = settings.limits
+  return {
     secretKey: settings.secretKey,
     alpns: settings.alpns,
     limits,
     transports: options.transports ?? platform.transports({ ...settings.udp, maxPacketBytes: limits.maxMtuBytes }),
-    core: options.core ?? platform.core(),
+    core: isProgram(options.core) ? options.core : platform.core(options.core),
     accept: settings.alpns.length > 0,
     askBeforeHandshake: accept?.address !== undefined,
     earlyData: settings.earlyData,
@@ -40,14 +75,6 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
     }),
     ...(logger && { logLevel: options.logLevel ?? 'warn' }),
     ...(qlog && { qlog: (connectionId, bytes) => writerOf(writers, qlog, connectionId).write(bytes) }),
-  }
-  const inner = await createEngine(engineOptions)
-  try {
-    return { engine: wrapped(inner, options, writers, limits.handshakeTimeoutMs), incomingBacklog }
-  } catch (thrown) {
-    // Something injected is not what it claims to be: the socket must not stay open for nobody.
-    await inner.close(0, '', 0)
-    throw thrown
   }
 }
 
@@ -84,6 +111,10 @@ function writerOf(writers: Map<number, QlogWriter>, sink: QlogSink, connectionId
   const writer = writers.get(connectionId) ?? sink(connectionId)
   writers.set(connectionId, writer)
   return writer
+}
+
+function isProgram(core: PeerOptions['core']): core is EngineOptions['core'] {
+  return core !== undefined && 'createGlue' in core
 }
 
 function randomBytes(length: number): Uint8Array {

@@ -1,3 +1,3 @@
 export { DEFAULT_LIMITS, type Limits } from './limits.js'
 export { encodeAlpn, resolveSettings } from './resolve.js'
-export type { ResolvedSettings, Settings, UdpSettings } from './settings.js'
+export type { PersistSettings, ResolvedSettings, Settings, UdpSettings } from './settings.js'

@@ -1,8 +1,9 @@
 import { InvalidConfigError } from '../errors/index.js'
 import { DEFAULT_LIMITS, LIMIT_RANGES, type Limits } from './limits.js'
-import type { ResolvedSettings, Settings, UdpSettings } from './settings.js'
+import type { PersistSettings, ResolvedSettings, Settings, UdpSettings } from './settings.js'
 
 const CONGESTION = ['cubic', 'new-reno', 'bbr'] as const
+const WHEN_IN_USE = ['fail', 'fresh-key'] as const
 
 /**
  * Checks settings and fills in the defaults.
@@ -13,6 +14,7 @@ const CONGESTION = ['cubic', 'new-reno', 'bbr'] as const
 export function resolveSettings(settings: Settings, randomBytes: (length: number) => Uint8Array): ResolvedSettings {
   return {
     secretKey: settings.secretKey === undefined ? randomBytes(32) : secretKey(settings.secretKey),
+    persist: persist(settings),
     alpns: settings.alpns === undefined ? [] : alpns(settings.alpns),
     limits: settings.limits === undefined ? DEFAULT_LIMITS : limits(settings.limits),
     earlyData: flag('earlyData', settings.earlyData),
@@ -29,6 +31,19 @@ function secretKey(value: unknown): Uint8Array {
   }
   // What it is must not be shown: it may be a key with one character too many.
   throw new InvalidConfigError('secretKey: must be 32 bytes or 64 hexadecimal digits')
+}
+
+function persist({ persist: value, secretKey }: Settings): Required<PersistSettings> | undefined {
+  if (value === undefined || value === false) return undefined
+  if (secretKey !== undefined) throw new InvalidConfigError('persist: must not be there together with secretKey')
+  if (value === true) return { name: 'default', whenInUse: 'fail' }
+  if (!isRecord(value)) throw wrong('persist', 'true, false or an object', value)
+  const { name = 'default', whenInUse = 'fail', ...rest } = value
+  for (const other of Object.keys(rest)) throw new InvalidConfigError(`persist.${other}: there is no such setting`)
+  if (typeof name !== 'string' || name.length < 1 || name.length > 255) {
+    throw wrong('persist.name', 'a text of 1 to 255 characters', name)
+  }
+  return { name, whenInUse: oneOf('persist.whenInUse', whenInUse, WHEN_IN_USE) }
 }
 
 function alpns(value: unknown): Uint8Array[] {

@@ -12,6 +12,12 @@ export interface UdpSettings {
 export interface Settings {
   /** Ed25519 secret key: 32 bytes, or 64 hexadecimal digits. It decides the peer's id. @default a fresh random one */
   readonly secretKey?: Uint8Array | string
+  /**
+   * Browsers only: keeps the secret key in this origin's IndexedDB, so that the peer has the same id the next time. `true` means all defaults.
+   *
+   * @default false: nothing is stored
+   */
+  readonly persist?: boolean | PersistSettings
   /** Application protocols (ALPN, RFC 7301) served to incoming connections, 1 to 255 bytes each. @default [], which accepts none */
   readonly alpns?: readonly string[]
   readonly limits?: Partial<Limits>
@@ -28,9 +34,23 @@ export interface Settings {
   readonly udp?: UdpSettings
 }
 
+/** How a browser keeps a peer's secret key. */
+export interface PersistSettings {
+  /** Which of the origin's keys it is, 1 to 255 characters. @default 'default' */
+  readonly name?: string
+  /**
+   * What to do while another tab, worker or peer of this origin uses the key: `fail` with `KeyInUse`, or go on with a `fresh-key`, which is
+   * not kept.
+   *
+   * @default 'fail'
+   */
+  readonly whenInUse?: 'fail' | 'fresh-key'
+}
+
 /** Settings after validation, with every default filled in. */
 export interface ResolvedSettings {
   readonly secretKey: Uint8Array
+  readonly persist: Required<PersistSettings> | undefined
   readonly alpns: readonly Uint8Array[]
   readonly limits: Limits
   readonly earlyData: boolean

@@ -1,13 +1,15 @@
 import { type CoreConfig, type CoreLimits, encodeConfig } from '../core/config.js'
 import { Core } from '../core/core.js'
 import { CoreInstance } from '../core/instance.js'
-import { type CoreProgram, compileCore } from '../core/load.js'
+import { type CoreProgram, type CoreSource, compileCore } from '../core/load.js'
 import type { Transport } from '../transport/transport.js'
 import { Carriers } from './carriers.js'
 import { type Clock, systemClock } from './clock.js'
 import { Driver } from './driver.js'
 import type { Engine } from './engine.js'
 import { LOG_LEVELS } from './names.js'
+
+export type { CoreSource }
 
 /** Levels of log records, the least talkative first. */
 export type EngineLogLevel = 'error' | 'warn' | 'info' | 'debug' | 'trace'

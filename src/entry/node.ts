@@ -9,7 +9,7 @@ export * from '../index.js'
 /** A peer in Node: UDP, and the core that is built for Node. */
 export class Peer extends PlatformPeer {
   static override readonly platform: Platform = {
-    core: nodeCore,
+    core: (given) => nodeCore(given === undefined ? undefined : () => given),
     transports: (udp) => [new UdpTransport(udp)],
     qlogFolder,
   }

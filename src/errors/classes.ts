@@ -234,6 +234,13 @@ export class InvalidRecordError extends AnypathError {
   }
 }
 
+/** The platform lets nothing be kept: storage is blocked, full or not there; `cause` is the platform's error where it gave one. */
+export class StorageUnavailableError extends AnypathError {
+  constructor(message: string, options?: AnypathErrorOptions) {
+    super('StorageUnavailable', message, options)
+  }
+}
+
 /** The peer was closed, or the port to it. */
 export class PeerClosedError extends AnypathError {
   constructor(message: string, options?: AnypathErrorOptions) {

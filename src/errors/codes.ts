@@ -37,6 +37,7 @@ export const ERROR_TABLE = [
   [41, 'AddressInUse', false],
   [42, 'KeyInUse', false],
   [43, 'InvalidRecord', false],
+  [44, 'StorageUnavailable', false],
   [50, 'PeerClosed', false],
   [51, 'Aborted', false],
 ] as const

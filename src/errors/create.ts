@@ -38,6 +38,7 @@ const classByCode: Readonly<Record<ErrorCode, ErrorClass>> = {
   AddressInUse: classes.AddressInUseError,
   KeyInUse: classes.KeyInUseError,
   InvalidRecord: classes.InvalidRecordError,
+  StorageUnavailable: classes.StorageUnavailableError,
   PeerClosed: classes.PeerClosedError,
   Aborted: classes.AbortedError,
 }

@@ -25,6 +25,11 @@ describe('a wrong setting is named, with what it has to be and what it is', () =
   const cases: [Settings | Record<string, unknown>, RegExp][] = [
     [{ secretKey: 'short' }, /^secretKey: must be 32 bytes or 64 hexadecimal digits$/],
     [{ secretKey: new Uint8Array(31) }, /^secretKey: /],
+    [{ persist: 'chat' }, /^persist: must be true, false or an object, not "chat"$/],
+    [{ persist: { name: '' } }, /^persist.name: must be a text of 1 to 255 characters, not ""$/],
+    [{ persist: { whenInUse: 'steal' } }, /^persist.whenInUse: must be one of fail, fresh-key, not "steal"$/],
+    [{ persist: { key: 'chat' } }, /^persist.key: there is no such setting$/],
+    [{ persist: true, secretKey: '00'.repeat(32) }, /^persist: must not be there together with secretKey$/],
     [{ alpns: 'chat/1' }, /^alpns: must be an array of texts, not "chat\/1"$/],
     [{ alpns: ['a', ''] }, /^alpns\[1\]: must be 1 to 255 bytes long, not ""$/],
     [{ alpns: [5] }, /^alpns\[0\]: must be a text, not 5$/],

@@ -38,6 +38,7 @@ const EXPORTS = [
   'RelayUnreachableError',
   'SendStream',
   'Session',
+  'StorageUnavailableError',
   'StreamClosedError',
   'StreamLimitError',
   'StreamResetError',

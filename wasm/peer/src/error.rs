@@ -86,6 +86,8 @@ table! {
     (42, KeyInUse, "KeyInUse", false),
     /// A signed address record that is malformed or not signed by its key.
     (43, InvalidRecord, "InvalidRecord", false),
+    /// The platform lets nothing be kept.
+    (44, StorageUnavailable, "StorageUnavailable", false),
     /// The peer object is closed.
     (50, PeerClosed, "PeerClosed", false),
     /// The caller gave up.
