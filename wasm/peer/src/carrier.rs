@@ -4,17 +4,17 @@
 //! further UDP socket included, has virtual addresses: one for each remote address behind it. They exist
 //! in this table only, and what arrives from outside and claims to be one is dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, SocketAddrV6};
 
 use anypath_wire::address::{VirtualPrefix, to_mapped};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-/// How many virtual addresses the table holds; beyond it the one unused for longest is forgotten.
+/// How many virtual addresses the table holds beside those that connections use.
 ///
 /// A stranger makes one by each source address that it invents behind a second socket.
-const MAX_VIRTUAL: usize = 4096;
+const MAX_STRANGERS: usize = 4096;
 
 /// The port of every virtual address. QUIC refuses to dial port 0; nothing else reads it.
 const VIRTUAL_PORT: u16 = 1;
@@ -73,6 +73,8 @@ pub(crate) struct CarrierTable {
     carriers: BTreeMap<u32, Carrier>,
     by_address: BTreeMap<SocketAddrV6, Virtual>,
     by_route: BTreeMap<Route, SocketAddrV6>,
+    /// How many virtual addresses there may be before strangers' are forgotten.
+    limit: usize,
     next_index: u32,
     /// Counts uses, so that the oldest is known without a clock.
     uses: u64,
@@ -89,6 +91,7 @@ impl CarrierTable {
             carriers: BTreeMap::new(),
             by_address: BTreeMap::new(),
             by_route: BTreeMap::new(),
+            limit: MAX_STRANGERS,
             next_index: 0,
             uses: 0,
         }
@@ -124,6 +127,39 @@ impl CarrierTable {
         self.prefix.contains((*address.ip()).into())
     }
 
+    /// Whether strangers' addresses have to be forgotten before there is one for this route.
+    pub(crate) fn is_full_for(&self, route: &Route) -> bool {
+        self.by_address.len() >= self.limit
+            && route.carrier != MAIN_CARRIER
+            && !self.by_route.contains_key(route)
+    }
+
+    /// Forgets half of the strangers' addresses, those unused for longest, and none that is `in_use`.
+    ///
+    /// Half, because to find out what is in use takes a look at every connection.
+    pub(crate) fn forget_strangers(&mut self, in_use: &BTreeSet<SocketAddrV6>) {
+        let mut strangers: Vec<_> = self
+            .by_address
+            .iter()
+            .filter(|(address, _)| !in_use.contains(address))
+            .map(|(address, entry)| (entry.last_use, *address))
+            .collect();
+        self.limit = self.by_address.len() - strangers.len() + MAX_STRANGERS;
+        strangers.sort_unstable();
+        let spared = strangers.len().min(MAX_STRANGERS / 2);
+        strangers.truncate(strangers.len() - spared);
+        for (_, address) in strangers {
+            if let Some(entry) = self.by_address.remove(&address) {
+                self.by_route.remove(&entry.route);
+            }
+        }
+    }
+
+    /// The address by which QUIC knows a route, if it has one yet.
+    pub(crate) fn known(&self, route: &Route) -> Option<SocketAddrV6> {
+        self.by_route.get(route).copied()
+    }
+
     /// The address by which QUIC knows a route; `None` for an unknown carrier and for a forged address.
     pub(crate) fn inward(&mut self, route: Route) -> Option<SocketAddr> {
         if self.is_virtual(&route.address) || !self.carriers.contains_key(&route.carrier) {
@@ -139,7 +175,6 @@ impl CarrierTable {
             }
             return Some(SocketAddr::V6(address));
         }
-        self.make_room();
         let address = self.unused_address();
         self.by_route.insert(route, address);
         let last_use = self.uses;
@@ -169,21 +204,6 @@ impl CarrierTable {
         self.next_index = self.next_index.wrapping_add(1);
         let ip = self.prefix.address(self.next_index, random);
         SocketAddrV6::new(ip, VIRTUAL_PORT, 0, 0)
-    }
-
-    fn make_room(&mut self) {
-        if self.by_address.len() < MAX_VIRTUAL {
-            return;
-        }
-        let oldest = self
-            .by_address
-            .iter()
-            .min_by_key(|(_, entry)| entry.last_use)
-            .map(|(address, entry)| (*address, entry.route));
-        if let Some((address, route)) = oldest {
-            self.by_address.remove(&address);
-            self.by_route.remove(&route);
-        }
     }
 }
 
@@ -240,13 +260,39 @@ mod tests {
     }
 
     #[test]
-    fn strangers_cannot_grow_the_table_without_end() {
+    fn strangers_cannot_grow_the_table_without_end_nor_take_an_address_in_use() {
         let mut table = table();
+        let used: BTreeSet<_> = (1..=300)
+            .filter_map(|port| table.inward(route(3, &format!("192.0.2.2:{port}"))))
+            .map(to_mapped)
+            .collect();
         for port in 1..=60_000 {
-            table.inward(route(3, &format!("192.0.2.1:{port}")));
+            let stranger = route(3, &format!("192.0.2.1:{port}"));
+            if table.is_full_for(&stranger) {
+                table.forget_strangers(&used);
+            }
+            table.inward(stranger);
+            assert!(table.by_address.len() <= used.len() + MAX_STRANGERS);
         }
-        assert_eq!(table.by_address.len(), MAX_VIRTUAL);
-        assert_eq!(table.by_route.len(), MAX_VIRTUAL);
+        assert_eq!(table.by_route.len(), table.by_address.len());
         assert!(table.by_route.contains_key(&route(3, "192.0.2.1:60000")));
+        assert!(
+            used.iter()
+                .all(|address| table.by_address.contains_key(address))
+        );
+    }
+
+    #[test]
+    fn more_addresses_in_use_than_strangers_may_have_leave_room_for_strangers() {
+        let mut table = table();
+        let mut used = BTreeSet::new();
+        for port in 1..=3 * MAX_STRANGERS {
+            let route = route(3, &format!("192.0.2.2:{port}"));
+            if table.is_full_for(&route) {
+                table.forget_strangers(&used);
+            }
+            used.extend(table.inward(route).map(to_mapped));
+        }
+        assert_eq!(table.by_address.len(), used.len());
     }
 }

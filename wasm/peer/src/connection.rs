@@ -8,8 +8,8 @@ use anypath_wire::address::to_mapped;
 use anypath_wire::id::EndpointId;
 use noq_proto::coding::Encodable;
 use noq_proto::{
-    ConnectionError, ConnectionHandle, Dir, Endpoint, Event as QuicEvent, PathEvent, PathId, Side,
-    StreamEvent, StreamId,
+    ConnectionError, ConnectionHandle, Dir, Endpoint, Event as QuicEvent, FrameStats, PathEvent,
+    PathId, Side, StreamEvent, StreamId,
 };
 
 use crate::backlog::Backlog;
@@ -66,8 +66,10 @@ pub(crate) struct Connection {
     pub(crate) deadline: Instant,
     /// Whether QUIC was told of a network change, see [`Peer::receive`](crate::peer::Peer::receive).
     pub(crate) network_changed: bool,
-    /// Whether nothing has arrived since then.
+    /// Whether nothing has been heard since then.
     pub(crate) unheard_since_change: bool,
+    /// Whether a datagram has arrived of which it is not known yet whether it was the remote's.
+    pub(crate) arrived: bool,
     /// When a silent remote is probed next.
     pub(crate) next_probe: Option<Instant>,
     /// The wake-up that the peer's timers hold for this connection.
@@ -79,10 +81,14 @@ pub(crate) struct Connection {
     /// How streams ended of which the application has read the data but not the end.
     pub(crate) ended: BTreeMap<StreamId, Result<ReadOutcome, StreamError>>,
     min_rtt: Duration,
+    /// The frames that had arrived when the remote was listened to last.
+    frames: FrameStats,
     /// Streams of which the application knows that they are readable.
     announced: BTreeSet<StreamId>,
     backlog: Backlog,
     paths: BTreeMap<PathId, SocketAddr>,
+    /// Where a path led before it moved last: QUIC goes back there when the new address does not answer.
+    left: Option<SocketAddr>,
 }
 
 impl Connection {
@@ -106,6 +112,7 @@ impl Connection {
             deadline,
             network_changed: false,
             unheard_since_change: false,
+            arrived: false,
             next_probe: None,
             wake: None,
             queued: false,
@@ -113,14 +120,26 @@ impl Connection {
             datagrams_dropped: 0,
             ended: BTreeMap::new(),
             min_rtt: Duration::MAX,
+            frames: FrameStats::default(),
             announced: BTreeSet::new(),
             backlog: Backlog::default(),
             paths: BTreeMap::new(),
+            left: None,
         }
     }
 
     pub(crate) fn is_client(&self) -> bool {
         self.quic.side() == Side::Client
+    }
+
+    /// Whether the remote has been heard since the last call. Anybody can send a datagram with an id of ours;
+    /// only an authenticated packet has frames, and a copy of one is dropped before they are counted.
+    pub(crate) fn has_heard(&mut self) -> bool {
+        if !std::mem::take(&mut self.arrived) {
+            return false;
+        }
+        let frames = self.quic.stats().frame_rx;
+        std::mem::replace(&mut self.frames, frames) != frames
     }
 
     /// Passes events between QUIC's connection, its endpoint and the application until there are none.
@@ -290,6 +309,7 @@ impl Connection {
                 continue;
             };
             if tuple.remote() != *known {
+                self.left = Some(*known);
                 *known = tuple.remote();
                 moved.push((*id, *known));
             }
@@ -317,6 +337,15 @@ impl Connection {
         let remote = self.quic.network_path(PathId::ZERO).ok()?.remote();
         self.paths.insert(PathId::ZERO, remote);
         Some(remote)
+    }
+
+    /// The remote addresses that QUIC may send to.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        let ids = self.quic.paths().into_iter();
+        ids.filter_map(|id| Some(self.quic.network_path(id).ok()?.remote()))
+            .chain(self.paths.values().copied())
+            .chain(self.left)
+            .chain(self.source)
     }
 
     pub(crate) fn stats(&mut self, carriers: &CarrierTable) -> ConnectionStats {

@@ -12,9 +12,10 @@ mod streams;
 mod transmit;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV6};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anypath_wire::address::to_mapped;
 use anypath_wire::id::EndpointId;
 use anypath_wire::quic::{Datagram, classify};
 use bytes::BytesMut;
@@ -29,7 +30,7 @@ use crate::cid::SeededConnectionIds;
 use crate::clock::{Clock, Instant};
 use crate::config::PeerConfig;
 use crate::connection::{Connection, Found};
-use crate::dial::is_retry;
+use crate::dial::{Dial, is_retry};
 use crate::error::ErrorCode;
 use crate::event::{ConnectionKey, Event, Outbox};
 use crate::qlog::Qlogs;
@@ -161,6 +162,10 @@ impl Peer {
             self.stats.malformed_dropped += 1;
             return;
         }
+        if self.carriers.is_full_for(&route) {
+            let in_use = self.addresses_in_use();
+            self.carriers.forget_strangers(&in_use);
+        }
         let Some(source) = self.carriers.inward(route) else {
             self.stats.virtual_dropped += 1;
             return;
@@ -183,11 +188,11 @@ impl Peer {
                     }
                     let changed = connection.network_changed;
                     connection.quic.handle_event(event);
+                    connection.arrived = true;
                     self.qlogs.collect(key, self.clock.now());
                     if changed && self.is_reset(datagram) {
                         self.forget_reset(key);
                     } else {
-                        self.heard(key);
                         self.queue(key);
                     }
                 }
@@ -200,6 +205,20 @@ impl Peer {
             None => {}
         }
         self.scratch = response;
+    }
+
+    /// Every address that a connection, a dial or an incoming connection needs.
+    fn addresses_in_use(&self) -> BTreeSet<SocketAddrV6> {
+        let connections = self.connections.values();
+        let dials = connections.clone().filter_map(|c| c.dial.as_ref());
+        let dialled = dials.flat_map(Dial::routes);
+        let asked = self.asked.values();
+        connections
+            .flat_map(Connection::addresses)
+            .chain(asked.map(|(incoming, _)| incoming.remote_address()))
+            .map(to_mapped)
+            .chain(dialled.filter_map(|route| self.carriers.known(route)))
+            .collect()
     }
 
     /// Whether a datagram that belongs to a connection is a stateless reset ([RFC 9000 § 10.3]): it bears no
@@ -232,6 +251,7 @@ impl Peer {
 
     /// Puts what is to be sent and told into `outbox`: all events, and datagrams of about `max_bytes`.
     pub fn drain(&mut self, max_bytes: usize, outbox: &mut impl Outbox) {
+        self.listen();
         self.fire_timers();
         self.take_turns(max_bytes, outbox);
         let now = self.clock.now();

@@ -181,6 +181,7 @@ impl Peer {
             self.join_session(remote, key, State::Connecting, Cause::Accepted);
         }
         self.step_session(key, State::Direct, Cause::Handshake);
+        self.heard(key);
     }
 
     /// Moves the session of a connection's remote, and tells each of its connections.
@@ -196,8 +197,18 @@ impl Peer {
         }
     }
 
-    /// A datagram of the connection has arrived.
-    pub(super) fn heard(&mut self, key: ConnectionKey) {
+    /// Finds out which of the remotes have been heard, before it matters to a timer.
+    pub(super) fn listen(&mut self) {
+        for turn in 0..self.turns.len() {
+            let key = self.turns[turn];
+            let connection = self.connections.get_mut(&key);
+            if connection.is_some_and(Connection::has_heard) {
+                self.heard(key);
+            }
+        }
+    }
+
+    fn heard(&mut self, key: ConnectionKey) {
         let now = self.clock.now();
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
@@ -384,6 +395,7 @@ impl Peer {
 
     /// The local addresses changed: every path is tried again at once.
     pub fn network_changed(&mut self) {
+        self.listen();
         let now = self.clock.now();
         for key in self.connections.keys().copied().collect::<Vec<_>>() {
             if let Some(connection) = self.connections.get_mut(&key) {

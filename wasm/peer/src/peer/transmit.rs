@@ -84,10 +84,7 @@ impl Peer {
                     for route in dial.routes() {
                         hand_over(stats, carriers, *route, segment, datagrams, outbox);
                     }
-                    for datagram in datagrams.chunks(segment.max(1).max(match segment {
-                        0 => datagrams.len(),
-                        _ => segment,
-                    })) {
+                    for datagram in datagrams.chunks(size_of_each(segment, datagrams)) {
                         dial.keep(datagram);
                     }
                 }
@@ -128,6 +125,14 @@ fn start_waiting(
     }
 }
 
+/// The size of the datagrams, but for the last one that may be smaller; a segment size of 0 means one.
+fn size_of_each(segment_bytes: usize, datagrams: &[u8]) -> usize {
+    match segment_bytes {
+        0 => datagrams.len().max(1),
+        bytes => bytes,
+    }
+}
+
 /// Gives datagrams to the outbox, unless the carrier can't take their size.
 ///
 /// Nothing is fragmented: the loss tells path MTU discovery the truth.
@@ -139,11 +144,8 @@ fn hand_over(
     datagrams: &[u8],
     outbox: &mut impl Outbox,
 ) {
-    let largest = match segment_bytes {
-        0 => datagrams.len(),
-        bytes => bytes,
-    };
-    let count = datagrams.len().div_ceil(largest.max(1)) as u64;
+    let largest = size_of_each(segment_bytes, datagrams);
+    let count = datagrams.len().div_ceil(largest) as u64;
     if largest > carriers.max_packet_bytes(route.carrier) {
         stats.unroutable_dropped += count;
         return;

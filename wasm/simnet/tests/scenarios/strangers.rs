@@ -1,4 +1,5 @@
 use anypath_peer::error::ErrorCode;
+use anypath_peer::session::State;
 use anypath_simnet::simulation::{ALPN, config, secret_key, target};
 use anypath_simnet::{Link, Simulation, Spoofer, address};
 
@@ -172,4 +173,70 @@ fn a_packet_of_a_forgotten_connection_is_answered_with_a_reset_and_noise_is_not(
     assert_eq!(stats.resets_sent, stats.datagrams_sent);
     // What looks like another version of QUIC is told which ones there are (RFC 9000 § 6).
     assert!(stats.datagrams_sent < 300, "{stats:?}");
+}
+
+#[test]
+fn strangers_on_a_second_carrier_do_not_push_a_quiet_connection_out() {
+    let mut net = Simulation::pair(8, Link::default());
+    let route = net.add_memory(1, 1452);
+    net.add_memory(0, 1452);
+    let target = anypath_peer::dial::Target {
+        route,
+        delay: std::time::Duration::ZERO,
+    };
+    let id = net.id_of(1);
+    let client = net.peer(0).connect(id, ALPN, &[target], false).unwrap();
+    let mut spoofer = Spoofer::new(8);
+    let mut flood = |net: &mut Simulation| {
+        for _ in 0..20_000 {
+            let (from, mut noise) = (spoofer.source(), spoofer.noise());
+            noise[0] |= 0x40;
+            net.inject(from, route.address, noise);
+        }
+    };
+    // While the handshake is under way, and when nothing more is being said.
+    net.run_for(MS / 2);
+    flood(&mut net);
+    net.run_for(SECOND);
+    let server = accepted(&net, 1)[0];
+    net.run_for(SECOND);
+    flood(&mut net);
+    net.run_until(0, |_| false);
+    let before = net.peer(1).stats().unroutable_dropped;
+    let stream = net.send(1, server, false, MIB).unwrap();
+    assert!(arrives(&mut net, 0, client, stream, MIB, SECOND));
+    assert_eq!(net.peer(1).stats().unroutable_dropped, before);
+}
+
+#[test]
+fn forged_packets_with_a_connections_id_are_not_taken_for_its_remote() {
+    let (mut net, client, server) = connected(9, Link::default());
+    net.tap = Some(Vec::new());
+    net.send(0, client, true, 100_000).unwrap();
+    net.run_for(SECOND);
+    let real = net.tap.take().unwrap();
+    let from_now = net.now()..u64::MAX;
+    for (one, other) in [(0, 1), (1, 0)] {
+        net.link(one, other).outages.push(from_now.clone());
+    }
+    let mut spoofer = Spoofer::new(9);
+    for _ in 0..11 {
+        for packet in &real {
+            // The first 30 bytes have the connection's id whole; and a true packet said again is no news.
+            let mut forged = packet.datagram.clone();
+            net.inject(packet.from, packet.to, forged.clone());
+            for byte in forged.iter_mut().skip(30) {
+                *byte = spoofer.noise()[0];
+            }
+            net.inject(packet.from, packet.to, forged);
+        }
+        net.run_for(SECOND / 2);
+    }
+    for (host, key) in [(0, client), (1, server)] {
+        assert_eq!(net.application(host).state(key), Some(State::Recovering));
+    }
+    for (host, key) in [(0, client), (1, server)] {
+        let (_, reason) = end_of(&mut net, host, key, 130 * SECOND);
+        assert_eq!(reason.code, ErrorCode::IdleTimeout);
+    }
 }
