@@ -6,12 +6,14 @@
 mod boundary;
 mod hello;
 mod packet;
+mod publication;
 mod relay;
 mod text;
 
 pub use boundary::{address, record};
 pub use hello::{client_hello, datagram};
 pub use packet::frame;
+pub use publication::{dns_message, endpoint_info, signed_packet};
 pub use relay::{client_to_relay, relay_handshake, relay_to_client};
 pub use text::{endpoint_id, server_name, ticket, transfer_ticket};
 
@@ -19,7 +21,7 @@ pub use text::{endpoint_id, server_name, ticket, transfer_ticket};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 15] = [
     ("ticket", ticket),
     ("transfer_ticket", transfer_ticket),
     ("endpoint_id", endpoint_id),
@@ -32,4 +34,7 @@ pub const TARGETS: [Target; 12] = [
     ("relay_handshake", relay_handshake),
     ("client_to_relay", client_to_relay),
     ("relay_to_client", relay_to_client),
+    ("signed_packet", signed_packet),
+    ("dns_message", dns_message),
+    ("endpoint_info", endpoint_info),
 ];

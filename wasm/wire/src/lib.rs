@@ -8,6 +8,9 @@
 //! | [`id`] | endpoint ids: hex, base32, z-base-32, TLS server names |
 //! | [`ticket`] | iroh endpoint tickets |
 //! | [`transfer`] | tickets of `anypath send` |
+//! | [`pkarr`] | signed packets, by which peers publish where they are |
+//! | [`info`] | what a peer publishes about itself, as TXT records |
+//! | [`dns`] | DNS messages with TXT answers |
 //! | [`relay`] | the messages between a client and a relay |
 //! | [`client_hello`] | the TLS ClientHello, read before rustls is chosen |
 //! | [`frame`] | the frames of a decrypted QUIC packet |
@@ -21,8 +24,11 @@
 pub mod address;
 pub mod base32;
 pub mod client_hello;
+pub mod dns;
 pub mod frame;
 pub mod id;
+pub mod info;
+pub mod pkarr;
 mod postcard;
 pub mod quic;
 pub mod reader;
