@@ -30,9 +30,9 @@ export async function dial(
   target: Ticket | string | DialTarget,
   options: ConnectOptions,
 ): Promise<Connection> {
+  checkOptions(options)
   const { signal, timeoutMs, earlyData = false } = options
   const alpn = alpnOf(options)
-  if (timeoutMs !== undefined && !(timeoutMs > 0)) throw new InvalidArgumentError('timeoutMs must be above 0')
   const limit = new DialLimit(clock, signal, timeoutMs)
   try {
     const { remoteId, addresses, needsRelay } = await limit.bound(destinationOf(engine, target))
@@ -60,6 +60,21 @@ export async function dial(
   }
 }
 
+/** Callers without types get an error that names the field, and before anything has begun. */
+function checkOptions(options: unknown): asserts options is ConnectOptions {
+  if (typeof options !== 'object' || options === null) throw new InvalidArgumentError('options: must be an object')
+  const { signal, timeoutMs, earlyData } = options as Record<string, unknown>
+  if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs > 0))
+    throw new InvalidArgumentError('timeoutMs must be above 0')
+  if (earlyData !== undefined && typeof earlyData !== 'boolean')
+    throw new InvalidArgumentError('earlyData: must be true or false')
+  // Signals of other realms and of polyfills are no instances of this one's class.
+  const { aborted, addEventListener, removeEventListener } = (signal ?? {}) as Record<string, unknown>
+  const fits =
+    typeof aborted === 'boolean' && [addEventListener, removeEventListener].every((f) => typeof f === 'function')
+  if (signal !== undefined && !fits) throw new InvalidArgumentError('signal: must be an AbortSignal')
+}
+
 function alpnOf(options: ConnectOptions): Uint8Array {
   try {
     return encodeAlpn('alpn', options.alpn)
@@ -77,8 +92,11 @@ async function destinationOf(engine: Engine, target: Ticket | string | DialTarge
     const addresses = reachableAddresses(target.addresses, carriersOf(await engine.localAddresses()))
     return { remoteId: target.parts.id, addresses, needsRelay: target.addresses.some(({ kind }) => kind === 'relay') }
   }
+  if (typeof target !== 'object' || target === null)
+    throw new InvalidArgumentError('target: must be a ticket or its text, an id, or an id with addresses')
   const remoteId = idFromText(target.id)
   const given = target.addresses ?? []
+  if (!Array.isArray(given)) throw new InvalidArgumentError('target.addresses: must be an array')
   if (given.length === 0) return { remoteId, addresses: [], needsRelay: false }
   return { remoteId, addresses: dialableAddresses(given, carriersOf(await engine.localAddresses())), needsRelay: false }
 }

@@ -196,7 +196,10 @@ export class Peer {
     return this.#parts.engine.peerStats()
   }
 
-  /** Tells that the machine's addresses changed: live connections are probed at once instead of after a silence. */
+  /**
+   * Tells that the machine's addresses changed: live connections are probed at once instead of after a silence. In Node the UDP transport
+   * notices by itself (`udp.watchIntervalMs`).
+   */
   networkChanged(): void {
     this.#assertOpen()
     this.#parts.engine.networkChanged()

@@ -1,4 +1,5 @@
 import type { PersistSettings, UdpSettings } from '../config/settings.js'
+import type { Clock } from '../driver/clock.js'
 import type { EngineOptions } from '../driver/create.js'
 import type { QlogSink } from '../observe/qlog.js'
 import type { GivenCore } from './peer-options.js'
@@ -8,7 +9,9 @@ export interface Platform {
   /** The core to run, from what the application gave, or else from where this build has it. */
   readonly core: (given?: GivenCore) => EngineOptions['core']
   /** The transports of a peer that was given none, in carrier order. */
-  readonly transports: (udp: UdpSettings & { readonly maxPacketBytes: number }) => EngineOptions['transports']
+  readonly transports: (
+    udp: UdpSettings & { readonly maxPacketBytes: number; readonly clock: Clock },
+  ) => EngineOptions['transports']
   /** Opens a folder for qlogs, where there are folders. */
   readonly qlogFolder?: (path: string) => QlogSink
   /** Takes a kept key for as long as a peer lives, where keys can be kept. */

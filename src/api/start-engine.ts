@@ -1,4 +1,5 @@
-import { type ResolvedSettings, resolveSettings } from '../config/index.js'
+import { checkInjected, type ResolvedSettings, resolveSettings } from '../config/index.js'
+import { systemClock } from '../driver/clock.js'
 import { createEngine, type EngineOptions } from '../driver/create.js'
 import type { Engine } from '../driver/engine.js'
 import { InvalidConfigError } from '../errors/index.js'
@@ -18,6 +19,7 @@ export interface StartedEngine {
 
 /** Starts a core and puts around it what the options inject; what they leave out costs nothing. */
 export async function startEngine(options: PeerOptions, platform: Platform): Promise<StartedEngine> {
+  checkInjected(options)
   const random = options.randomBytes ?? randomBytes
   const settings = resolveSettings(options, random)
   const key = await secretKeyOf(settings, platform, random)
@@ -57,18 +59,20 @@ function engineOptions(
   const { logger, accept } = options
   const qlog = qlogSink(options.qlog, platform)
   const { incomingBacklog: _, ...limits } = settings.limits
+  const clock = options.clock ?? systemClock()
   return {
     secretKey: settings.secretKey,
     alpns: settings.alpns,
     limits,
-    transports: options.transports ?? platform.transports({ ...settings.udp, maxPacketBytes: limits.maxMtuBytes }),
+    transports:
+      options.transports ?? platform.transports({ ...settings.udp, maxPacketBytes: limits.maxMtuBytes, clock }),
     core: isProgram(options.core) ? options.core : platform.core(options.core),
     accept: settings.alpns.length > 0,
     askBeforeHandshake: accept?.address !== undefined,
     earlyData: settings.earlyData,
     classicalOnly: settings.classicalOnly,
     congestion: settings.congestion,
-    ...(options.clock && { clock: options.clock }),
+    clock,
     ...(options.randomBytes && { randomBytes: options.randomBytes }),
     ...(logger && {
       log: (level, target, message) => logger[level === 'trace' ? 'debug' : level](message, { target }),

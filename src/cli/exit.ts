@@ -66,6 +66,13 @@ export class Interrupted extends CliError {
   }
 }
 
+/** Whoever read what the command prints has gone, as `head` does: there is nobody to work for. */
+export class ReaderGone extends CliError {
+  constructor() {
+    super(ExitCode.localIo, 'EPIPE', 'the reader of the output has gone')
+  }
+}
+
 /** Exit codes by the name of an API error; what is not here is {@link ExitCode.failed}. */
 const apiExitCodes: Readonly<Record<string, ExitCode>> = {
   Unreachable: ExitCode.unreachable,

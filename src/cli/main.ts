@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { parseCommand } from './args.js'
 import { commands } from './commands/index.js'
 import type { Command } from './context.js'
-import { type CliError, ExitCode, Interrupted, toCliError, UsageError } from './exit.js'
+import { type CliError, ExitCode, Interrupted, ReaderGone, toCliError, UsageError } from './exit.js'
 import { commandHelp, generalHelp, usageLine } from './help.js'
 import { commonOptions } from './options.js'
 import { Output, wantsColor } from './output.js'
@@ -47,17 +47,22 @@ const tellFailure = (output: Output, error: CliError, spec?: Command['spec']): E
   if (exitCode === ExitCode.interrupted) output.note(message)
   else output.error(message)
   if (error instanceof UsageError) {
-    stderr.write(`${spec === undefined ? 'Usage: anypath <command> [options]' : usageLine(spec)}\n`)
-    stderr.write(`Try "anypath ${spec === undefined ? '' : `${spec.name} `}--help".\n`)
+    output.usage(spec === undefined ? 'Usage: anypath <command> [options]' : usageLine(spec))
+    output.usage(`Try "anypath ${spec === undefined ? '' : `${spec.name} `}--help".`)
   }
   // An error that has no exit code of its own is one of the program: say where it is.
   if (exitCode === ExitCode.failed && output.verbose) output.log(stackOf(error))
   return exitCode
 }
 
-/** The first Ctrl-C closes what is open, the second ends the process at once. */
-const interruptible = (output: Output): AbortSignal => {
+/** The first Ctrl-C closes what is open, the second ends the process at once. An output without a reader is like a Ctrl-C. */
+const interruptible = (output: Output, stdoutIsData = false): AbortSignal => {
   const controller = new AbortController()
+  if (!stdoutIsData) {
+    stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === 'EPIPE') controller.abort(new ReaderGone())
+    })
+  }
   const onSignal = (): void => {
     if (controller.signal.aborted) process.exit(ExitCode.interrupted)
     output.note('closing; Ctrl-C again ends at once')
@@ -75,7 +80,7 @@ const runCommand = async (command: Command, args: readonly string[], output: Out
       stdout.write(`${commandHelp(spec)}\n`)
       return ExitCode.ok
     }
-    const signal = interruptible(output)
+    const signal = interruptible(output, command.stdoutIsData)
     await command.run({ values, output, env, stdin, stdout, signal })
     return ExitCode.ok
   } catch (error) {
@@ -90,11 +95,7 @@ const main = async ([first, ...rest]: readonly string[]): Promise<ExitCode> => {
   const guard = (error: unknown): void => exit(tellFailure(output, toCliError(error), command?.spec))
   process.on('unhandledRejection', guard)
   process.on('uncaughtException', guard)
-  stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // The reader of our output has gone: nobody is left to tell.
-    if (error.code === 'EPIPE' && command?.stdoutIsData !== true) process.exit(ExitCode.localIo)
-  })
-  stderr.on('error', () => undefined)
+  for (const stream of [stdout, stderr]) stream.on('error', () => undefined)
   if (command !== undefined) return runCommand(command, first === 'help' ? ['--help'] : rest, output)
   if (first === '--version' || first === '-V') {
     stdout.write(`${version()}\n`)

@@ -62,16 +62,24 @@ export class Output {
 
   /** Something to know although the work goes on: stderr, always. */
   warn(text: string): void {
+    if (this.#stderrIsJson) return this.event('warning', { message: text })
     this.#line(this.#options.stderr, `${this.paint('yellow', 'warning:')} ${text}`)
   }
 
-  /** Why the command failed: stderr, always. */
+  /** Why the command failed: stderr, always; where that has JSON lines, the event `error` has said it. */
   error(text: string): void {
+    if (this.#stderrIsJson) return
     this.#line(this.#options.stderr, `${this.paint('red', 'error:')} ${text}`)
+  }
+
+  /** How the command is used, after an error: stderr, for people only. */
+  usage(text: string): void {
+    if (!this.#stderrIsJson) this.#line(this.#options.stderr, text)
   }
 
   /** A log record: stderr. */
   log(text: string): void {
+    if (this.#stderrIsJson) return this.event('log', { message: text })
     this.#line(this.#options.stderr, this.paint('dim', text))
   }
 
@@ -85,6 +93,11 @@ export class Output {
   /** Says how to erase what is drawn on the terminal; `undefined` when nothing is. */
   drawn(clear: (() => void) | undefined): void {
     this.#clear = clear
+  }
+
+  /** Where stdout carries data, JSON lines have stderr to themselves. */
+  get #stderrIsJson(): boolean {
+    return this.json && this.#options.jsonTo === 'stderr'
   }
 
   #line(sink: Sink, text: string): void {

@@ -72,7 +72,7 @@ export const createPeer = async (context: Context, { alpns = [], identity, port 
 export const withPeer = async <T>(context: Context, needs: PeerNeeds, work: (peer: Peer) => Promise<T>): Promise<T> => {
   const { signal } = context
   const peer = await createPeer(context, needs)
-  const onAbort = (): void => void peer.close({ closeCode: 1, reason: 'interrupted' })
+  const onAbort = (): void => void peer.close({ closeCode: 1, reason: toCliError(signal.reason).message })
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     signal.throwIfAborted()
@@ -80,7 +80,7 @@ export const withPeer = async <T>(context: Context, needs: PeerNeeds, work: (pee
     await peer.close()
     return result
   } catch (error) {
-    await peer.close({ closeCode: 1, reason: signal.aborted ? 'interrupted' : 'failed' })
+    await peer.close({ closeCode: 1, reason: signal.aborted ? toCliError(signal.reason).message : 'failed' })
     signal.throwIfAborted()
     throw error
   } finally {

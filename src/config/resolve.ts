@@ -1,4 +1,5 @@
 import { InvalidConfigError } from '../errors/index.js'
+import { integer, isRecord, oneOf, wrong } from './expect.js'
 import { DEFAULT_LIMITS, LIMIT_RANGES, type Limits } from './limits.js'
 import type { PersistSettings, ResolvedSettings, Settings, UdpSettings } from './settings.js'
 
@@ -87,40 +88,15 @@ function limits(value: unknown): Limits {
 
 function udp(value: unknown): UdpSettings {
   if (!isRecord(value)) throw wrong('udp', 'an object', value)
-  const { host, port, ...rest } = value
+  const { host, port, watchIntervalMs, ...rest } = value
   for (const name of Object.keys(rest)) throw new InvalidConfigError(`udp.${name}: there is no such setting`)
   if (host !== undefined && (typeof host !== 'string' || host === '')) throw wrong('udp.host', 'an IP address', host)
   if (port !== undefined) integer('udp.port', port, 0, 65_535)
+  if (watchIntervalMs !== undefined) integer('udp.watchIntervalMs', watchIntervalMs, 0, 0x7fff_ffff)
   return value as UdpSettings
 }
 
 function flag(field: string, value: unknown): boolean {
   if (value !== undefined && typeof value !== 'boolean') throw wrong(field, 'true or false', value)
   return value ?? false
-}
-
-function oneOf<T extends string>(field: string, value: unknown, allowed: readonly T[]): T {
-  const found = allowed.find((name) => name === value)
-  if (found === undefined) throw wrong(field, `one of ${allowed.join(', ')}`, value)
-  return found
-}
-
-function integer(field: string, value: unknown, min: number, max: number): void {
-  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
-    throw wrong(field, `a whole number from ${min} to ${max}`, value)
-  }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function wrong(field: string, expected: string, value: unknown): InvalidConfigError {
-  return new InvalidConfigError(`${field}: must be ${expected}, not ${shown(value)}`)
-}
-
-function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value)
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
-  return typeof value === 'function' ? 'a function' : String(value)
 }

@@ -6,6 +6,13 @@ export interface UdpSettings {
   readonly host?: string
   /** The local port; 0 takes a free one. @default 0 */
   readonly port?: number
+  /**
+   * How often the machine's addresses are looked at, milliseconds: when they change, live connections are probed at once, as by
+   * `peer.networkChanged()`. 0 never looks.
+   *
+   * @default 2000
+   */
+  readonly watchIntervalMs?: number
 }
 
 /** The part of a peer's options that is plain data. Everything has a default. */

@@ -23,6 +23,15 @@ export function reachableHosts(families: readonly ('IPv4' | 'IPv6')[]): string[]
 }
 
 /**
+ * Everything about the interfaces that a socket bound to `host` depends on, as one text to compare: where others reach it, or whether
+ * its one address is there.
+ */
+export function networkOf(host: string): string {
+  if (host === '::' || host === '0.0.0.0') return reachableHosts(['IPv4', 'IPv6']).sort().join(' ')
+  return interfaces().some(({ address }) => address === host) ? host : ''
+}
+
+/**
  * The largest packet that no interface in use would fragment, at most `most`.
  *
  * Node tells no MTU, so it is read where Linux keeps it; elsewhere an interface counts as Ethernet.

@@ -2,7 +2,8 @@ import dgram from 'node:dgram'
 import { isIPv4 } from 'node:net'
 import { createError } from '../errors/index.js'
 import { DropCounts, packetCount } from './drops.js'
-import { largestPacketBytes, reachableHosts } from './interfaces.node.js'
+import { InterfaceWatch, type WatchClock } from './interface-watch.node.js'
+import { largestPacketBytes, networkOf, reachableHosts } from './interfaces.node.js'
 import type { Transport, TransportAddress, TransportEvents } from './transport.js'
 
 export interface UdpOptions {
@@ -23,10 +24,18 @@ export interface UdpOptions {
   readonly receiveBufferBytes?: number
   /** Asked of the system, which may give less (Linux: `net.core.wmem_max`). @default 4 MiB */
   readonly sendBufferBytes?: number
+  /** How often the machine's addresses are looked at, milliseconds; needs `clock`. 0 never looks. @default 2000 */
+  readonly watchIntervalMs?: number
+  /** The time by which the machine's addresses are looked at. @default none: they are not */
+  readonly clock?: WatchClock
+  /** What is compared at each look. @default the addresses under which others reach the socket */
+  readonly readNetwork?: (host: string) => string
 }
 
 /** How many bytes go to the socket before it is asked whether it still takes them at once. */
 const WRITABLE_BYTES = 256 * 1024
+
+const WATCH_INTERVAL_MS = 2000
 
 /** How often a socket with a full buffer is asked whether it has sent what it had. */
 const BLOCKED_POLL_MS = 10
@@ -72,6 +81,7 @@ export class UdpTransport implements Transport {
   readonly #drops = new DropCounts()
   #host: string
   #socket: dgram.Socket | undefined
+  #watch: InterfaceWatch | undefined
   #events: TransportEvents | undefined
   #dual = false
   #blocked = false
@@ -114,6 +124,7 @@ export class UdpTransport implements Transport {
     this.#events = events
     this.#socket = await this.#open(this.#options.port ?? 0)
     this.#maxPacketBytes = largestPacketBytes(this.#host, this.#options.maxPacketBytes ?? 1452)
+    this.#watch = this.#watched()
   }
 
   localAddresses(): readonly TransportAddress[] {
@@ -164,9 +175,16 @@ export class UdpTransport implements Transport {
 
   async close(): Promise<void> {
     this.#events = undefined
+    this.#watch?.stop()
     const socket = this.#socket
     this.#socket = undefined
     if (socket) await closeSocket(socket)
+  }
+
+  #watched(): InterfaceWatch | undefined {
+    const { clock, watchIntervalMs: intervalMs = WATCH_INTERVAL_MS, readNetwork = networkOf } = this.#options
+    const [read, changed] = [() => readNetwork(this.#host), () => this.#events?.changed()]
+    return clock && new InterfaceWatch({ clock, intervalMs, read, changed })
   }
 
   async #open(port: number): Promise<dgram.Socket> {
@@ -260,6 +278,7 @@ export class UdpTransport implements Transport {
   #fail(cause: Error): void {
     const events = this.#events
     this.#events = undefined
+    this.#watch?.stop()
     const socket = this.#socket
     this.#socket = undefined
     if (socket) void closeSocket(socket)

@@ -71,6 +71,28 @@ test('in JSON mode stdout has one object per line and no text', () => {
   assert.equal(stderr.text, '')
 })
 
+test('where JSON lines go to stderr it has no text', () => {
+  const { output, stdout, stderr } = outputTo({ json: true, jsonTo: 'stderr' })
+  output.event('error', { code: 'Usage' })
+  output.error('wrong')
+  output.usage('Usage: …')
+  output.note('note')
+  output.warn('careful')
+  output.log('debug it')
+  assert.equal(stdout.text, '')
+  assert.deepEqual(
+    stderr.text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+    [
+      { event: 'error', code: 'Usage' },
+      { event: 'warning', message: 'careful' },
+      { event: 'log', message: 'debug it' },
+    ],
+  )
+})
+
 test('colours are for terminals, and not when NO_COLOR is set', () => {
   assert.equal(wantsColor({ write: () => 0, isTTY: true }, {}, false), true)
   assert.equal(wantsColor({ write: () => 0, isTTY: true }, { NO_COLOR: '1' }, false), false)

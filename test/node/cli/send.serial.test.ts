@@ -191,3 +191,18 @@ test('a sender that is not there is exit code 3 within the time of --timeout; --
   await interrupt(second.sender)
   await rm(bench.path('late'), { recursive: true })
 })
+
+test('a receiver whose reader goes away tells the sender, and what has come is kept', async () => {
+  await writeFile(bench.path('unread.bin'), randomBytes(64 * MiB))
+  const { sender, ticket } = await startSend(bench.path('unread.bin'))
+  const receiver = bench.start(['receive', '--json', '--to', bench.path('unread'), ticket])
+  await receiver.untilEvent('progress')
+  // As `| head -1` does.
+  receiver.child.stdout?.destroy()
+  assert.deepEqual(await receiver.ended, { code: 8, signal: null })
+  assert.match(receiver.stderr, /^error: the reader of the output has gone\)$/m)
+  const told = await sender.untilEvent('failed')
+  assert.match(told.message, /the reader of the output has gone\)$/)
+  await bench.run(0, ['receive', '--to', bench.path('unread'), ticket])
+  await interrupt(sender)
+})

@@ -55,6 +55,26 @@ test('wrong usage prints the usage line on stderr, nothing on stdout, and is exi
   assert.deepEqual(json.events, [{ event: 'error', code: 'Usage', exitCode: 2, message: 'a ticket is missing' }])
 })
 
+test('where stdout carries data, stderr has JSON lines alone, whatever is wrong', async () => {
+  for (const [code, args] of [
+    [2, ['connect', '--json']],
+    [2, ['listen', '--json', '--bind', 'x:y']],
+    [2, ['listen', '--json', '--nonsense']],
+    [6, ['connect', '--json', 'endpointxyz']],
+  ] as const) {
+    const run = await bench.run(code, args)
+    assert.equal(run.stdout, '')
+    const lines = run.stderr.trimEnd().split('\n')
+    const events = lines.map((line) => JSON.parse(line))
+    assert.deepEqual(
+      events.map(({ event }) => event),
+      ['error'],
+      run.stderr,
+    )
+    assert.equal(events[0].exitCode, code)
+  }
+})
+
 test('id shows the same id every time, and the secret only when asked', async () => {
   const first = await bench.run(0, ['id'])
   assert.match(first.stdout, /^[0-9a-f]{64}\n$/)
