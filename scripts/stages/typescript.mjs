@@ -61,16 +61,13 @@ export const browserStage = {
   async run(context) {
     const project = await packForUsers(context.root)
     // Whatever these tests start inherits it, so that what they leave behind is found.
-    const mark = `ANYPATH_BROWSER_RUN=${randomUUID()}`
-    const [name, value] = mark.split('=')
-    Object.assign(process.env, { [name]: value, ANYPATH_USER_PROJECT: project.folder })
+    const mark = randomUUID()
     try {
       await runFiles({ ...context, concurrency: 1 }, (file) => BROWSER.test(file), {
-        after: (source) => endLeftovers(mark, source, context.report),
+        env: { ANYPATH_BROWSER_RUN: mark, ANYPATH_USER_PROJECT: project.folder },
+        after: (source) => endLeftovers(`ANYPATH_BROWSER_RUN=${mark}`, source, context.report),
       })
     } finally {
-      delete process.env[name]
-      delete process.env.ANYPATH_USER_PROJECT
       project.remove()
     }
   },
@@ -81,7 +78,8 @@ export const browserStage = {
  *
  * @param {{root: string, concurrency: number, filter: string[], report: import('../report.mjs').Report}} context
  * @param {(file: string) => boolean} belongs told the path of the source, from the checkout's root
- * @param {{after?: (source: string) => Promise<void>}} [hooks]
+ * @param {{env?: Record<string, string>, after?: (source: string) => Promise<void>}} [hooks]
+ *   what the tests find in their environment, and what to do after each file
  */
 async function runFiles(context, belongs, hooks = {}) {
   const { root, filter, report } = context
@@ -93,14 +91,14 @@ async function runFiles(context, belongs, hooks = {}) {
   const queue = [...files]
   const worker = async () => {
     for (let file = queue.shift(); file; file = queue.shift()) {
-      await runFile(root, report, file)
+      await runFile(root, report, file, hooks.env)
       await hooks.after?.(file.source)
     }
   }
   await Promise.all(Array.from({ length: context.concurrency }, worker))
 }
 
-async function runFile(root, report, { built, source }) {
+async function runFile(root, report, { built, source }, testEnv = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'anypath-test-'))
   const countsFile = join(folder, 'counts.jsonl')
   const script = (name) => pathToFileURL(join(root, 'scripts', name)).href
@@ -117,7 +115,7 @@ async function runFile(root, report, { built, source }) {
   const limit =
     readFileSync(join(root, source), 'utf8').match(/^\/\/ time limit: (\d+) s$/m)?.[1] ?? DEFAULT_LIMIT_SECONDS
   const { NODE_TEST_CONTEXT: _, ...env } = process.env
-  const options = { cwd: root, env: { ...env, ANYPATH_ROOT: root }, timeoutMs: Number(limit) * 1000 }
+  const options = { cwd: root, env: { ...env, ...testEnv, ANYPATH_ROOT: root }, timeoutMs: Number(limit) * 1000 }
   const result = await run(process.execPath, args, options)
   console.log(`\n--- ${source} (${result.seconds.toFixed(1)} s)\n${result.output.trimEnd()}`)
   countFile(report, source, existsSync(countsFile) ? readFileSync(countsFile, 'utf8') : '', result, limit)
