@@ -39,6 +39,7 @@ type StreamsReader = ReadableStreamDefaultReader<ChatStream>
 const CONTROL_ORDER = 10
 /** How long the end of a connection may take to be told after its streams have failed. */
 const BROKEN_GRACE_MS = 1_000
+const LEAVE_TIMEOUT_MS = 1_000
 
 export class Conversation {
   readonly connection: ChatConnection
@@ -49,8 +50,9 @@ export class Conversation {
   readonly #rate = new Rate(FRAMES_PER_SECOND, FRAME_BURST)
   #queue: Uint8Array[] = []
   #queuedBytes = 0
-  #writing = false
+  #flushing: Promise<void> | undefined
   #over = false
+  #remoteLeft = false
   #closedHere: number | undefined
   #awaitedPast = 0
 
@@ -112,7 +114,14 @@ export class Conversation {
     if (this.#queuedBytes > MAX_QUEUED_BYTES) return this.close(CloseCode.tooSlow, 'too slow')
     if (frame.kind === 'history') this.#awaitedPast = HISTORY_LENGTH
     this.#queue.push(bytes)
-    if (!this.#writing) void this.#flush()
+    this.#flushing ??= this.#flush()
+  }
+
+  /** Says good-bye when all that was sent has arrived, or after a second. */
+  async leave(): Promise<void> {
+    const arrived = Promise.resolve(this.#flushing).then(() => this.#writer.close())
+    await Promise.race([arrived.catch(() => undefined), pause(LEAVE_TIMEOUT_MS)])
+    this.close(CloseCode.left, 'left')
   }
 
   close(closeCode: number, reason: string): void {
@@ -126,7 +135,7 @@ export class Conversation {
     try {
       while (!this.#over) {
         const head = await this.#reader.readExact(2)
-        if (head === null) throw new ProtocolError('the control stream has ended')
+        if (head === null) return this.#takeLeave()
         const length = new DataView(head.buffer).getUint16(0)
         const frame = parseFrame((await this.#reader.readExact(length)) ?? new Uint8Array(0))
         if (!this.#isAwaited(frame)) await pause(this.#rate.take())
@@ -138,6 +147,12 @@ export class Conversation {
       await pause(BROKEN_GRACE_MS)
       this.close(CloseCode.broken, 'the control stream broke')
     }
+  }
+
+  /** The end of the control stream is the remote's good-bye: everything that it said has arrived. */
+  #takeLeave(): void {
+    this.#remoteLeft = true
+    this.close(CloseCode.left, 'good-bye')
   }
 
   /** History that was asked for comes at once; unasked for it does not come at all. */
@@ -161,7 +176,6 @@ export class Conversation {
   }
 
   async #flush(): Promise<void> {
-    this.#writing = true
     try {
       while (this.#queue.length > 0) {
         const batch = joined(this.#queue.splice(0))
@@ -171,7 +185,7 @@ export class Conversation {
     } catch {
       // The connection is gone, and `closed` tells how.
     } finally {
-      this.#writing = false
+      this.#flushing = undefined
     }
   }
 
@@ -183,7 +197,7 @@ export class Conversation {
     const gone = [CloseCode.left, CloseCode.stopped] as readonly (number | undefined)[]
     const final = [CloseCode.stranger, CloseCode.protocol, CloseCode.full] as readonly (number | undefined)[]
     this.#handlers.ended(this, {
-      left: here === undefined && gone.includes(closeCode),
+      left: this.#remoteLeft || (here === undefined && gone.includes(closeCode)),
       refused: final.includes(here ?? closeCode),
       detail,
     })

@@ -67,14 +67,12 @@ export class Mesh {
     }
   }
 
-  /** Says good-bye to everybody. */
-  leave(): void {
+  /** Says good-bye to everybody; resolves when they have heard it, or soon. */
+  async leave(): Promise<void> {
     this.#over = true
     for (const connection of this.#unproven) connection.close({ closeCode: CloseCode.left, reason: 'left' })
-    for (const member of this.#members.values()) {
-      member.stop()
-      member.conversation?.close(CloseCode.left, 'left')
-    }
+    for (const member of this.#members.values()) member.stop()
+    await Promise.all(this.conversations.map((conversation) => conversation.leave()))
   }
 
   async #accept(): Promise<void> {

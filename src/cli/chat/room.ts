@@ -201,15 +201,19 @@ export class Room {
     this.#discovery.refresh()
   }
 
-  /** Says good-bye. The peer stays open: it is the caller's. Idempotent; never rejects. */
+  /**
+   * Says good-bye when what was said has arrived, which takes a second at most. The peer stays open: it is the caller's. Idempotent; never
+   * rejects.
+   */
   leave(): Promise<void> {
-    if (this.#left === undefined) {
-      clearInterval(this.#measuring)
-      this.#uploads.withdrawAll()
-      this.#mesh.leave()
-      this.#left = this.#discovery.stop()
-    }
+    this.#left ??= this.#leave()
     return this.#left
+  }
+
+  async #leave(): Promise<void> {
+    clearInterval(this.#measuring)
+    this.#uploads.withdrawAll()
+    await Promise.all([this.#mesh.leave(), this.#discovery.stop()])
   }
 
   #publish(body: Message['body']): Entry {

@@ -1,5 +1,6 @@
 /** All commands, in the order of the help text. */
 import type { Command } from '../context.js'
+import { chatCommand } from './chat.js'
 import { connectCommand } from './connect.js'
 import { connectTcpCommand } from './connect-tcp.js'
 import { idCommand } from './id.js'
@@ -18,4 +19,5 @@ export const commands: readonly Command[] = [
   sendCommand,
   receiveCommand,
   pingCommand,
+  chatCommand,
 ]

@@ -31,8 +31,10 @@ test('three members find each other, see names, paths and round-trip times, and 
 test('a pair that both dial keeps one connection', async () => {
   const [ana, ben] = await house.members('Ana', 'Ben')
   assert(ana && ben)
-  await pause(1_500)
-  assert.equal((await ana.peer.stats()).connections, 1)
+  const live = () => [ana.peer.session(ben.peer.id), ben.peer.session(ana.peer.id)].map((s) => s.connections.length)
+  await until(() => live().every((count) => count === 1), 'one connection on either side')
+  await pause(1_000)
+  assert.deepEqual(live(), [1, 1])
   assert.deepEqual(connectedTo(ana.room), ['Ben'])
 })
 
@@ -67,6 +69,16 @@ test('a member that leaves is shown as left at once', async () => {
   const [ana, ben] = await house.members('Ana', 'Ben')
   assert(ana && ben)
   await ana.room.leave()
+  await until(() => ben.room.members[0]?.state === 'left', 'left')
+})
+
+test('what was said just before leaving arrives', async () => {
+  const [ana, ben] = await house.members('Ana', 'Ben')
+  assert(ana && ben)
+  for (let i = 0; i < 20; i++) ana.room.say(`last words ${i}`)
+  await ana.room.leave()
+  await ana.peer.close()
+  await until(() => textsOf(ben.room).includes('last words 19'), 'the last words')
   await until(() => ben.room.members[0]?.state === 'left', 'left')
 })
 

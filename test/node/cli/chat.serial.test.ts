@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { after, test } from 'node:test'
+import { formatLink } from '../../../src/cli/chat/link.js'
+import { fileOf, RoomHouse, textsOf, until } from '../chat/rooms.js'
+import { loopback, Workbench } from './command.js'
+
+const bench = await Workbench.open()
+const house = await RoomHouse.open()
+after(() => house.close())
+const link = formatLink(house.link)
+
+test('two terminals and a member talk; the text form shows names and texts, and no escape sequences of others', async () => {
+  const ana = await house.join('Ana')
+  const ben = bench.start(['chat', ...loopback, '--name', 'Ben', link], { input: 'open' })
+  const cleo = bench.start(['chat', ...loopback, '--name', 'Cleo', '--json', link], { input: 'open' })
+  await until(() => ana.room.members.filter(({ state }) => state === 'connected').length === 2, 'both are here')
+  await cleo.untilEvent('member', ({ name, state }) => name === 'Ben' && state === 'connected')
+  ben.child.stdin?.write('good morning\n')
+  await cleo.untilEvent('message', ({ text, name }) => text === 'good morning' && name === 'Ben')
+  await until(() => textsOf(ana.room).includes('good morning'), 'the message')
+  ana.room.say('\u001b[31mred\u001b[0m\nand a second line')
+  await ben.until(() => ben.stdout.includes('<Ana> [31mred[0m\n    and a second line\n'), 'the text')
+  ben.child.stdin?.write('/who\n/dance\n')
+  await ben.until(() => /^Cleo: connected, udp [\d.]+ ms$/m.test(ben.stdout), 'who is here')
+  await ben.until(() => ben.stderr.includes('there is no /dance'), 'the warning')
+  ben.child.stdin?.write('/name Benjamin\n')
+  await until(() => ana.room.members.some(({ name }) => name === 'Benjamin'), 'the new name')
+  ben.child.stdin?.write('/quit\n')
+  await ben.exits(0)
+  assert.equal(await cleo.kill('SIGINT').then(({ code }) => code), 130)
+  await until(() => ana.room.members.every(({ state }) => state === 'left'), 'both have left')
+  await ana.room.leave()
+})
+
+test('a bot says lines of stdin, stays at their end, and leaves when told to', async () => {
+  const dan = await house.join('Dan')
+  const bot = bench.start(['chat', ...loopback, '--json', '--name', 'bot', link], { input: 'open' })
+  await bot.untilEvent('member', ({ name }) => name === 'Dan')
+  bot.child.stdin?.end('one\ntwo\n\n')
+  await until(() => textsOf(dan.room).includes('two'), 'the lines')
+  const once = bench.start(['chat', ...loopback, '--quit-at-end', '--name', 'once', link], { input: 'open' })
+  await once.until(() => once.stderr.includes('Dan is here'), 'Dan')
+  once.child.stdin?.end('good bye\n')
+  await once.exits(0)
+  await until(() => textsOf(dan.room).includes('good bye'), 'the last line')
+  assert.equal(bot.child.exitCode, null)
+  await bot.kill('SIGTERM')
+  await dan.room.leave()
+})
+
+test('files are offered, fetched into the folder, checked, and never outside of it or over another', async () => {
+  const eva = await house.join('Eva')
+  const inbox = bench.path('inbox')
+  const bot = bench.start(['chat', ...loopback, '--json', '--name', 'bot', '--save', inbox, link], { input: 'open' })
+  await bot.untilEvent('member', ({ name }) => name === 'Eva')
+  const file = fileOf('../../../outside.bin', 2_000_000)
+  eva.room.offer(file)
+  const { path } = await bot.untilEvent('file')
+  assert.equal(path, bench.path('inbox', 'outside.bin'))
+  assert.deepEqual(await readFile(path), file.bytes)
+
+  await writeFile(bench.path('victim'), 'mine')
+  await symlink(bench.path('victim'), bench.path('inbox', 'trap.txt'))
+  eva.room.offer(fileOf('trap.txt', 10))
+  await bot.untilEvent('file', (fields) => fields.path === bench.path('inbox', 'trap (2).txt'))
+  eva.room.offer(fileOf('outside.bin', 20))
+  await bot.untilEvent('file', (fields) => fields.path === bench.path('inbox', 'outside (2).bin'))
+  assert.equal(await readFile(bench.path('victim'), 'utf8'), 'mine')
+
+  const { key } = eva.room.offer({ ...fileOf('cut.bin', 1_000_000), open: () => fileOf('', 10).open() })
+  await bot.untilEvent('file', (fields) => fields.key === key && fields.failure !== undefined)
+  assert.deepEqual((await readdir(inbox)).sort(), ['outside (2).bin', 'outside.bin', 'trap (2).txt', 'trap.txt'])
+
+  const bytes = randomBytes(300_000)
+  await writeFile(bench.path('own.png'), bytes)
+  bot.child.stdin?.write(`/file ${bench.path('own.png')}\n/file ${bench.path('nothing')}\n/file ${bench.root}\n`)
+  await until(() => textsOf(eva.room).includes('[own.png]'), 'the offer')
+  const entry = eva.room.entries.find(({ body }) => body.type === 'file' && body.name === 'own.png')
+  assert(entry?.body.type === 'file' && entry.body.mediaType === 'image/png')
+  const hash = createHash('sha256')
+  await eva.room.fetch(entry.key, { write: (some) => void hash.update(some) }, { signal: new AbortController().signal })
+  assert.equal(hash.digest('hex'), createHash('sha256').update(bytes).digest('hex'))
+  await bot.untilEvent('upload', ({ state }) => state === 'done')
+  await bot.untilEvent('refused', ({ code }) => code === 'ENOENT')
+  await bot.untilEvent('refused', ({ code }) => code === 'NotAFile')
+  await bot.kill('SIGINT')
+  await eva.room.leave()
+})
+
+test('a link that is none is told with its exit code, and a server out of reach is tried again', async () => {
+  const none = await bench.run(6, ['chat', 'hello'])
+  assert.match(none.stderr, /a room link begins with http/)
+  await bench.run(6, ['chat', link.slice(0, -3)])
+  await bench.run(2, ['chat'])
+  const lost = bench.start(['chat', ...loopback, '--json', link.replace(/:\d+\//, ':9/')], { input: 'open' })
+  await lost.untilEvent('rendezvous', ({ failure }) => /can not be reached/.test(failure))
+  assert.equal(await lost.kill('SIGINT').then(({ code }) => code), 130)
+})
