@@ -17,6 +17,8 @@ export interface Command {
   readonly spec: CommandSpec
   /** Whether stdout carries data, so that JSON lines have to go to stderr. */
   readonly stdoutIsData?: boolean
+  /** Whether the command answers signals itself, instead of being told by `signal`. */
+  readonly handlesSignals?: boolean
   /** Resolves when the work is done; rejects with what went wrong. */
   readonly run: (context: Context) => Promise<void>
 }

@@ -80,7 +80,8 @@ const runCommand = async (command: Command, args: readonly string[], output: Out
       stdout.write(`${commandHelp(spec)}\n`)
       return ExitCode.ok
     }
-    const signal = interruptible(output, command.stdoutIsData)
+    const signal =
+      command.handlesSignals === true ? new AbortController().signal : interruptible(output, command.stdoutIsData)
     await command.run({ values, output, env, stdin, stdout, signal })
     return ExitCode.ok
   } catch (error) {

@@ -8,6 +8,7 @@ import { listenCommand } from './listen.js'
 import { listenTcpCommand } from './listen-tcp.js'
 import { pingCommand } from './ping.js'
 import { receiveCommand } from './receive.js'
+import { relayCommand } from './relay.js'
 import { sendCommand } from './send.js'
 
 export const commands: readonly Command[] = [
@@ -20,4 +21,5 @@ export const commands: readonly Command[] = [
   receiveCommand,
   pingCommand,
   chatCommand,
+  relayCommand,
 ]

@@ -9,6 +9,13 @@ mod decode;
 mod encode;
 mod log;
 mod panic;
+#[cfg(feature = "node")]
+mod relay;
 
 pub use crate::core::Core;
 pub use panic::panic_message;
+#[cfg(feature = "node")]
+pub use relay::{
+    relay_claimed_key, relay_parse_id, relay_verify_client_auth, relay_verify_key_material,
+    relay_verify_signed_packet,
+};

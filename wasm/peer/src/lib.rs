@@ -11,6 +11,8 @@
 //! | `first_flight` | a start without pacing |
 //! | [`admission`] | limits on strangers |
 //! | [`tls`] | identity and handshake |
+//! | [`relay_auth`] | how a client proves its key to a relay |
+//! | [`signed_packet`] | address records that their key has signed |
 //! | [`error`] | the error table |
 //! | `qlog` | what happens, packet by packet, when it is wanted |
 //! | [`stats`] | figures |
@@ -33,7 +35,9 @@ mod qlog;
 #[cfg(not(feature = "qlog"))]
 #[path = "qlog/off.rs"]
 mod qlog;
+pub mod relay_auth;
 pub mod session;
+pub mod signed_packet;
 pub mod stats;
 pub mod tls;
 

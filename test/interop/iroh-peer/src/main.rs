@@ -1,20 +1,27 @@
 //! A stock iroh endpoint for interop tests and benchmarks: it listens or dials over loopback, checks what comes back,
 //! and reports in JSON, one object a line on standard output.
 //!
-//! It has no relay and no address lookup, so nothing leaves the addresses it is given.
+//! It has no address lookup, and no relays but those it is given, so nothing leaves the addresses that it knows.
 
 mod bulk;
 mod dial;
 mod echo;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use iroh::endpoint::{Connection, presets};
-use iroh::{Endpoint, EndpointAddr, EndpointId, SecretKey, TransportAddr};
+use iroh::{
+    Endpoint, EndpointAddr, EndpointId, RelayMap, RelayMode, RelayUrl, SecretKey, TransportAddr,
+};
 use iroh_tickets::endpoint::EndpointTicket;
 use serde_json::{Value, json};
+
+const LOOPBACK: &str = "127.0.0.1:0";
+/// How long the first relay may take to answer.
+const RELAY_WAIT: Duration = Duration::from_secs(20);
 
 #[derive(Parser)]
 struct Cli {
@@ -69,9 +76,15 @@ enum Command {
 struct EndpointArgs {
     #[arg(long)]
     alpn: String,
-    /// Addresses to bind; may be repeated.
-    #[arg(long, default_value = "127.0.0.1:0")]
+    /// Addresses to bind; may be repeated. Without any, 127.0.0.1 and a free port; with a relay, none.
+    #[arg(long)]
     bind: Vec<SocketAddr>,
+    /// Relays to use; may be repeated.
+    #[arg(long)]
+    relay: Vec<RelayUrl>,
+    /// The token that these relays ask for.
+    #[arg(long, requires = "relay")]
+    relay_token: Option<String>,
     /// The secret key, 64 hex characters; a new one otherwise.
     #[arg(long)]
     key: Option<SecretKey>,
@@ -81,9 +94,9 @@ struct EndpointArgs {
 struct TargetArgs {
     #[arg(long, conflicts_with_all = ["id", "addr"])]
     ticket: Option<EndpointTicket>,
-    #[arg(long, requires = "addr")]
+    #[arg(long)]
     id: Option<EndpointId>,
-    /// Addresses of the peer; may be repeated.
+    /// Addresses of the peer; may be repeated. Without any, it is dialled over the relays.
     #[arg(long, requires = "id")]
     addr: Vec<SocketAddr>,
 }
@@ -139,9 +152,20 @@ async fn run(command: Command) -> Result<()> {
 
 async fn listen(args: EndpointArgs, connections: Option<usize>, bulk: bool) -> Result<()> {
     let endpoint = bind(&args).await?;
+    if !args.relay.is_empty() {
+        let connected = tokio::time::timeout(RELAY_WAIT, endpoint.online()).await;
+        connected.context("no relay answers")?;
+    }
     let addrs = endpoint.bound_sockets();
-    let addr =
-        EndpointAddr::from_parts(endpoint.id(), addrs.iter().copied().map(TransportAddr::Ip));
+    let relays = endpoint.addr().relay_urls().cloned().collect::<Vec<_>>();
+    let addr = EndpointAddr::from_parts(
+        endpoint.id(),
+        addrs
+            .iter()
+            .copied()
+            .map(TransportAddr::Ip)
+            .chain(relays.into_iter().map(TransportAddr::Relay)),
+    );
     report(json!({
         "event": "listening",
         "id": endpoint.id().to_string(),
@@ -188,9 +212,11 @@ async fn connect(args: &EndpointArgs, target: TargetArgs) -> Result<(Endpoint, C
     let addr = match (target.ticket, target.id) {
         (Some(ticket), _) => ticket.endpoint_addr().clone(),
         (None, Some(id)) => {
-            EndpointAddr::from_parts(id, target.addr.into_iter().map(TransportAddr::Ip))
+            let relays = args.relay.iter().cloned().map(TransportAddr::Relay);
+            let addresses = target.addr.into_iter().map(TransportAddr::Ip);
+            EndpointAddr::from_parts(id, addresses.chain(relays))
         }
-        (None, None) => anyhow::bail!("give --ticket, or --id and --addr"),
+        (None, None) => anyhow::bail!("give --ticket, or --id and --addr or --relay"),
     };
     let endpoint = bind(args).await?;
     let connection = endpoint
@@ -207,10 +233,23 @@ async fn bind(args: &EndpointArgs) -> Result<Endpoint> {
     if let Some(key) = &args.key {
         builder = builder.secret_key(key.clone());
     }
+    if !args.relay.is_empty() {
+        builder = builder.relay_mode(RelayMode::Custom(relay_map(args)));
+    } else if args.bind.is_empty() {
+        builder = builder.bind_addr(LOOPBACK)?;
+    }
     for address in &args.bind {
         builder = builder.bind_addr(*address)?;
     }
     builder.bind().await.context("can't bind")
+}
+
+fn relay_map(args: &EndpointArgs) -> RelayMap {
+    let relays = RelayMap::from_iter(args.relay.iter().cloned());
+    match &args.relay_token {
+        Some(token) => relays.with_auth_token(token),
+        None => relays,
+    }
 }
 
 fn report_connected(event: &str, connection: &Connection, figures: Value) {

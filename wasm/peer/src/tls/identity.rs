@@ -76,7 +76,7 @@ impl SecretKey {
     }
 
     /// The key with which *ring* signs.
-    pub(super) fn key_pair(&self) -> Ed25519KeyPair {
+    pub(crate) fn key_pair(&self) -> Ed25519KeyPair {
         key_pair(&self.seed)
     }
 

@@ -1,0 +1,90 @@
+import { type Relay, startRelay } from '../../relay/index.js'
+import type { RelayLogger } from '../../relay/log.js'
+import type { Command, Context } from '../context.js'
+import { CliError, ExitCode, toCliError } from '../exit.js'
+import { relayFlags, relayOptions } from '../relay/config.js'
+
+const levels = ['error', 'warn', 'info', 'debug'] as const
+
+/** Log records as lines on stderr, or as JSON lines with `--json`. */
+const loggerFor = ({ values, output }: Context): RelayLogger => {
+  const asked = values.text('log-level') ?? (values.flag('verbose') ? 'info' : 'warn')
+  const highest = asked === 'trace' ? 'debug' : asked
+  const write =
+    (level: (typeof levels)[number]): RelayLogger['info'] =>
+    (message, fields = {}) => {
+      if (levels.indexOf(level) > levels.indexOf(highest as (typeof levels)[number])) return
+      if (output.json) output.event('log', { level, message, ...fields })
+      else output.log([level, message, ...Object.entries(fields).map(([name, value]) => `${name}=${value}`)].join(' '))
+    }
+  return { error: write('error'), warn: write('warn'), info: write('info'), debug: write('debug') }
+}
+
+/** SIGTERM and SIGINT drain the relay, a second one ends the process; SIGHUP has it read its files again. */
+const untilStopped = ({ output }: Context, relay: Relay): Promise<void> =>
+  new Promise((resolve, reject) => {
+    let stopping = false
+    const stop = (name: NodeJS.Signals): void => {
+      if (stopping) process.exit(ExitCode.interrupted)
+      stopping = true
+      const { clients } = relay.metrics()
+      output.event('draining', { signal: name, clients })
+      output.note(`telling ${clients} clients to move; again ends at once`)
+      relay.drain().then(resolve, reject)
+    }
+    process.on('SIGTERM', stop)
+    process.on('SIGINT', stop)
+    process.on('SIGHUP', () => {
+      relay.reload().then(
+        () => output.event('reloaded'),
+        (error: unknown) => {
+          const { code, message } = toCliError(error)
+          output.event('reloadFailed', { code, message })
+          output.warn(`nothing was read again: ${message}`)
+        },
+      )
+    })
+  })
+
+export const relayCommand: Command = {
+  spec: {
+    name: 'relay',
+    summary: 'run a relay, over which peers reach each other',
+    usage: '[options]',
+    description: [
+      'Passes encrypted datagrams on between peers that have no direct path. It speaks the iroh relay protocol, so stock ' +
+        'iroh endpoints can use it too. It listens on loopback unless --host is given.',
+      'Every option can also be in a JSON file (--config), by its name in camel case, limits within "limits"; or in the ' +
+        'environment: ANYPATH_RELAY_MAX_CLIENTS is --max-clients. Flags go before the environment, and that before the file. ' +
+        'Tokens are taken from files and the environment only (ANYPATH_RELAY_TOKENS, divided by commas).',
+      'SIGTERM and Ctrl-C tell clients to move and end the relay after --drain-ms; a second one ends it at once. SIGHUP reads ' +
+        'the certificate and the lists of ids and tokens again.',
+    ],
+    options: {
+      config: { type: 'string', value: 'FILE', help: 'read options from a JSON file' },
+      ...relayFlags(),
+    },
+    positionals: [0, 0],
+    examples: [
+      'anypath relay',
+      'anypath relay --host 0.0.0.0 --port 443 --tls-cert-file chain.pem --tls-key-file key.pem',
+      'anypath relay --trust-proxy --metrics-port 9090 --json',
+    ],
+  },
+  handlesSignals: true,
+  run: async (context) => {
+    const { values, output, env } = context
+    const options = await relayOptions(values, env)
+    const relay = await startRelay({ ...options, logger: loggerFor(context) }).catch((error: unknown) => {
+      const { code, message } = toCliError(error)
+      throw code === 'InvalidConfig' ? new CliError(ExitCode.usage, code, message, { cause: error }) : error
+    })
+    const { url, httpPort, metricsPort } = relay
+    output.event('listening', { url, httpPort, metricsPort: metricsPort ?? null })
+    output.result(url)
+    if (metricsPort !== undefined)
+      output.note(`metrics at http://${options.metricsHost ?? '127.0.0.1'}:${metricsPort}/metrics`)
+    await untilStopped(context, relay)
+    output.event('stopped')
+  },
+}

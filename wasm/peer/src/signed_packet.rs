@@ -1,0 +1,113 @@
+//! Signed address records as pkarr publishes them: a DNS packet under an Ed25519 signature, in the
+//! form of a BEP 44 mutable item.
+//!
+//! What is put to and got from `/pkarr/<z-base-32 key>` is `signature (64) ‖ microseconds (8, big
+//! endian) ‖ DNS packet`.
+
+use anypath_wire::EndpointId;
+use thiserror::Error;
+
+use crate::relay_auth::verify_signature;
+
+/// The longest DNS packet, as BEP 44 limits its values.
+pub const MAX_DNS_PACKET_LENGTH: usize = 1000;
+
+const SIGNATURE_LENGTH: usize = 64;
+const HEADER_LENGTH: usize = SIGNATURE_LENGTH + 8;
+const DNS_HEADER_LENGTH: usize = 12;
+
+/// Why a payload is not a record of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SignedPacketError {
+    /// Too short for a DNS header, or longer than a record may be.
+    #[error("a signed packet has {} to {} bytes", HEADER_LENGTH + DNS_HEADER_LENGTH, HEADER_LENGTH + MAX_DNS_PACKET_LENGTH)]
+    Length,
+    /// The key did not sign this packet with this time.
+    #[error("the signature of the packet is invalid")]
+    Signature,
+}
+
+/// The time of a signed payload, in microseconds since 1970, once its signature is verified.
+///
+/// # Errors
+/// [`SignedPacketError`].
+pub fn verify_signed_packet(id: &EndpointId, payload: &[u8]) -> Result<u64, SignedPacketError> {
+    let (header, packet) = payload
+        .split_first_chunk::<HEADER_LENGTH>()
+        .ok_or(SignedPacketError::Length)?;
+    if !(DNS_HEADER_LENGTH..=MAX_DNS_PACKET_LENGTH).contains(&packet.len()) {
+        return Err(SignedPacketError::Length);
+    }
+    let (signature, time) = header.split_at(SIGNATURE_LENGTH);
+    let micros = time
+        .iter()
+        .fold(0, |micros, byte| (micros << 8) | u64::from(*byte));
+    verify_signature(id, &signable(micros, packet), signature)
+        .map_err(|_| SignedPacketError::Signature)?;
+    Ok(micros)
+}
+
+/// What a key signs: the time and the packet, bencoded [BEP 44].
+pub fn signable(micros: u64, packet: &[u8]) -> Vec<u8> {
+    let mut text = format!("3:seqi{micros}e1:v{}:", packet.len()).into_bytes();
+    text.extend_from_slice(packet);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::SecretKey;
+
+    fn payload(secret: &SecretKey, micros: u64, packet: &[u8]) -> Vec<u8> {
+        let signature = secret.key_pair().sign(&signable(micros, packet));
+        [signature.as_ref(), &micros.to_be_bytes(), packet].concat()
+    }
+
+    #[test]
+    fn a_signed_packet_tells_its_time() {
+        let secret = SecretKey::from_bytes([5; 32]);
+        let payload = payload(&secret, 1_700_000_000_000_001, &[0; 12]);
+        assert_eq!(
+            verify_signed_packet(&secret.public(), &payload),
+            Ok(1_700_000_000_000_001)
+        );
+    }
+
+    #[test]
+    fn each_byte_is_under_the_signature() {
+        let secret = SecretKey::from_bytes([5; 32]);
+        let payload = payload(&secret, 1_700_000_000_000_001, &[3; 20]);
+        for at in 0..payload.len() {
+            let mut changed = payload.clone();
+            changed[at] ^= 1;
+            let found = verify_signed_packet(&secret.public(), &changed);
+            assert_eq!(found, Err(SignedPacketError::Signature), "byte {at}");
+        }
+        let other = SecretKey::from_bytes([6; 32]).public();
+        assert_eq!(
+            verify_signed_packet(&other, &payload),
+            Err(SignedPacketError::Signature)
+        );
+    }
+
+    #[test]
+    fn lengths_out_of_bounds_are_refused() {
+        let secret = SecretKey::from_bytes([5; 32]);
+        for length in [0, 11, 1001] {
+            let payload = payload(&secret, 1, &vec![0; length]);
+            assert_eq!(
+                verify_signed_packet(&secret.public(), &payload),
+                Err(SignedPacketError::Length)
+            );
+        }
+        assert_eq!(
+            verify_signed_packet(&secret.public(), &payload(&secret, 1, &[0; 1000])),
+            Ok(1)
+        );
+        assert_eq!(
+            verify_signed_packet(&secret.public(), &[0; 71]),
+            Err(SignedPacketError::Length)
+        );
+    }
+}
