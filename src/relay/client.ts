@@ -58,7 +58,7 @@ export class Client {
     webSocket.on('message', this.#onMessage)
     webSocket.on('ping', (payload) => this.#onControl(payload, true))
     webSocket.on('pong', (payload) => this.#onControl(payload, false))
-    webSocket.on('error', () => this.#context.metrics.protocolErrors++)
+    webSocket.on('error', () => this.#onError())
     webSocket.on('close', () => this.#onClose())
     context.metrics.accepted++
     this.endpoint = context.registry.add(this)
@@ -162,6 +162,12 @@ export class Client {
 
   #jittered(): number {
     return this.#context.limits.pingIntervalMs * (1 + Math.random() / 5)
+  }
+
+  /** What came is no WebSocket frame, or too long; the library has begun to close, and would wait for long. */
+  #onError(): void {
+    this.#context.metrics.protocolErrors++
+    this.close(1002, 'not a frame of the WebSocket protocol')
   }
 
   #onClose(): void {

@@ -51,7 +51,7 @@ export class Handshake {
 
   start(): void {
     const { access } = this.#context
-    this.#webSocket.on('error', () => undefined)
+    this.#webSocket.on('error', this.#onError)
     if (!access.allowsRequest(this.#request)) return this.#denyAccess()
     const key = this.#keyByMaterial()
     if (key !== undefined) return this.#authorize(key)
@@ -68,6 +68,10 @@ export class Handshake {
     this.#context.metrics.refusedKey++
     if (found === 'signature') this.#deny('signature invalid')
     else this.#end(1002, 'not an answer to the challenge')
+  }
+
+  readonly #onError = (): void => {
+    if (!this.#over) this.#end(1002, 'not a frame of the WebSocket protocol')
   }
 
   /** A client that has not proven its key has no need of pings. */

@@ -53,7 +53,7 @@ export class HttpService {
       [
         '/relay',
         (_, response) =>
-          reply(response, 426, 'a WebSocket is needed\n', { Upgrade: 'websocket', Connection: 'upgrade' }),
+          reply(response, 426, 'a WebSocket is needed\n', { Upgrade: 'websocket', Connection: 'upgrade, close' }),
       ],
     ])
   }

@@ -10,7 +10,7 @@ import type { ResolvedRelayOptions } from './options.js'
 /** Requests are short: what is longer is no client of ours. */
 const HTTP_OPTIONS: ServerOptions = {
   maxHeaderSize: 8_192,
-  keepAliveTimeout: 30_000,
+  keepAliveTimeout: 10_000,
   connectionsCheckingInterval: 1_000,
   noDelay: true,
 }

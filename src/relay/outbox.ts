@@ -5,6 +5,8 @@ import type { RelayLimits } from './options.js'
 /** WebSocket opcodes [RFC 6455 § 5.2] of what is written here. */
 export const Opcode = { binary: 2, pong: 10 } as const
 
+/** The longest header of a frame. */
+const HEADER_BYTES = 10
 /** Room beyond a full queue for the relay's own messages, which are few and small. */
 const RESERVE_BYTES = 16_384
 const SMALLEST_BATCH_BYTES = 1_024
@@ -70,7 +72,7 @@ export class Outbox {
   /** Sends others' data, which may be dropped; tells whether it was taken. */
   offer(message: Uint8Array): boolean {
     const { queueBytes, totalQueueBytes } = this.#limits
-    const total = message.length + 4
+    const total = message.length + HEADER_BYTES
     if (this.#closed) return false
     if (this.#bytes + total > queueBytes || this.#metrics.queuedBytes + total > totalQueueBytes) {
       this.#metrics.droppedQueue++
@@ -82,7 +84,7 @@ export class Outbox {
 
   /** Sends one of the relay's own messages; dropped only when the client has not read for a long time. */
   send(message: Uint8Array, opcode: number = Opcode.binary): void {
-    if (this.#closed || this.#bytes + message.length + 4 > this.#limits.queueBytes + RESERVE_BYTES) return
+    if (this.#closed || this.#bytes + message.length + HEADER_BYTES > this.#limits.queueBytes + RESERVE_BYTES) return
     this.#append(opcode, message)
   }
 
@@ -118,7 +120,7 @@ export class Outbox {
   }
 
   #append(opcode: number, message: Uint8Array): void {
-    const header = message.length < 126 ? 2 : 4
+    const header = headerLength(message.length)
     const needed = header + message.length
     if (this.#open !== undefined && this.#open.length + needed > this.#open.bytes.length) this.#seal()
     this.#open ??= {
@@ -128,13 +130,7 @@ export class Outbox {
       messages: 0,
     }
     const { bytes, length } = this.#open
-    bytes[length] = 0x80 | opcode
-    if (header === 2) bytes[length + 1] = message.length
-    else {
-      bytes[length + 1] = 126
-      bytes[length + 2] = message.length >> 8
-      bytes[length + 3] = message.length & 0xff
-    }
+    writeHeader(bytes, length, opcode, message.length)
     bytes.set(message, length + header)
     this.#open.length += needed
     this.#open.messages++
@@ -165,5 +161,28 @@ export class Outbox {
   readonly #onDrain = (): void => {
     this.#blocked = false
     this.flush()
+  }
+}
+
+/** A frame's header: one byte of flags and opcode, then the length in 7, 7 + 16 or 7 + 64 bits. */
+function headerLength(payload: number): number {
+  if (payload < 126) return 2
+  return payload <= 0xffff ? 4 : 10
+}
+
+function writeHeader(bytes: Buffer, at: number, opcode: number, payload: number): void {
+  bytes[at] = 0x80 | opcode
+  switch (headerLength(payload)) {
+    case 2:
+      bytes[at + 1] = payload
+      return
+    case 4:
+      bytes[at + 1] = 126
+      bytes.writeUInt16BE(payload, at + 2)
+      return
+    default:
+      bytes[at + 1] = 127
+      bytes.writeUInt32BE(0, at + 2)
+      bytes.writeUInt32BE(payload, at + 6)
   }
 }
