@@ -54,7 +54,7 @@ export class Access {
 
 /** The token of `Authorization: Bearer`, or else of the query, since browsers can't set headers of a WebSocket. */
 function presentedToken({ headers, url = '' }: IncomingMessage): string | undefined {
-  const bearer = /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')
+  const bearer = /^bearer +(.+?) *$/i.exec(headers.authorization ?? '')
   if (bearer?.[1] !== undefined) return bearer[1]
   const query = url.indexOf('?')
   return query < 0 ? undefined : (new URLSearchParams(url.slice(query)).get('token') ?? undefined)

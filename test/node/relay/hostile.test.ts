@@ -121,7 +121,7 @@ test('whoever says nothing is cut when the time for the handshake is over', () =
 const garbage: [name: string, message: () => Buffer | string][] = [
   ['nothing', () => Buffer.alloc(0)],
   ['a text', () => 'hello'],
-  ['random bytes', () => randomBytes(500)],
+  ['a type that there is not', () => Buffer.concat([Buffer.from([14]), randomBytes(500)])],
   ['a cut varint', () => Buffer.from([0xc0, 1])],
   ['a type of 62 bits', () => Buffer.alloc(60, 0xff)],
   ['a message of the server', () => Buffer.concat([Buffer.from([6]), Buffer.alloc(60)])],
