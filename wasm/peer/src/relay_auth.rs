@@ -275,9 +275,6 @@ mod tests {
             Err(RelayAuthError::Signature)
         );
         authentication.pop();
-        assert_eq!(
-            claimed_key(&authentication),
-            Err(RelayAuthError::Malformed)
-        );
+        assert_eq!(claimed_key(&authentication), Err(RelayAuthError::Malformed));
     }
 }
