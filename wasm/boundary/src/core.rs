@@ -12,24 +12,26 @@ use wasm_bindgen::{JsError, JsValue};
 
 use crate::encode::{self, Records};
 use crate::log::Log;
+use crate::relays::resolve;
 use crate::{config, decode, panic};
 
-/// The only kind of input record.
+/// Kinds of input records.
 const DATAGRAM: u8 = 1;
+const RELAY_MESSAGE: u8 = 2;
 
 const FINISHED: i32 = -1;
 
 /// A peer, its buffers and its log.
 #[wasm_bindgen]
 pub struct Core {
-    peer: Peer,
+    pub(crate) peer: Peer,
     log: Log,
-    input: Vec<u8>,
+    pub(crate) input: Vec<u8>,
     output: Vec<u8>,
     last_error: (u32, usize),
     last_detail: f64,
     /// Input that could not be read: a fault of the driver, told in the log.
-    malformed_input: u32,
+    pub(crate) malformed_input: u32,
 }
 
 #[wasm_bindgen]
@@ -87,6 +89,10 @@ impl Core {
                             .map(|(route, ecn, packet)| peer.receive(route, ecn, packet))
                             .is_ok()
                     }
+                    Ok(record) if record.kind == RELAY_MESSAGE => {
+                        peer.receive_relayed(record.id, record.payload);
+                        true
+                    }
                     _ => false,
                 };
                 malformed += u32::from(!taken);
@@ -142,14 +148,21 @@ impl Core {
     /// Dials; 0 is an error.
     pub fn connect(&mut self, now: f64, len: u32) -> u32 {
         self.peer.advance(now);
-        let request = match decode::dial(self.given(len)) {
+        let Self {
+            peer, log, input, ..
+        } = self;
+        let bytes = input.get(..len as usize).unwrap_or(input);
+        let request = match decode::dial(bytes) {
             Ok(request) => request,
             Err(error) => return self.fail(ErrorCode::InvalidArgument, &error.to_string()),
         };
-        let Self { peer, log, .. } = self;
         let dialled = log.within(|| {
-            let alpn = &request.alpn;
-            peer.connect(request.remote, alpn, &request.targets, request.early_data)
+            let (targets, ignored) = resolve(peer, request.remote, request.targets);
+            if targets.is_empty() && ignored && !peer.uses_relays() {
+                let message = "the peer is behind a relay, and no relay is configured here";
+                return Err(PeerError::new(ErrorCode::NoRelayConfigured, message));
+            }
+            peer.connect(request.remote, request.alpn, &targets, request.early_data)
         });
         match dialled {
             Ok(key) => key,
@@ -327,7 +340,7 @@ impl Core {
         self.last_detail
     }
 
-    fn given(&self, len: u32) -> &[u8] {
+    pub(crate) fn given(&self, len: u32) -> &[u8] {
         self.input.get(..len as usize).unwrap_or(&self.input)
     }
 

@@ -10,12 +10,24 @@ use anypath_wire::address::{self as wire, ADDRESS_LENGTH, from_mapped};
 use anypath_wire::reader::{ReadError, Reader};
 use anypath_wire::ticket::{Marker, Ticket, TicketAddress, TicketError};
 
+/// A relay over which a remote is to be dialled.
+pub(crate) struct RelayTarget<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) delay: Duration,
+}
+
+/// Where a remote may be.
+pub(crate) struct Targets<'a> {
+    pub(crate) sockets: Vec<Target>,
+    pub(crate) relays: Vec<RelayTarget<'a>>,
+}
+
 /// A dial as it was asked for.
-pub(crate) struct DialRequest {
+pub(crate) struct DialRequest<'a> {
     pub(crate) remote: EndpointId,
     pub(crate) early_data: bool,
-    pub(crate) alpn: Vec<u8>,
-    pub(crate) targets: Vec<Target>,
+    pub(crate) alpn: &'a [u8],
+    pub(crate) targets: Targets<'a>,
 }
 
 fn address(reader: &mut Reader<'_>) -> Result<SocketAddrV6, ReadError> {
@@ -29,18 +41,15 @@ pub(crate) fn datagram(carrier: u32, payload: &[u8]) -> Result<(Route, u8, &[u8]
     let mut reader = Reader::new(payload);
     let address = address(&mut reader)?;
     let ecn = reader.u8()?;
-    Ok((Route { carrier, address }, ecn, reader.rest()))
+    Ok((Route::socket(carrier, address), ecn, reader.rest()))
 }
 
-pub(crate) fn dial(bytes: &[u8]) -> Result<DialRequest, ReadError> {
+pub(crate) fn dial(bytes: &[u8]) -> Result<DialRequest<'_>, ReadError> {
     let mut reader = Reader::new(bytes);
     let remote = EndpointId(reader.array()?);
     let early_data = reader.u32()? & 1 != 0;
-    let alpn = reader.bytes8()?.to_vec();
-    let count = reader.u16()?;
-    let targets = (0..count)
-        .map(|_| target(&mut reader))
-        .collect::<Result<_, _>>()?;
+    let alpn = reader.bytes8()?;
+    let targets = read_targets(&mut reader)?;
     reader.finish()?;
     Ok(DialRequest {
         remote,
@@ -50,11 +59,48 @@ pub(crate) fn dial(bytes: &[u8]) -> Result<DialRequest, ReadError> {
     })
 }
 
+/// The input of `add_addresses`.
+pub(crate) fn targets(bytes: &[u8]) -> Result<Targets<'_>, ReadError> {
+    let mut reader = Reader::new(bytes);
+    let targets = read_targets(&mut reader)?;
+    reader.finish()?;
+    Ok(targets)
+}
+
+/// The input of `set_relays`.
+pub(crate) fn relays(bytes: &[u8]) -> Result<Vec<&str>, ReadError> {
+    let mut reader = Reader::new(bytes);
+    let count = reader.u16()?;
+    let urls = (0..count)
+        .map(|_| reader.str16())
+        .collect::<Result<_, _>>()?;
+    reader.finish()?;
+    Ok(urls)
+}
+
+fn read_targets<'a>(reader: &mut Reader<'a>) -> Result<Targets<'a>, ReadError> {
+    let count = reader.u16()?;
+    let sockets = (0..count)
+        .map(|_| target(reader))
+        .collect::<Result<_, _>>()?;
+    let count = reader.u16()?;
+    let relays = (0..count)
+        .map(|_| relay_target(reader))
+        .collect::<Result<_, _>>()?;
+    Ok(Targets { sockets, relays })
+}
+
+fn relay_target<'a>(reader: &mut Reader<'a>) -> Result<RelayTarget<'a>, ReadError> {
+    let url = reader.str16()?;
+    let delay = Duration::from_millis(reader.u16()?.into());
+    Ok(RelayTarget { url, delay })
+}
+
 fn target(reader: &mut Reader<'_>) -> Result<Target, ReadError> {
     let carrier = reader.u32()?;
     let address = address(reader)?;
     let delay = Duration::from_millis(reader.u16()?.into());
-    let route = Route { carrier, address };
+    let route = Route::socket(carrier, address);
     Ok(Target { route, delay })
 }
 

@@ -1,10 +1,11 @@
 //! What goes out: events, packets, figures and tickets.
 
-use std::net::SocketAddrV6;
+use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::Duration;
 
 use anypath_peer::carrier::Route;
 use anypath_peer::event::{Connected, Event, Outbox};
+use anypath_peer::relay::{RelayId, RelayStatus};
 use anypath_peer::stats::{ConnectionStats, PathStats, PeerStats};
 use anypath_wire::address::{encode_with_segment_size, to_mapped};
 use anypath_wire::record::RecordWriter;
@@ -28,15 +29,40 @@ const LOG: u8 = 15;
 const QLOG: u8 = 16;
 const EARLY_DATA: u8 = 17;
 const DRAINED: u8 = 18;
+const RELAY_OPEN: u8 = 19;
+const RELAY_SEND: u8 = 20;
+const RELAY_CLOSE: u8 = 21;
+const RELAY: u8 = 22;
+const DISCOVER: u8 = 23;
 
 /// Writes records one after another.
 pub(crate) struct Records<'a>(pub(crate) &'a mut Vec<u8>);
 
 impl Outbox for Records<'_> {
-    fn transmit(&mut self, route: Route, segment_bytes: usize, datagrams: &[u8]) {
-        let mut record = RecordWriter::begin(self.0, TRANSMIT, route.carrier);
-        put_address(record.buffer(), route.address, segment_bytes as u16);
+    fn transmit(
+        &mut self,
+        carrier: u32,
+        address: SocketAddrV6,
+        segment_bytes: usize,
+        datagrams: &[u8],
+    ) {
+        let mut record = RecordWriter::begin(self.0, TRANSMIT, carrier);
+        put_address(record.buffer(), address, segment_bytes as u16);
         record.raw(datagrams);
+    }
+
+    fn relay_open(&mut self, relay: RelayId, url: &str) {
+        RecordWriter::begin(self.0, RELAY_OPEN, relay).raw(url.as_bytes());
+    }
+
+    fn relay_send(&mut self, relay: RelayId, head: &[u8], body: &[u8]) {
+        RecordWriter::begin(self.0, RELAY_SEND, relay)
+            .raw(head)
+            .raw(body);
+    }
+
+    fn relay_close(&mut self, relay: RelayId) {
+        RecordWriter::begin(self.0, RELAY_CLOSE, relay);
     }
 
     fn event(&mut self, event: Event) {
@@ -81,6 +107,10 @@ impl Outbox for Records<'_> {
             Event::Qlog(key, bytes) => {
                 RecordWriter::begin(out, QLOG, key).raw(&bytes);
             }
+            Event::Discover(key) => {
+                RecordWriter::begin(out, DISCOVER, key);
+            }
+            Event::Relay(id, status) => relay(out, id, &status),
             Event::Path { .. } | Event::State(..) | Event::Incoming { .. } => place(out, &event),
         }
     }
@@ -98,7 +128,7 @@ fn place(out: &mut Vec<u8>, event: &Event) {
         } => {
             let mut record = RecordWriter::begin(out, PATH, *connection);
             record.u32(*path).u8(*change as u8).u32(route.carrier);
-            put_address(record.buffer(), route.address, 0);
+            put_remote(record.buffer(), route);
             record.f64(millis(*rtt));
         }
         Event::State(key, step) => {
@@ -112,8 +142,8 @@ fn place(out: &mut Vec<u8>, event: &Event) {
             validated,
         } => {
             let mut record = RecordWriter::begin(out, INCOMING, *incoming);
-            put_address(record.buffer(), route.address, 0);
-            record.u8((*validated).into());
+            put_remote(record.buffer(), route);
+            record.u8((*validated).into()).u32(route.carrier);
         }
         _ => {}
     }
@@ -128,9 +158,18 @@ fn connection_made(out: &mut Vec<u8>, key: u32, connected: &Connected) {
     record.u16(connected.group).u16(connected.cipher);
     record.u8(connected.resumed.into());
     record.u32(connected.route.carrier);
-    put_address(record.buffer(), connected.route.address, 0);
+    put_remote(record.buffer(), &connected.route);
     record.f64(millis(connected.rtt));
     put_short(record.buffer(), &connected.alpn);
+}
+
+fn relay(out: &mut Vec<u8>, id: RelayId, status: &RelayStatus) {
+    let mut record = RecordWriter::begin(out, RELAY, id);
+    let ms = |duration: Option<Duration>| duration.map_or(f64::NAN, millis);
+    record.u8(status.state as u8).u8(status.home.into());
+    record.u8(status.cause as u8);
+    record.f64(ms(status.latency)).f64(ms(status.retry_in));
+    record.str16(&status.url).str16(&status.detail);
 }
 
 /// A line of the log.
@@ -171,7 +210,7 @@ pub(crate) fn connection_stats(out: &mut Vec<u8>, stats: &ConnectionStats) {
 fn path_stats(out: &mut Vec<u8>, path: &PathStats) {
     out.extend(path.path.to_le_bytes());
     out.extend(path.route.carrier.to_le_bytes());
-    put_address(out, path.route.address, 0);
+    put_remote(out, &path.route);
     let figures = [
         millis(path.rtt),
         path.mtu_bytes.into(),
@@ -203,8 +242,17 @@ pub(crate) fn peer_stats(out: &mut Vec<u8>, stats: &PeerStats, memory_bytes: f64
         stats.accepted,
         stats.incoming_bytes_buffered,
     ];
+    let of_relays = [
+        stats.relays_connected,
+        stats.relay_messages_sent,
+        stats.relay_messages_received,
+        stats.relay_bytes_sent,
+        stats.relay_bytes_received,
+        stats.relay_dropped,
+    ];
     put_figures(out, &figures.map(|figure| figure as f64));
     put_figures(out, &[memory_bytes]);
+    put_figures(out, &of_relays.map(|figure| figure as f64));
 }
 
 pub(crate) fn ticket(out: &mut Vec<u8>, ticket: &Ticket) {
@@ -233,6 +281,12 @@ pub(crate) fn ticket(out: &mut Vec<u8>, ticket: &Ticket) {
             }
         }
     }
+}
+
+/// The address of a route's remote; all zero behind a relay.
+fn put_remote(out: &mut Vec<u8>, route: &Route) {
+    let nowhere = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0);
+    put_address(out, route.address.socket().unwrap_or(nowhere), 0);
 }
 
 fn put_address(out: &mut Vec<u8>, address: SocketAddrV6, segment_bytes: u16) {

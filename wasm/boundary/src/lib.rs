@@ -11,6 +11,7 @@ mod log;
 mod panic;
 #[cfg(feature = "node")]
 mod relay;
+mod relays;
 
 pub use crate::core::Core;
 pub use panic::panic_message;

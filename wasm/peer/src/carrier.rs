@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, SocketAddrV6};
 
 use anypath_wire::address::{VirtualPrefix, to_mapped};
+use anypath_wire::id::EndpointId;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -22,6 +23,9 @@ const VIRTUAL_PORT: u16 = 1;
 /// The id of the main UDP socket.
 pub const MAIN_CARRIER: u32 = 0;
 
+/// The first id of a relay. The core gives those; every id below is the driver's to give.
+pub const FIRST_RELAY: u32 = 0x8000_0000;
+
 /// What kind of thing a carrier is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -30,6 +34,8 @@ pub enum CarrierKind {
     Udp = 0,
     /// A channel within the process.
     Memory = 1,
+    /// A relay. Only the core makes one, so it has no number across the boundary.
+    Relay = 2,
 }
 
 impl TryFrom<u8> for CarrierKind {
@@ -44,13 +50,66 @@ impl TryFrom<u8> for CarrierKind {
     }
 }
 
-/// Where a datagram goes or comes from: a carrier and the remote address behind it.
+/// How a carrier names a remote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Address {
+    /// By the address of its socket; IPv4 is mapped.
+    Socket(SocketAddrV6),
+    /// By its id: a relay knows it by that.
+    Endpoint(EndpointId),
+}
+
+impl Address {
+    /// The socket's address; `None` behind a relay.
+    pub const fn socket(&self) -> Option<SocketAddrV6> {
+        match self {
+            Self::Socket(address) => Some(*address),
+            Self::Endpoint(_) => None,
+        }
+    }
+}
+
+impl From<SocketAddrV6> for Address {
+    fn from(address: SocketAddrV6) -> Self {
+        Self::Socket(address)
+    }
+}
+
+impl From<EndpointId> for Address {
+    fn from(id: EndpointId) -> Self {
+        Self::Endpoint(id)
+    }
+}
+
+/// Where a datagram goes or comes from: a carrier and the remote behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route {
     /// The carrier.
     pub carrier: u32,
-    /// The address behind it; IPv4 is mapped.
-    pub address: SocketAddrV6,
+    /// The remote behind it.
+    pub address: Address,
+}
+
+impl Route {
+    /// A route over a socket or something like one.
+    pub const fn socket(carrier: u32, address: SocketAddrV6) -> Self {
+        let address = Address::Socket(address);
+        Self { carrier, address }
+    }
+
+    /// A route over a relay.
+    pub const fn relay(relay: u32, remote: EndpointId) -> Self {
+        let address = Address::Endpoint(remote);
+        Self {
+            carrier: relay,
+            address,
+        }
+    }
+
+    /// Whether a relay is between.
+    pub const fn is_relayed(&self) -> bool {
+        matches!(self.address, Address::Endpoint(_))
+    }
 }
 
 #[derive(Debug)]
@@ -160,13 +219,24 @@ impl CarrierTable {
         self.by_route.get(route).copied()
     }
 
+    /// Whether the carrier exists, names remotes in that way, and the name is not a forged one.
+    pub(crate) fn is_possible(&self, route: &Route) -> bool {
+        let kind = self.kind(route.carrier);
+        match &route.address {
+            Address::Socket(address) => {
+                kind.is_some_and(|kind| kind != CarrierKind::Relay) && !self.is_virtual(address)
+            }
+            Address::Endpoint(_) => kind == Some(CarrierKind::Relay),
+        }
+    }
+
     /// The address by which QUIC knows a route; `None` for an unknown carrier and for a forged address.
     pub(crate) fn inward(&mut self, route: Route) -> Option<SocketAddr> {
-        if self.is_virtual(&route.address) || !self.carriers.contains_key(&route.carrier) {
+        if !self.is_possible(&route) {
             return None;
         }
-        if route.carrier == MAIN_CARRIER {
-            return Some(SocketAddr::V6(route.address));
+        if let (MAIN_CARRIER, Address::Socket(address)) = (route.carrier, route.address) {
+            return Some(SocketAddr::V6(address));
         }
         self.uses += 1;
         if let Some(address) = self.by_route.get(&route).copied() {
@@ -190,7 +260,7 @@ impl CarrierTable {
         }
         let carrier = MAIN_CARRIER;
         let known = self.carriers.contains_key(&carrier) && !self.is_virtual(&address);
-        known.then_some(Route { carrier, address })
+        known.then_some(Route::socket(carrier, address))
     }
 
     /// A virtual address that stands for several routes at once, see [`Dial`](crate::dial::Dial).
@@ -220,7 +290,7 @@ mod tests {
 
     fn route(carrier: u32, text: &str) -> Route {
         let address = to_mapped(text.parse().expect("an address"));
-        Route { carrier, address }
+        Route::socket(carrier, address)
     }
 
     #[test]
@@ -252,10 +322,7 @@ mod tests {
         let SocketAddr::V6(address) = inside else {
             panic!("virtual addresses are IPv6")
         };
-        let forged = Route {
-            carrier: MAIN_CARRIER,
-            address,
-        };
+        let forged = Route::socket(MAIN_CARRIER, address);
         assert_eq!(table.inward(forged), None);
     }
 

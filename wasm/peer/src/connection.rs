@@ -17,7 +17,7 @@ use crate::carrier::{CarrierTable, Route};
 use crate::clock::Instant;
 use crate::dial::Dial;
 use crate::event::{ConnectionKey, Event, PathChange};
-use crate::peer::{ReadOutcome, StreamError};
+use crate::peer::{ReadOutcome, Search, StreamError};
 use crate::stats::{ConnectionStats, PathStats};
 use crate::tls::{HandshakeInfo, Slack};
 
@@ -38,6 +38,8 @@ pub(crate) enum Milestone {
     HandshakeData,
     Connected,
     Lost(ConnectionError),
+    /// The paths are others now; this one was established.
+    Paths(Option<PathId>),
     Drained,
 }
 
@@ -76,6 +78,10 @@ pub(crate) struct Connection {
     pub(crate) wake: Option<Instant>,
     /// Whether the connection waits for its turn in a drain.
     pub(crate) queued: bool,
+    /// Further routes by which the remote may be reached.
+    pub(crate) known: Vec<Route>,
+    /// The search for another way, while there is one.
+    pub(crate) search: Option<Search>,
     pub(crate) key_updates: u64,
     pub(crate) datagrams_dropped: u64,
     /// How streams ended of which the application has read the data but not the end.
@@ -116,6 +122,8 @@ impl Connection {
             next_probe: None,
             wake: None,
             queued: false,
+            known: Vec::new(),
+            search: None,
             key_updates: 0,
             datagrams_dropped: 0,
             ended: BTreeMap::new(),
@@ -281,10 +289,7 @@ impl Connection {
                 if !real || carriers.is_virtual(&to_mapped(addr)) {
                     return;
                 }
-                let route = Route {
-                    carrier: crate::carrier::MAIN_CARRIER,
-                    address: to_mapped(addr),
-                };
+                let route = Route::socket(crate::carrier::MAIN_CARRIER, to_mapped(addr));
                 found.push_back(Found::Event(self.path_event(
                     id,
                     PathChange::Observed,
@@ -297,6 +302,8 @@ impl Connection {
         if let Some(route) = carriers.outward(address) {
             found.push_back(Found::Event(self.path_event(path, change, route)));
         }
+        let established = (change == PathChange::Established).then_some(path);
+        found.push_back(Found::Milestone(Milestone::Paths(established)));
     }
 
     /// QUIC tells of no passive migration, so the paths' remotes are compared with what was known.
@@ -314,6 +321,9 @@ impl Connection {
                 moved.push((*id, *known));
             }
         }
+        if !moved.is_empty() {
+            found.push_back(Found::Milestone(Milestone::Paths(None)));
+        }
         for (id, remote) in moved {
             if let Some(route) = carriers.outward(remote) {
                 let event = self.path_event(id, PathChange::Migrated, route);
@@ -330,6 +340,11 @@ impl Connection {
             route,
             rtt: self.quic.rtt(path).unwrap_or_default(),
         }
+    }
+
+    /// Where the paths lead, as QUIC knows it.
+    pub(crate) fn path_addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.paths.values().copied()
     }
 
     /// The path that the handshake used becomes known to the application.

@@ -39,22 +39,32 @@ pub(crate) struct Dial {
 }
 
 impl Dial {
+    /// A dial of which nothing has started.
     pub(crate) fn new(mixed: SocketAddr, targets: &[Target], now: Instant) -> Self {
-        let mut routes = Vec::new();
-        for target in targets {
-            if !routes.iter().any(|(_, known)| *known == target.route) {
-                routes.push((now + target.delay, target.route));
-            }
-        }
-        routes.truncate(MAX_TARGETS);
         let mut dial = Self {
             mixed,
-            waiting: routes,
+            waiting: Vec::new(),
             started: Vec::new(),
             kept: Vec::new(),
         };
-        dial.start_due(now);
+        dial.add(targets, now);
         dial
+    }
+
+    /// Dials these, too.
+    pub(crate) fn add(&mut self, targets: &[Target], now: Instant) {
+        for target in targets {
+            let room = self.waiting.len() + self.started.len() < MAX_TARGETS;
+            if room && !self.targets().any(|known| *known == target.route) {
+                self.waiting.push((now + target.delay, target.route));
+            }
+        }
+    }
+
+    /// Every route, whether or not it has started.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &Route> {
+        let waiting = self.waiting.iter().map(|(_, route)| route);
+        self.started.iter().chain(waiting)
     }
 
     /// Where a datagram for the mixed address goes now.
@@ -69,20 +79,20 @@ impl Dial {
         }
     }
 
-    /// When the next target starts.
-    pub(crate) fn next_start(&self) -> Option<Instant> {
-        self.waiting.iter().map(|(due, _)| *due).min()
+    /// When the next target starts, of those that are `ready`: that is, whose relay is connected.
+    pub(crate) fn next_start(&self, ready: impl Fn(&Route) -> bool) -> Option<Instant> {
+        let ready = self.waiting.iter().filter(|(_, route)| ready(route));
+        ready.map(|(due, _)| *due).min()
     }
 
-    /// Starts the targets that are due and returns them, to be sent what was kept.
-    pub(crate) fn start_due(&mut self, now: Instant) -> Vec<Route> {
+    /// Starts the targets that are due and `ready`, and returns them, to be sent what was kept.
+    pub(crate) fn start_due(&mut self, now: Instant, ready: impl Fn(&Route) -> bool) -> Vec<Route> {
+        let starts = |(due, route): &(Instant, Route)| *due <= now && ready(route);
         let due: Vec<Route> = self
             .waiting
-            .iter()
-            .filter(|(due, _)| *due <= now)
-            .map(|(_, route)| *route)
+            .extract_if(.., |entry| starts(entry))
+            .map(|(_, route)| route)
             .collect();
-        self.waiting.retain(|(due, _)| *due > now);
         self.started.extend(&due);
         due
     }
@@ -118,14 +128,15 @@ pub(crate) fn is_retry(datagram: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::carrier::MAIN_CARRIER;
+    use crate::carrier::{FIRST_RELAY, MAIN_CARRIER};
     use anypath_wire::address::to_mapped;
+    use anypath_wire::id::EndpointId;
 
     fn target(port: u16, delay_ms: u64) -> Target {
         let address = to_mapped(SocketAddr::from(([192, 0, 2, 1], port)));
         let carrier = MAIN_CARRIER;
         Target {
-            route: Route { carrier, address },
+            route: Route::socket(carrier, address),
             delay: Duration::from_millis(delay_ms),
         }
     }
@@ -138,20 +149,23 @@ mod tests {
     fn every_address_starts_in_its_turn_with_what_went_out_before() {
         let now = Instant::now();
         let mut dial = Dial::new(mixed(), &[target(1, 0), target(2, 50), target(1, 0)], now);
+        assert_eq!(dial.start_due(now, |_| true), [target(1, 0).route]);
         assert_eq!(dial.routes(), [target(1, 0).route]);
         dial.keep(b"hello");
-        assert_eq!(dial.next_start(), Some(now + Duration::from_millis(50)));
-        let due = dial.start_due(now + Duration::from_millis(50));
+        let later = now + Duration::from_millis(50);
+        assert_eq!(dial.next_start(|_| true), Some(later));
+        let due = dial.start_due(later, |_| true);
         assert_eq!(due, [target(2, 0).route]);
         assert_eq!(dial.kept(), [b"hello".to_vec()]);
         assert_eq!(dial.routes().len(), 2);
-        assert_eq!(dial.next_start(), None);
+        assert_eq!(dial.next_start(|_| true), None);
     }
 
     #[test]
     fn a_retry_settles_the_race_and_a_stranger_cannot() {
         let now = Instant::now();
         let mut dial = Dial::new(mixed(), &[target(1, 0), target(2, 0)], now);
+        dial.start_due(now, |_| true);
         dial.settle(target(9, 0).route);
         assert_eq!(dial.routes().len(), 2);
         dial.settle(target(2, 0).route);
@@ -161,7 +175,27 @@ mod tests {
     #[test]
     fn a_dial_has_a_bounded_number_of_addresses() {
         let targets: Vec<Target> = (1..=99).map(|port| target(port, 0)).collect();
-        let dial = Dial::new(mixed(), &targets, Instant::now());
-        assert_eq!(dial.routes().len(), MAX_TARGETS);
+        let mut dial = Dial::new(mixed(), &targets, Instant::now());
+        dial.add(&targets, Instant::now());
+        assert_eq!(dial.targets().count(), MAX_TARGETS);
+    }
+
+    #[test]
+    fn a_relay_is_sent_the_first_flight_when_it_is_connected_and_its_turn_has_come() {
+        let now = Instant::now();
+        let relay = Target {
+            route: Route::relay(FIRST_RELAY, EndpointId([1; 32])),
+            delay: Duration::from_millis(50),
+        };
+        let mut dial = Dial::new(mixed(), &[target(1, 0), relay], now);
+        let connected = |yes| move |route: &Route| yes || !route.is_relayed();
+        dial.start_due(now, connected(false));
+        dial.keep(b"hello");
+        let later = now + relay.delay;
+        assert_eq!(dial.next_start(connected(false)), None);
+        assert!(dial.start_due(later, connected(false)).is_empty());
+        assert!(dial.start_due(now, connected(true)).is_empty());
+        assert_eq!(dial.start_due(later, connected(true)), [relay.route]);
+        assert_eq!(dial.kept(), [b"hello".to_vec()]);
     }
 }

@@ -1,5 +1,6 @@
 //! What the peer tells its driver.
 
+use std::net::SocketAddrV6;
 use std::time::Duration;
 
 use anypath_wire::id::EndpointId;
@@ -7,6 +8,7 @@ use bytes::Bytes;
 
 use crate::carrier::Route;
 use crate::error::CloseReason;
+use crate::relay::{RelayId, RelayStatus};
 use crate::session::Transition;
 
 /// The id of a connection: never reused, and never 0.
@@ -102,12 +104,30 @@ pub enum Event {
     Drained(ConnectionKey),
     /// A piece of the connection's qlog.
     Qlog(ConnectionKey, Vec<u8>),
+    /// Something about a relay changed.
+    Relay(RelayId, Box<RelayStatus>),
+    /// The connection lost its way to the remote: look the remote up again, and
+    /// [`add_addresses`](crate::peer::Peer::add_addresses).
+    Discover(ConnectionKey),
 }
 
 /// Where a drain puts what it finds.
 pub trait Outbox {
     /// Datagrams to send: one, or several of `segment_bytes` with a last one that may be shorter.
-    fn transmit(&mut self, route: Route, segment_bytes: usize, datagrams: &[u8]);
+    fn transmit(
+        &mut self,
+        carrier: u32,
+        address: SocketAddrV6,
+        segment_bytes: usize,
+        datagrams: &[u8],
+    );
+    /// Open a WebSocket to a relay, and tell by [`relay_opened`](crate::peer::Peer::relay_opened) or
+    /// [`relay_closed`](crate::peer::Peer::relay_closed) what became of it.
+    fn relay_open(&mut self, relay: RelayId, url: &str);
+    /// Send a message, whose two parts follow each other, over the relay's WebSocket.
+    fn relay_send(&mut self, relay: RelayId, head: &[u8], body: &[u8]);
+    /// Close the relay's WebSocket and say no more of it.
+    fn relay_close(&mut self, relay: RelayId);
     /// An event.
     fn event(&mut self, event: Event);
 }

@@ -8,6 +8,7 @@
 //! | [`session`] | what the connections with one remote amount to |
 //! | [`dial`] | several addresses, one connection |
 //! | [`carrier`] | what moves datagrams |
+//! | [`relay`] | relays, as carriers |
 //! | `first_flight` | a start without pacing |
 //! | [`admission`] | limits on strangers |
 //! | [`tls`] | identity and handshake |
@@ -35,6 +36,7 @@ mod qlog;
 #[cfg(not(feature = "qlog"))]
 #[path = "qlog/off.rs"]
 mod qlog;
+pub mod relay;
 pub mod relay_auth;
 pub mod session;
 pub mod signed_packet;

@@ -8,6 +8,8 @@ mod census;
 mod connecting;
 mod incoming;
 mod lifecycle;
+mod relaying;
+mod rerouting;
 mod streams;
 mod transmit;
 
@@ -25,7 +27,7 @@ use noq_proto::{
 };
 
 use crate::admission::Admissions;
-use crate::carrier::{CarrierKind, CarrierTable, Route};
+use crate::carrier::{CarrierKind, CarrierTable, FIRST_RELAY, Route};
 use crate::cid::SeededConnectionIds;
 use crate::clock::{Clock, Instant};
 use crate::config::PeerConfig;
@@ -34,12 +36,14 @@ use crate::dial::{Dial, is_retry};
 use crate::error::ErrorCode;
 use crate::event::{ConnectionKey, Event, Outbox};
 use crate::qlog::Qlogs;
+use crate::relay::table::Relays;
 use crate::session::Session;
 use crate::stats::{ConnectionStats, PeerStats};
 use crate::tls::TlsConfig;
 
 pub use census::Census;
 pub use lifecycle::CLOSE_LIMIT;
+pub(crate) use rerouting::Search;
 pub use streams::{ReadOutcome, StreamError};
 
 /// A call that could not be carried out.
@@ -53,7 +57,8 @@ pub struct PeerError {
 }
 
 impl PeerError {
-    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+    /// An error of that row.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { code, message }
     }
@@ -69,6 +74,7 @@ pub struct Peer {
     /// Makes the first connection ids of dials; shared with noq's configuration, hence the lock.
     first_ids: Arc<Mutex<SeededConnectionIds>>,
     carriers: CarrierTable,
+    relays: Relays,
     connections: BTreeMap<ConnectionKey, Connection>,
     /// Keys by noq's handles, which are small and reused; 0 where there is none.
     by_handle: Vec<ConnectionKey>,
@@ -114,6 +120,7 @@ impl Peer {
             transport,
             first_ids: Arc::new(Mutex::new(first_ids)),
             carriers: CarrierTable::new(derive(&config.seed, b"virtual addresses")),
+            relays: Relays::new(config.secret_key.clone(), derive(&config.seed, b"relays")),
             connections: BTreeMap::new(),
             by_handle: Vec::new(),
             next_key: 1,
@@ -134,19 +141,30 @@ impl Peer {
         })
     }
 
+    /// Who is, or is dialled, at the other end of a connection; `None` before that is known.
+    pub fn remote_of(&self, key: ConnectionKey) -> Option<EndpointId> {
+        self.connections.get(&key)?.remote
+    }
+
     /// This peer's id.
     pub fn id(&self) -> EndpointId {
         self.config.secret_key.public()
     }
 
     /// Adds a carrier, or changes its largest packet.
+    ///
+    /// Ids from [`FIRST_RELAY`](crate::carrier::FIRST_RELAY) on are the peer's own and are left alone.
     pub fn set_carrier(&mut self, id: u32, kind: CarrierKind, max_packet_bytes: usize) {
-        self.carriers.set(id, kind, max_packet_bytes);
+        if id < FIRST_RELAY && kind != CarrierKind::Relay {
+            self.carriers.set(id, kind, max_packet_bytes);
+        }
     }
 
     /// Takes a carrier away; what is sent over it from now on is dropped.
     pub fn remove_carrier(&mut self, id: u32) {
-        self.carriers.remove(id);
+        if id < FIRST_RELAY {
+            self.carriers.remove(id);
+        }
     }
 
     /// Moves time on. Every method works at the time of the latest call.
@@ -193,6 +211,7 @@ impl Peer {
                     if changed && self.is_reset(datagram) {
                         self.forget_reset(key);
                     } else {
+                        self.note_route(key, route);
                         self.queue(key);
                     }
                 }
@@ -253,7 +272,9 @@ impl Peer {
     pub fn drain(&mut self, max_bytes: usize, outbox: &mut impl Outbox) {
         self.listen();
         self.fire_timers();
+        self.drive_relays(outbox);
         self.take_turns(max_bytes, outbox);
+        self.drive_relays(outbox);
         let now = self.clock.now();
         for event in self.events.drain(..) {
             self.qlogs.tell(&event, now, outbox);
@@ -265,12 +286,13 @@ impl Peer {
     /// When to drain next at the latest, on the driver's clock; `None`: never.
     pub fn next_wake(&self) -> Option<f64> {
         let idle = self.turns.is_empty() && self.events.is_empty() && self.responses.is_empty();
-        if !idle {
+        if !idle || self.relays.has_news() {
             return Some(self.clock.ms(self.clock.now()));
         }
         let timer = self.timers.first().map(|(due, _)| *due);
         let asked = self.asked.values().map(|(_, until)| *until).min();
-        let due = timer.into_iter().chain(asked).min()?;
+        let relays = self.relays.due(self.clock.now());
+        let due = timer.into_iter().chain(asked).chain(relays).min()?;
         Some(self.clock.ms(due))
     }
 
@@ -282,10 +304,18 @@ impl Peer {
 
     /// Figures of the peer.
     pub fn stats(&self) -> PeerStats {
+        let relays = self.relays.counts();
         PeerStats {
             connections: self.connections.len() as u64,
             handshakes: self.admissions.handshakes as u64,
             incoming_bytes_buffered: self.endpoint.incoming_buffer_bytes(),
+            malformed_dropped: self.stats.malformed_dropped + relays.malformed,
+            relays_connected: self.relays.connected(),
+            relay_messages_sent: relays.messages_sent,
+            relay_messages_received: relays.messages_received,
+            relay_bytes_sent: relays.bytes_sent,
+            relay_bytes_received: relays.bytes_received,
+            relay_dropped: relays.dropped,
             ..self.stats
         }
     }

@@ -35,7 +35,7 @@ pub(crate) use self::parameters::Parameters;
 use self::path::Figures;
 pub(crate) use self::tape::{Kind, Tape};
 use self::timestamp::rfc_3339;
-use crate::carrier::Route;
+use crate::carrier::{Address, Route};
 use crate::clock::Instant;
 use crate::event::{ConnectionKey, Event, Outbox, PathChange};
 use crate::tls::Recorder;
@@ -192,7 +192,7 @@ impl Qlog {
                 data.object("local");
                 let mut remote = data.object("remote");
                 if let Some(route) = beginning.remote {
-                    endpoint(&mut remote, from_mapped(route.address));
+                    whereabouts(&mut remote, route);
                 }
             },
         );
@@ -248,11 +248,10 @@ impl Qlog {
     fn path(&mut self, time: Duration, path: u32, change: PathChange, route: Route) {
         let out = &mut self.out;
         let tuple = path.to_string();
-        let address = from_mapped(route.address);
         match change {
             PathChange::Established => event(out, time, "quic:tuple_assigned", |data| {
                 data.text("tuple_id", &tuple);
-                endpoint(&mut data.object("tuple_remote"), address);
+                whereabouts(&mut data.object("tuple_remote"), route);
             }),
             PathChange::Closed => event(out, time, "quic:tuple_assigned", |data| {
                 data.text("tuple_id", &tuple);
@@ -261,13 +260,13 @@ impl Qlog {
                 event(out, time, "quic:migration_state_updated", |data| {
                     data.text("new", "migration_complete");
                     data.text("tuple_id", &tuple);
-                    endpoint(&mut data.object("tuple_remote"), address);
+                    whereabouts(&mut data.object("tuple_remote"), route);
                 });
             }
             PathChange::Observed => {
                 event(out, time, "anypath:address_observed", |data| {
                     data.text("tuple_id", &tuple);
-                    endpoint(&mut data.object("tuple_local"), address);
+                    whereabouts(&mut data.object("tuple_local"), route);
                 });
             }
         }
@@ -326,6 +325,17 @@ fn record(out: &mut String, write: impl FnOnce(&mut Object<'_>)) {
     out.push('\x1e');
     write(&mut Object::begin(out));
     out.push('\n');
+}
+
+/// Writes where a route leads; behind a relay that is the remote's id.
+fn whereabouts(object: &mut Object<'_>, route: Route) {
+    match route.address {
+        Address::Socket(address) => endpoint(object, from_mapped(address)),
+        Address::Endpoint(id) => {
+            object.number("anypath_relay", route.carrier);
+            object.text("anypath_id", &id.to_string());
+        }
+    }
 }
 
 /// Writes the fields of an address.

@@ -105,4 +105,16 @@ pub struct PeerStats {
     pub accepted: u64,
     /// Bytes held for incoming connections that are not admitted.
     pub incoming_bytes_buffered: u64,
+    /// Relays connected now.
+    pub relays_connected: u64,
+    /// WebSocket messages sent to relays.
+    pub relay_messages_sent: u64,
+    /// WebSocket messages received from relays.
+    pub relay_messages_received: u64,
+    /// Their payloads.
+    pub relay_bytes_sent: u64,
+    /// Their payloads.
+    pub relay_bytes_received: u64,
+    /// Datagrams that waited too long for a relay to be connected, or found no room to wait.
+    pub relay_dropped: u64,
 }

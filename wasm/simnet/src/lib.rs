@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`simulation`] | hosts, links and the clock: where to begin reading |
 //! | [`link`] | what a network does to a datagram |
+//! | [`relay`] | relays, and what may be wrong with them |
 //! | [`application`] | what a host does with its connections: writing, reading, echoing |
 //! | [`transcript`] | what is compared between two runs |
 //! | [`spoofer`] | datagrams of strangers |
@@ -18,12 +19,14 @@
 pub mod application;
 pub mod experiment;
 pub mod link;
+pub mod relay;
 pub mod simulation;
 pub mod spoofer;
 pub mod transcript;
 
 pub use application::{Application, Received};
 pub use link::{Fate, Link};
+pub use relay::{RelayMood, Wire};
 pub use simulation::{HostId, Micros, Simulation, address, config};
 pub use spoofer::Spoofer;
 pub use transcript::Transcript;

@@ -10,11 +10,13 @@ use anypath_peer::config::{Congestion, PeerConfig};
 use anypath_peer::dial::Target;
 use anypath_peer::event::{ConnectionKey, Event, Outbox};
 use anypath_peer::peer::{Peer, PeerError};
+use anypath_peer::relay::RelayId;
 use anypath_peer::tls::{EndpointId, KeyExchange, SecretKey};
 use anypath_wire::address::to_mapped;
 
 use crate::application::{Application, Known, Received};
 use crate::link::{Line, Link, LinkCounts};
+use crate::relay::{Answer, Frame, RelayNet, SocketId};
 use crate::transcript::Transcript;
 
 /// Virtual time, in microseconds since the simulation's start.
@@ -100,15 +102,22 @@ pub struct Host {
     pub application: Application,
     /// The address that its datagrams come from, by carrier.
     sources: BTreeMap<u32, SocketAddrV6>,
+    /// The sockets to relays, by the peer's ids of these.
+    pub(crate) sockets: BTreeMap<RelayId, SocketId>,
     /// Whether something was asked of it since it was last drained.
     touched: bool,
 }
 
 #[derive(Debug)]
-struct Delivery {
-    from: SocketAddrV6,
-    to: SocketAddrV6,
-    datagram: Vec<u8>,
+enum Delivery {
+    Datagram {
+        from: SocketAddrV6,
+        to: SocketAddrV6,
+        datagram: Vec<u8>,
+    },
+    /// Something on a WebSocket, for the host or for the relay.
+    ToHost(SocketId, Frame),
+    ToRelay(SocketId, Frame),
 }
 
 /// The network, its hosts and their clock.
@@ -121,6 +130,7 @@ pub struct Simulation {
     bound: BTreeMap<SocketAddrV6, (HostId, u32)>,
     lines: BTreeMap<(HostId, HostId), Line>,
     default_link: Link,
+    pub(crate) relays: RelayNet,
     deliveries: BTreeMap<(Micros, u64), Delivery>,
     next_delivery: u64,
     /// Every datagram that a host sends is added here, while there is a list.
@@ -144,21 +154,47 @@ pub struct Tapped {
     pub datagram: Vec<u8>,
 }
 
+/// What a host asks of its WebSockets.
+enum Ask {
+    Open(RelayId, String),
+    Send(RelayId, Vec<u8>),
+    Close(RelayId),
+}
+
 #[derive(Default)]
 struct Drained {
-    datagrams: Vec<(Route, Vec<u8>)>,
+    datagrams: Vec<(u32, SocketAddrV6, Vec<u8>)>,
+    asks: Vec<Ask>,
     events: Vec<Event>,
 }
 
 impl Outbox for Drained {
-    fn transmit(&mut self, route: Route, segment_bytes: usize, datagrams: &[u8]) {
+    fn transmit(
+        &mut self,
+        carrier: u32,
+        address: SocketAddrV6,
+        segment_bytes: usize,
+        datagrams: &[u8],
+    ) {
         let size = match segment_bytes {
             0 => datagrams.len().max(1),
             bytes => bytes,
         };
         for datagram in datagrams.chunks(size) {
-            self.datagrams.push((route, datagram.to_vec()));
+            self.datagrams.push((carrier, address, datagram.to_vec()));
         }
+    }
+
+    fn relay_open(&mut self, relay: RelayId, url: &str) {
+        self.asks.push(Ask::Open(relay, url.to_owned()));
+    }
+
+    fn relay_send(&mut self, relay: RelayId, head: &[u8], body: &[u8]) {
+        self.asks.push(Ask::Send(relay, [head, body].concat()));
+    }
+
+    fn relay_close(&mut self, relay: RelayId) {
+        self.asks.push(Ask::Close(relay));
     }
 
     fn event(&mut self, event: Event) {
@@ -177,6 +213,7 @@ impl Simulation {
             bound: BTreeMap::new(),
             lines: BTreeMap::new(),
             default_link: Link::default(),
+            relays: RelayNet::new(seed),
             deliveries: BTreeMap::new(),
             next_delivery: 0,
             tap: None,
@@ -217,6 +254,7 @@ impl Simulation {
             peer,
             application: Application::default(),
             sources: BTreeMap::new(),
+            sockets: BTreeMap::new(),
             touched: true,
         };
         self.hosts.push(host);
@@ -236,6 +274,9 @@ impl Simulation {
     /// Ends a host's process, without any goodbye, and starts one with that configuration in its place.
     pub fn restart(&mut self, host: HostId, config: PeerConfig) {
         let peer = self.start(config);
+        for socket in std::mem::take(&mut self.hosts[host].sockets).into_values() {
+            self.give_up_socket(socket);
+        }
         self.hosts[host].peer = peer;
         self.hosts[host].application = Application::default();
         self.hosts[host].touched = true;
@@ -268,7 +309,7 @@ impl Simulation {
         let peer = &mut self.hosts[host].peer;
         peer.set_carrier(carrier, CarrierKind::Memory, max_packet_bytes);
         self.bind(host, carrier, address);
-        Route { carrier, address }
+        Route::socket(carrier, address)
     }
 
     /// The main address of a host.
@@ -379,8 +420,11 @@ impl Simulation {
 
     fn deliver_at(&mut self, at: Micros, from: SocketAddrV6, to: SocketAddrV6, bytes: Vec<u8>) {
         let datagram = bytes;
-        self.deliveries
-            .insert((at, self.next_delivery), Delivery { from, to, datagram });
+        self.schedule(at, Delivery::Datagram { from, to, datagram });
+    }
+
+    fn schedule(&mut self, at: Micros, delivery: Delivery) {
+        self.deliveries.insert((at, self.next_delivery), delivery);
         self.next_delivery += 1;
     }
 
@@ -440,12 +484,76 @@ impl Simulation {
     }
 
     fn deliver(&mut self, delivery: Delivery) {
-        let Some((host, carrier)) = self.bound.get(&delivery.to).copied() else {
+        match delivery {
+            Delivery::Datagram { from, to, datagram } => {
+                let Some((host, carrier)) = self.bound.get(&to).copied() else {
+                    return;
+                };
+                self.peer(host)
+                    .receive(Route::socket(carrier, from), 0, &datagram);
+            }
+            Delivery::ToHost(socket, frame) => self.reach_host(socket, frame),
+            Delivery::ToRelay(socket, frame) => {
+                let answers = self.relays.receive(socket, frame, self.now);
+                self.carry_answers(answers);
+            }
+        }
+    }
+
+    /// Something arrives at a host's WebSocket, unless the host has given that up.
+    fn reach_host(&mut self, socket: SocketId, frame: Frame) {
+        let Some((host, relay)) = self.relays.owner(socket) else {
             return;
         };
-        let address = delivery.from;
-        self.peer(host)
-            .receive(Route { carrier, address }, 0, &delivery.datagram);
+        if self.hosts[host].sockets.get(&relay) != Some(&socket) {
+            return;
+        }
+        let peer = self.peer(host);
+        match frame {
+            Frame::Opened(protocol) => peer.relay_opened(relay, protocol),
+            Frame::Message(message) => peer.receive_relayed(relay, &message),
+            Frame::Closed(reason) => {
+                peer.relay_closed(relay, reason);
+                self.hosts[host].sockets.remove(&relay);
+            }
+        }
+    }
+
+    pub(crate) fn carry_answers(&mut self, answers: Vec<Answer>) {
+        for (at, socket, frame) in answers {
+            self.schedule(at, Delivery::ToHost(socket, frame));
+        }
+    }
+
+    fn ask_of_socket(&mut self, host: HostId, ask: Ask) {
+        match ask {
+            Ask::Open(relay, url) => {
+                let socket = self.relays.new_socket(host, relay);
+                self.hosts[host].sockets.insert(relay, socket);
+                let answers = self.relays.connect(socket, &url, self.now);
+                self.carry_answers(answers);
+            }
+            Ask::Send(relay, message) => {
+                if let Some(socket) = self.hosts[host].sockets.get(&relay).copied() {
+                    self.transcript
+                        .add_packet(self.now, host, relay as usize, message.len());
+                    if let Some(at) = self.relays.arrival_at_relay(socket, self.now) {
+                        self.schedule(at, Delivery::ToRelay(socket, Frame::Message(message)));
+                    }
+                }
+            }
+            Ask::Close(relay) => {
+                if let Some(socket) = self.hosts[host].sockets.remove(&relay) {
+                    self.give_up_socket(socket);
+                }
+            }
+        }
+    }
+
+    fn give_up_socket(&mut self, socket: SocketId) {
+        if let Some(at) = self.relays.arrival_at_relay(socket, self.now) {
+            self.schedule(at, Delivery::ToRelay(socket, Frame::Closed("")));
+        }
     }
 
     fn settle_touched(&mut self) {
@@ -469,8 +577,11 @@ impl Simulation {
                 let host = &mut self.hosts[id];
                 host.application.handle(&mut host.peer, now, event);
             }
-            for (route, datagram) in drained.datagrams {
-                self.transmit(id, route, datagram);
+            for ask in drained.asks {
+                self.ask_of_socket(id, ask);
+            }
+            for (carrier, to, datagram) in drained.datagrams {
+                self.transmit(id, (carrier, to), datagram);
             }
             let wake = self.hosts[id].peer.next_wake();
             if wake.is_none_or(|ms| (ms * 1e3).ceil() as Micros > now) {
@@ -493,8 +604,13 @@ impl Simulation {
         }
     }
 
-    fn transmit(&mut self, from: HostId, route: Route, datagram: Vec<u8>) {
-        let Some(source) = self.hosts[from].sources.get(&route.carrier).copied() else {
+    fn transmit(
+        &mut self,
+        from: HostId,
+        (carrier, remote): (u32, SocketAddrV6),
+        datagram: Vec<u8>,
+    ) {
+        let Some(source) = self.hosts[from].sources.get(&carrier).copied() else {
             return;
         };
         if let Some(tap) = &mut self.tap {
@@ -502,11 +618,11 @@ impl Simulation {
                 at: self.now,
                 host: from,
                 from: source,
-                to: route.address,
+                to: remote,
                 datagram: datagram.clone(),
             });
         }
-        let Some((to, carrier)) = self.bound.get(&route.address).copied() else {
+        let Some((to, carrier)) = self.bound.get(&remote).copied() else {
             self.transcript
                 .add_packet(self.now, from, usize::MAX, datagram.len());
             return;
@@ -521,7 +637,7 @@ impl Simulation {
             _ => vec![now],
         };
         for arrival in arrivals {
-            self.deliver_at(arrival, source, route.address, datagram.clone());
+            self.deliver_at(arrival, source, remote, datagram.clone());
         }
     }
 }
@@ -530,7 +646,7 @@ impl Simulation {
 pub fn target(address: SocketAddrV6) -> Target {
     let carrier = MAIN_CARRIER;
     Target {
-        route: Route { carrier, address },
+        route: Route::socket(carrier, address),
         delay: Duration::ZERO,
     }
 }

@@ -3,9 +3,10 @@
 use std::net::SocketAddrV6;
 use std::time::Instant;
 
-use anypath_peer::carrier::{CarrierKind, MAIN_CARRIER, Route};
+use anypath_peer::carrier::{CarrierKind, MAIN_CARRIER};
 use anypath_peer::event::{Event, Outbox};
 use anypath_peer::peer::Peer;
+use anypath_peer::relay::RelayId;
 use anypath_peer::tls::EndpointId;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
@@ -22,13 +23,19 @@ pub struct Spoofer {
 struct Flight(Vec<Vec<u8>>);
 
 impl Outbox for Flight {
-    fn transmit(&mut self, _: Route, segment_bytes: usize, datagrams: &[u8]) {
+    fn transmit(&mut self, _: u32, _: SocketAddrV6, segment_bytes: usize, datagrams: &[u8]) {
         let size = match segment_bytes {
             0 => datagrams.len().max(1),
             bytes => bytes,
         };
         self.0.extend(datagrams.chunks(size).map(<[u8]>::to_vec));
     }
+
+    fn relay_open(&mut self, _: RelayId, _: &str) {}
+
+    fn relay_send(&mut self, _: RelayId, _: &[u8], _: &[u8]) {}
+
+    fn relay_close(&mut self, _: RelayId) {}
 
     fn event(&mut self, _: Event) {}
 }

@@ -89,13 +89,13 @@ impl Peer {
         Arc::new(transport)
     }
 
-    fn usable(&self, targets: &[Target]) -> Vec<Target> {
+    pub(super) fn usable(&self, targets: &[Target]) -> Vec<Target> {
         let usable = |target: &&Target| {
-            let Target { route, .. } = target;
-            self.carriers.kind(route.carrier).is_some()
-                && !self.carriers.is_virtual(&route.address)
-                && route.address.port() != 0
-                && !from_mapped(route.address).ip().is_unspecified()
+            let possible = self.carriers.is_possible(&target.route);
+            possible
+                && target.route.address.socket().is_none_or(|address| {
+                    address.port() != 0 && !from_mapped(address).ip().is_unspecified()
+                })
         };
         targets.iter().filter(usable).copied().collect()
     }

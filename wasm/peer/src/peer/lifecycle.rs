@@ -7,6 +7,8 @@ use bytes::Bytes;
 use noq_proto::{ConnectionError, EndpointEvent, PathId, VarInt};
 
 use super::Peer;
+use super::transmit::is_ready;
+use crate::carrier::Route;
 use crate::clock::Instant;
 use crate::connection::{Connection, Found, Milestone, Phase};
 use crate::error::{CloseReason, ErrorCode};
@@ -55,6 +57,7 @@ impl Peer {
                     .is_some_and(|connection| connection.phase == Phase::Established);
                 self.conclude(key, CloseReason::of(&error, connected));
             }
+            Milestone::Paths(established) => self.paths_changed(key, established),
             Milestone::Drained => self.forget(key),
         }
     }
@@ -180,12 +183,13 @@ impl Peer {
         if incoming {
             self.join_session(remote, key, State::Connecting, Cause::Accepted);
         }
-        self.step_session(key, State::Direct, Cause::Handshake);
+        let state = self.connected_state(key);
+        self.step_session(key, state, Cause::Handshake);
         self.heard(key);
     }
 
     /// Moves the session of a connection's remote, and tells each of its connections.
-    fn step_session(&mut self, key: ConnectionKey, to: State, cause: Cause) {
+    pub(super) fn step_session(&mut self, key: ConnectionKey, to: State, cause: Cause) {
         let now = self.clock.now();
         let remote = self.connections.get(&key).and_then(|c| c.remote);
         let session = remote.and_then(|remote| self.sessions.get_mut(remote.as_bytes()));
@@ -208,6 +212,11 @@ impl Peer {
         }
     }
 
+    pub(super) fn session_state(&self, key: ConnectionKey) -> Option<State> {
+        let remote = self.connections.get(&key)?.remote?;
+        Some(self.sessions.get(remote.as_bytes())?.state())
+    }
+
     fn heard(&mut self, key: ConnectionKey) {
         let now = self.clock.now();
         let Some(connection) = self.connections.get_mut(&key) else {
@@ -218,6 +227,10 @@ impl Peer {
             return;
         }
         connection.next_probe = None;
+        self.found_again(key);
+        let Some(connection) = self.connections.get(&key) else {
+            return;
+        };
         let Some(remote) = connection.remote else {
             return;
         };
@@ -226,7 +239,8 @@ impl Peer {
         };
         session.heard = now;
         if session.state() == State::Recovering {
-            self.step_session(key, State::Direct, Cause::Answer);
+            let state = self.connected_state(key);
+            self.step_session(key, state, Cause::Answer);
         }
     }
 
@@ -299,6 +313,7 @@ impl Peer {
             change_network(connection, now);
             connection.next_probe = Some(now + PROBE_INTERVAL);
         }
+        self.lose_way(key);
     }
 
     /// When the remote has been silent for too long, or is to be probed again.
@@ -318,7 +333,12 @@ impl Peer {
             return;
         };
         let handshake = (connection.phase == Phase::Handshaking).then_some(connection.deadline);
-        let start = connection.dial.as_ref().and_then(|dial| dial.next_start());
+        let relays = &self.relays;
+        let ready = |route: &Route| is_ready(route, relays);
+        let start = connection
+            .dial
+            .as_ref()
+            .and_then(|dial| dial.next_start(ready));
         let wake = [connection.quic.poll_timeout(), handshake, start, silence]
             .into_iter()
             .flatten()
@@ -397,6 +417,7 @@ impl Peer {
     pub fn network_changed(&mut self) {
         self.listen();
         let now = self.clock.now();
+        self.relays.probe(now);
         for key in self.connections.keys().copied().collect::<Vec<_>>() {
             if let Some(connection) = self.connections.get_mut(&key) {
                 change_network(connection, now);
@@ -480,7 +501,7 @@ impl Peer {
     }
 }
 
-fn change_network(connection: &mut Connection, now: Instant) {
+pub(super) fn change_network(connection: &mut Connection, now: Instant) {
     connection
         .quic
         .handle_network_change(Some(&AllRecoverable), now);

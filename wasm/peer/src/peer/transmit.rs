@@ -3,9 +3,11 @@
 use std::num::NonZeroUsize;
 
 use super::Peer;
-use crate::carrier::{CarrierTable, Route};
+use crate::carrier::{Address, CarrierTable, Route};
+use crate::clock::Instant;
 use crate::connection::Connection;
 use crate::event::{ConnectionKey, Outbox};
+use crate::relay::table::Relays;
 use crate::stats::PeerStats;
 
 /// Packets of one call into QUIC: draining several at once was 1.4 to 2 times as fast as one by one.
@@ -23,7 +25,7 @@ impl Peer {
                 break;
             };
             left = left.saturating_sub(datagram.len());
-            hand_over(&mut self.stats, &self.carriers, route, 0, &datagram, outbox);
+            self.exit(outbox).hand_over(route, 0, 0, &datagram);
         }
         // Events are to be told even when nothing may be sent, so every turn is taken once.
         let mut blocked = Vec::new();
@@ -48,6 +50,16 @@ impl Peer {
         }
     }
 
+    fn exit<'a, O: Outbox>(&'a mut self, outbox: &'a mut O) -> Exit<'a, O> {
+        Exit {
+            stats: &mut self.stats,
+            carriers: &self.carriers,
+            relays: &mut self.relays,
+            now: self.clock.now(),
+            outbox,
+        }
+    }
+
     /// The turn's packets and figures go into the qlog.
     fn observe(&mut self, key: ConnectionKey) {
         if let Some(connection) = self.connections.get_mut(&key) {
@@ -62,7 +74,14 @@ impl Peer {
         let Some(connection) = self.connections.get_mut(&key) else {
             return false;
         };
-        start_waiting(connection, &mut self.stats, &self.carriers, now, outbox);
+        let mut exit = Exit {
+            stats: &mut self.stats,
+            carriers: &self.carriers,
+            relays: &mut self.relays,
+            now,
+            outbox,
+        };
+        start_waiting(connection, &mut exit);
         let batch = batch_of(connection);
         let mut turn = TURN_BYTES;
         loop {
@@ -78,19 +97,19 @@ impl Peer {
             *left = left.saturating_sub(datagrams.len());
             turn = turn.saturating_sub(datagrams.len());
             let segment = transmit.segment_size.unwrap_or(0);
-            let (stats, carriers) = (&mut self.stats, &self.carriers);
+            let ecn = transmit.ecn.map_or(0, |ecn| ecn as u8);
             match connection.dial.as_mut() {
                 Some(dial) if dial.mixed == transmit.destination => {
                     for route in dial.routes() {
-                        hand_over(stats, carriers, *route, segment, datagrams, outbox);
+                        exit.hand_over(*route, ecn, segment, datagrams);
                     }
                     for datagram in datagrams.chunks(size_of_each(segment, datagrams)) {
                         dial.keep(datagram);
                     }
                 }
-                _ => match carriers.outward(transmit.destination) {
-                    Some(route) => hand_over(stats, carriers, route, segment, datagrams, outbox),
-                    None => stats.unroutable_dropped += 1,
+                _ => match exit.carriers.outward(transmit.destination) {
+                    Some(route) => exit.hand_over(route, ecn, segment, datagrams),
+                    None => exit.stats.unroutable_dropped += 1,
                 },
             }
         }
@@ -108,19 +127,13 @@ fn batch_of(connection: &Connection) -> NonZeroUsize {
 }
 
 /// Addresses whose turn in a dial has come are sent what the others were.
-fn start_waiting(
-    connection: &mut Connection,
-    stats: &mut PeerStats,
-    carriers: &CarrierTable,
-    now: crate::clock::Instant,
-    outbox: &mut impl Outbox,
-) {
+fn start_waiting(connection: &mut Connection, exit: &mut Exit<'_, impl Outbox>) {
     let Some(dial) = connection.dial.as_mut() else {
         return;
     };
-    for route in dial.start_due(now) {
+    for route in dial.start_due(exit.now, |route| is_ready(route, exit.relays)) {
         for datagram in dial.kept() {
-            hand_over(stats, carriers, route, 0, datagram, outbox);
+            exit.hand_over(route, 0, 0, datagram);
         }
     }
 }
@@ -133,24 +146,43 @@ fn size_of_each(segment_bytes: usize, datagrams: &[u8]) -> usize {
     }
 }
 
-/// Gives datagrams to the outbox, unless the carrier can't take their size.
-///
-/// Nothing is fragmented: the loss tells path MTU discovery the truth.
-fn hand_over(
-    stats: &mut PeerStats,
-    carriers: &CarrierTable,
-    route: Route,
-    segment_bytes: usize,
-    datagrams: &[u8],
-    outbox: &mut impl Outbox,
-) {
-    let largest = size_of_each(segment_bytes, datagrams);
-    let count = datagrams.len().div_ceil(largest) as u64;
-    if largest > carriers.max_packet_bytes(route.carrier) {
-        stats.unroutable_dropped += count;
-        return;
+/// Whether a route can be dialled now: a relay has to be connected first.
+pub(super) fn is_ready(route: &Route, relays: &Relays) -> bool {
+    !route.is_relayed() || relays.is_connected(route.carrier)
+}
+
+/// Where datagrams leave the peer.
+struct Exit<'a, O> {
+    stats: &'a mut PeerStats,
+    carriers: &'a CarrierTable,
+    relays: &'a mut Relays,
+    now: Instant,
+    outbox: &'a mut O,
+}
+
+impl<O: Outbox> Exit<'_, O> {
+    /// Gives datagrams to the outbox, unless the carrier can't take their size.
+    ///
+    /// Nothing is fragmented: the loss tells path MTU discovery the truth.
+    fn hand_over(&mut self, route: Route, ecn: u8, segment_bytes: usize, datagrams: &[u8]) {
+        let largest = size_of_each(segment_bytes, datagrams);
+        let count = datagrams.len().div_ceil(largest) as u64;
+        if largest > self.carriers.max_packet_bytes(route.carrier) {
+            self.stats.unroutable_dropped += count;
+            return;
+        }
+        self.stats.datagrams_sent += count;
+        self.stats.bytes_sent += datagrams.len() as u64;
+        match route.address {
+            Address::Socket(address) => {
+                self.outbox
+                    .transmit(route.carrier, address, segment_bytes, datagrams);
+            }
+            Address::Endpoint(remote) => {
+                let to = (route.carrier, remote);
+                self.relays
+                    .send(to, ecn, segment_bytes, datagrams, self.now, self.outbox);
+            }
+        }
     }
-    stats.datagrams_sent += count;
-    stats.bytes_sent += datagrams.len() as u64;
-    outbox.transmit(route, segment_bytes, datagrams);
 }

@@ -75,6 +75,15 @@ impl SecretKey {
         self.public
     }
 
+    /// The Ed25519 signature of a message ([RFC 8032 § 5.1.6]).
+    ///
+    /// [RFC 8032 § 5.1.6]: https://www.rfc-editor.org/rfc/rfc8032#section-5.1.6
+    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        let mut signature = [0; 64];
+        signature.copy_from_slice(self.key_pair().sign(message).as_ref());
+        signature
+    }
+
     /// The key with which *ring* signs.
     pub(crate) fn key_pair(&self) -> Ed25519KeyPair {
         key_pair(&self.seed)

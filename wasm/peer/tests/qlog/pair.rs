@@ -1,7 +1,7 @@
 //! Two peers on a lossless link with a delay, in virtual time.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV6};
 use std::time::{Duration, Instant};
 
 use anypath_peer::admission::Limits;
@@ -37,7 +37,7 @@ struct Drained<'a> {
 }
 
 impl Outbox for Drained<'_> {
-    fn transmit(&mut self, _: Route, segment_bytes: usize, datagrams: &[u8]) {
+    fn transmit(&mut self, _: u32, _: SocketAddrV6, segment_bytes: usize, datagrams: &[u8]) {
         let length = match segment_bytes {
             0 => datagrams.len(),
             bytes => bytes,
@@ -45,6 +45,12 @@ impl Outbox for Drained<'_> {
         let datagrams = datagrams.chunks(length.max(1));
         self.outbound.extend(datagrams.map(<[u8]>::to_vec));
     }
+
+    fn relay_open(&mut self, _: u32, _: &str) {}
+
+    fn relay_send(&mut self, _: u32, _: &[u8], _: &[u8]) {}
+
+    fn relay_close(&mut self, _: u32) {}
 
     fn event(&mut self, event: Event) {
         match event {
@@ -75,10 +81,7 @@ impl Host {
             peer,
             key: None,
             early_data,
-            route: Route {
-                carrier: MAIN_CARRIER,
-                address: to_mapped(address),
-            },
+            route: Route::socket(MAIN_CARRIER, to_mapped(address)),
             outbound: VecDeque::new(),
         }
     }

@@ -222,9 +222,11 @@ fn both_sides_may_dial_each_other_at_once_and_have_two_connections() {
 fn an_address_that_only_a_carrier_table_may_make_is_not_dialled() {
     let mut net = Simulation::pair(12, Link::default());
     let mut unspecified = net.target(1);
-    unspecified.route.address = address([0, 0, 0, 0], 4433);
+    unspecified.route.address = address([0, 0, 0, 0], 4433).into();
     let mut portless = net.target(1);
-    portless.route.address.set_port(0);
+    let mut without_port = net.address_of(1);
+    without_port.set_port(0);
+    portless.route.address = without_port.into();
     let mut unknown = net.target(1);
     unknown.route.carrier = 99;
     for bad in [unspecified, portless, unknown] {

@@ -8,6 +8,7 @@ mod determinism;
 mod flow_control;
 mod limits;
 mod paths;
+mod relays;
 mod resumption;
 mod strangers;
 mod streams;

@@ -160,7 +160,7 @@ fn a_remote_learns_its_own_address_as_the_other_side_sees_it() {
         let own = net.address_of(host);
         let told = net.application(host).events.iter().any(|(_, event)| {
             matches!(event, Event::Path { change: PathChange::Observed, route, .. }
-                if route.address == own)
+                if route.address == own.into())
         });
         assert!(told, "host {host}");
     }

@@ -191,7 +191,7 @@ fn strangers_on_a_second_carrier_do_not_push_a_quiet_connection_out() {
         for _ in 0..20_000 {
             let (from, mut noise) = (spoofer.source(), spoofer.noise());
             noise[0] |= 0x40;
-            net.inject(from, route.address, noise);
+            net.inject(from, route.address.socket().unwrap(), noise);
         }
     };
     // While the handshake is under way, and when nothing more is being said.

@@ -1,0 +1,85 @@
+//! The calls of the class that concern relays and the way to a remote.
+
+use anypath_peer::dial::Target;
+use anypath_peer::peer::Peer;
+use anypath_wire::EndpointId;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::core::Core;
+use crate::decode::{self, Targets};
+
+#[wasm_bindgen]
+impl Core {
+    /// Chooses the home among the relays in the input buffer; false when they can't be read.
+    pub fn set_relays(&mut self, now: f64, len: u32) -> bool {
+        self.peer.advance(now);
+        let bytes = self.input.get(..len as usize).unwrap_or(&self.input);
+        match decode::relays(bytes) {
+            Ok(urls) => {
+                self.peer.set_relays(urls);
+                true
+            }
+            Err(_) => {
+                self.malformed_input += 1;
+                false
+            }
+        }
+    }
+
+    /// The WebSocket to a relay is open.
+    pub fn relay_opened(&mut self, now: f64, relay: u32, protocol: u8) {
+        self.peer.advance(now);
+        self.peer.relay_opened(relay, protocol);
+    }
+
+    /// The WebSocket to a relay is closed, with the reason in the input buffer.
+    pub fn relay_closed(&mut self, now: f64, relay: u32, len: u32) {
+        self.peer.advance(now);
+        let reason = String::from_utf8_lossy(self.given(len)).into_owned();
+        self.peer.relay_closed(relay, &reason);
+    }
+
+    /// Tells whether timers run on time.
+    pub fn set_visible(&mut self, now: f64, visible: bool) {
+        self.peer.advance(now);
+        self.peer.set_visible(visible);
+    }
+
+    /// Time may have passed unnoticed.
+    pub fn resumed(&mut self, now: f64) {
+        self.peer.advance(now);
+        self.peer.resumed();
+    }
+
+    /// Gives a connection the further targets in the input buffer; false when they can't be read.
+    pub fn add_addresses(&mut self, now: f64, connection: u32, len: u32) -> bool {
+        self.peer.advance(now);
+        let bytes = self.input.get(..len as usize).unwrap_or(&self.input);
+        let Ok(targets) = decode::targets(bytes) else {
+            self.malformed_input += 1;
+            return false;
+        };
+        if let Some(remote) = self.peer.remote_of(connection) {
+            let (targets, _) = resolve(&mut self.peer, remote, targets);
+            self.peer.add_addresses(connection, &targets);
+        }
+        true
+    }
+}
+
+/// All targets as routes, and whether relays were named that are not used.
+pub(crate) fn resolve(
+    peer: &mut Peer,
+    remote: EndpointId,
+    targets: Targets<'_>,
+) -> (Vec<Target>, bool) {
+    let mut routes = targets.sockets;
+    let mut ignored = false;
+    for relay in targets.relays {
+        match peer.relay_target(remote, relay.url, relay.delay) {
+            Some(target) => routes.push(target),
+            None => ignored = true,
+        }
+    }
+    (routes, ignored)
+}

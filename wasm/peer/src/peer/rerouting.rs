@@ -1,0 +1,233 @@
+//! Looking for another way when a connection has lost its own.
+//!
+//! A connection has lost its way when its remote is silent, has left its relay, or when the relay does not
+//! come back at the first try. Then both sides connect to all relays that they are configured with, since the
+//! remote may be at any of them; and the dialling side, which alone may open paths in QUIC, tries every relay and
+//! address that it knows of. The first path that proves itself stays, and the others are closed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use noq_proto::{FourTuple, PathId, PathStatus, VarInt};
+
+use super::Peer;
+use super::relaying::routes_of;
+use super::transmit::is_ready;
+use crate::carrier::Route;
+use crate::clock::Instant;
+use crate::connection::{Connection, Phase};
+use crate::dial::Target;
+use crate::event::{ConnectionKey, Event};
+use crate::session::{Cause, State};
+
+/// How often the driver is asked to look the remote up again.
+const DISCOVER_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a new path may take to prove itself before its place is given to another one.
+const PROOF_LIMIT: Duration = Duration::from_secs(5);
+
+/// How many routes are kept for a connection.
+const MAX_KNOWN: usize = 32;
+
+/// Why paths are closed; QUIC gives the code no meaning.
+const NOT_NEEDED: VarInt = VarInt::from_u32(0);
+
+/// A connection's search for another way.
+#[derive(Debug)]
+pub(crate) struct Search {
+    next_discover: Instant,
+    /// The paths that were there when it began.
+    lost: BTreeSet<PathId>,
+    /// Those of them over which something has come since.
+    again: BTreeSet<PathId>,
+    /// Those that were opened for it, and when.
+    opened: BTreeMap<PathId, Instant>,
+}
+
+impl Peer {
+    /// Gives a connection further targets. One that is being dialled is dialled there, too; a living one goes
+    /// there when it has lost its way. An unknown or finished connection is left alone.
+    pub fn add_addresses(&mut self, key: ConnectionKey, targets: &[Target]) {
+        let now = self.clock.now();
+        let targets = self.usable(targets);
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        if let Some(dial) = &mut connection.dial {
+            dial.add(&targets, now);
+            self.queue(key);
+            return;
+        }
+        // The newest are tried first.
+        let old = std::mem::take(&mut connection.known);
+        for route in targets.iter().map(|target| target.route).chain(old) {
+            if connection.known.len() < MAX_KNOWN && !connection.known.contains(&route) {
+                connection.known.push(route);
+            }
+        }
+        if connection.search.is_some() {
+            self.search_on(key);
+        }
+    }
+
+    /// The connection has lost its way.
+    pub(super) fn lose_way(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        if connection.phase != Phase::Established {
+            return;
+        }
+        if !connection.is_client() {
+            self.relays.search(now);
+            return;
+        }
+        if connection.search.is_none() {
+            connection.search = Some(Search {
+                next_discover: now,
+                lost: connection.quic.paths().into_iter().collect(),
+                again: BTreeSet::new(),
+                opened: BTreeMap::new(),
+            });
+        }
+        self.search_on(key);
+    }
+
+    /// Goes on with a search.
+    pub(super) fn search_on(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        self.relays.search(now);
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let (Some(search), Some(remote)) = (&mut connection.search, connection.remote) else {
+            return;
+        };
+        if search.next_discover <= now {
+            search.next_discover = now + DISCOVER_INTERVAL;
+            self.events.push_back(Event::Discover(key));
+        }
+        let late = |opened: &Instant| *opened + PROOF_LIMIT <= now;
+        let given_up: Vec<_> = search
+            .opened
+            .extract_if(.., |_, opened| late(opened))
+            .collect();
+        for (path, _) in given_up {
+            // The last path can't be closed, and need not be.
+            let _ = connection.quic.close_path(now, path, NOT_NEEDED);
+        }
+        let configured = self.relays.configured().iter();
+        let configured = configured.map(|relay| Route::relay(*relay, remote));
+        let routes: Vec<_> = connection.known.iter().copied().chain(configured).collect();
+        for route in routes {
+            self.try_route(key, route);
+        }
+        self.queue(key);
+    }
+
+    fn try_route(&mut self, key: ConnectionKey, route: Route) {
+        let now = self.clock.now();
+        if !self.carriers.is_possible(&route) {
+            return;
+        }
+        if !is_ready(&route, &self.relays) {
+            self.relays.want(route.carrier, now);
+            return;
+        }
+        let Some(address) = self.carriers.inward(route) else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let Some(search) = &mut connection.search else {
+            return;
+        };
+        let place = FourTuple::from_remote(address);
+        // What fails for want of path or connection ids is tried again with the next probe.
+        if let Ok((path, false)) =
+            connection
+                .quic
+                .open_path_ensure(place, PathStatus::Available, now)
+        {
+            search.opened.insert(path, now);
+        }
+    }
+
+    /// A path has been established or closed, or leads elsewhere.
+    pub(super) fn paths_changed(&mut self, key: ConnectionKey, established: Option<PathId>) {
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        if let Some(path) = established
+            && let Some(search) = &connection.search
+            && search.opened.contains_key(&path)
+        {
+            end_search(connection, &[path], self.clock.now());
+        }
+        let state = self.connected_state(key);
+        let current = self.session_state(key);
+        if matches!(current, Some(State::Direct | State::Relayed)) {
+            self.step_session(key, state, Cause::PathChange);
+        }
+    }
+
+    /// A datagram of the connection came over this route.
+    pub(super) fn note_route(&mut self, key: ConnectionKey, route: Route) {
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let Some(search) = &mut connection.search else {
+            return;
+        };
+        let leads_there = |path: &&PathId| {
+            let place = connection.quic.network_path(**path);
+            place.is_ok_and(|place| self.carriers.outward(place.remote()) == Some(route))
+        };
+        let again = search.lost.iter().filter(leads_there);
+        search.again.extend(again);
+    }
+
+    /// The remote was heard: if that was over an old path, nothing else is needed.
+    pub(super) fn found_again(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        if let Some(connection) = self.connections.get_mut(&key)
+            && let Some(search) = &connection.search
+            && !search.again.is_empty()
+        {
+            let working: Vec<_> = search.again.iter().copied().collect();
+            end_search(connection, &working, now);
+        }
+    }
+
+    /// The state of a session whose connection works.
+    pub(super) fn connected_state(&self, key: ConnectionKey) -> State {
+        let Some(connection) = self.connections.get(&key) else {
+            return State::Direct;
+        };
+        let mut routes = routes_of(connection, &self.carriers).peekable();
+        match routes.peek().is_some() && routes.all(|route| route.is_relayed()) {
+            true => State::Relayed,
+            false => State::Direct,
+        }
+    }
+}
+
+/// Ends a search: what was lost or opened for it is closed, but for the paths that work.
+fn end_search(connection: &mut Connection, working: &[PathId], now: Instant) {
+    let Some(search) = connection.search.take() else {
+        return;
+    };
+    let opened = search.opened.into_keys();
+    let unneeded: Vec<_> = match search.lost.iter().any(|path| working.contains(path)) {
+        // The old ways work again.
+        true => opened.collect(),
+        false => search.lost.into_iter().chain(opened).collect(),
+    };
+    for path in unneeded {
+        if !working.contains(&path) {
+            let _ = connection.quic.close_path(now, path, NOT_NEEDED);
+        }
+    }
+}

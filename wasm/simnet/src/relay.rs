@@ -1,0 +1,427 @@
+//! Relays in virtual time, and what may be wrong with them.
+//!
+//! A relay here speaks the protocol of the wire crate, keeps the order of each WebSocket's messages, and forwards
+//! by id. It takes every signature for good: whether one is, the peer's own tests say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anypath_peer::relay::RelayId;
+use anypath_peer::tls::EndpointId;
+use anypath_wire::relay::handshake::{ClientAuth, ServerHandshake};
+use anypath_wire::relay::{ClientMessage, RelayMessage, Status, Version};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::simulation::{HostId, Micros, Simulation};
+
+/// A WebSocket's number; never reused.
+pub type SocketId = usize;
+
+/// What passes along a WebSocket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// It is open, with that subprotocol's version.
+    Opened(u8),
+    /// A binary message.
+    Message(Vec<u8>),
+    /// It is closed.
+    Closed(&'static str),
+}
+
+/// Something for a host, and when it gets there.
+pub type Answer = (Micros, SocketId, Frame);
+
+/// What state a relay is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayMood {
+    /// It works.
+    Well,
+    /// It is not there: WebSockets are refused.
+    Down,
+    /// It takes everything and says nothing.
+    Mute,
+    /// It lets nobody in.
+    Denying,
+    /// It tells everybody the same nonsense.
+    Babbling,
+}
+
+/// How a relay is reached.
+#[derive(Debug, Clone, Copy)]
+pub struct Wire {
+    /// The time a message takes, each way.
+    pub delay: Micros,
+    /// The share of messages with datagrams that are dropped.
+    pub loss: f64,
+    /// Bytes per second towards each host; `None`: no limit.
+    pub rate: Option<u64>,
+    /// The version of the protocol.
+    pub version: Version,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Self {
+            delay: 10_000,
+            loss: 0.0,
+            rate: None,
+            version: Version::V2,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Relay {
+    wire: Wire,
+    mood: RelayMood,
+    /// Sockets by id; the last is the one that is forwarded to.
+    clients: BTreeMap<EndpointId, Vec<SocketId>>,
+    /// Who has sent something to whom.
+    sent_to: BTreeMap<EndpointId, BTreeSet<EndpointId>>,
+    forwarded: u64,
+    attempts: Vec<(Micros, HostId)>,
+    /// Hosts that it refuses.
+    barred: BTreeSet<HostId>,
+}
+
+#[derive(Debug)]
+struct Socket {
+    host: HostId,
+    relay: RelayId,
+    url: String,
+    id: Option<EndpointId>,
+    open: bool,
+    last_up: Micros,
+    last_down: Micros,
+}
+
+/// All relays and the WebSockets to them.
+#[derive(Debug)]
+pub struct RelayNet {
+    rng: StdRng,
+    relays: BTreeMap<String, Relay>,
+    sockets: Vec<Socket>,
+}
+
+impl RelayNet {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            rng: StdRng::seed_from_u64(seed ^ 0x7265_6c61),
+            relays: BTreeMap::new(),
+            sockets: Vec::new(),
+        }
+    }
+
+    pub(crate) fn new_socket(&mut self, host: HostId, relay: RelayId) -> SocketId {
+        self.sockets.push(Socket {
+            host,
+            relay,
+            url: String::new(),
+            id: None,
+            open: false,
+            last_up: 0,
+            last_down: 0,
+        });
+        self.sockets.len() - 1
+    }
+
+    pub(crate) fn owner(&self, socket: SocketId) -> Option<(HostId, RelayId)> {
+        let socket = self.sockets.get(socket)?;
+        Some((socket.host, socket.relay))
+    }
+
+    pub(crate) fn connect(&mut self, socket: SocketId, url: &str, now: Micros) -> Vec<Answer> {
+        self.sockets[socket].url = url.to_owned();
+        let host = self.sockets[socket].host;
+        let Some(relay) = self.relays.get_mut(url) else {
+            return vec![(now + 1_000, socket, Frame::Closed("no such host"))];
+        };
+        relay.attempts.push((now, host));
+        // One round trip for TCP, one for HTTP.
+        let at = now + 4 * relay.wire.delay;
+        let version = match relay.wire.version {
+            Version::V1 => 1,
+            Version::V2 => 2,
+        };
+        match relay.mood {
+            _ if relay.barred.contains(&host) => {
+                vec![(now + 2 * relay.wire.delay, socket, Frame::Closed("refused"))]
+            }
+            RelayMood::Down => vec![(now + 2 * relay.wire.delay, socket, Frame::Closed("refused"))],
+            RelayMood::Mute => Vec::new(),
+            _ => {
+                self.sockets[socket].open = true;
+                self.sockets[socket].last_down = at;
+                let mut challenge = Vec::new();
+                let message = ServerHandshake::Challenge(self.rng.random());
+                let _ = message.encode(&mut challenge);
+                vec![
+                    (at, socket, Frame::Opened(version)),
+                    (at, socket, Frame::Message(challenge)),
+                ]
+            }
+        }
+    }
+
+    /// When a message that leaves the host now is at the relay; `None` where the WebSocket is not open.
+    pub(crate) fn arrival_at_relay(&mut self, socket: SocketId, now: Micros) -> Option<Micros> {
+        let entry = &mut self.sockets[socket];
+        let relay = self.relays.get(&entry.url)?;
+        entry.last_up = entry.last_up.max(now + relay.wire.delay);
+        entry.open.then_some(entry.last_up)
+    }
+
+    pub(crate) fn receive(&mut self, socket: SocketId, frame: Frame, now: Micros) -> Vec<Answer> {
+        let entry = &self.sockets[socket];
+        let Some(relay) = self.relays.get(&entry.url) else {
+            return Vec::new();
+        };
+        if !entry.open || matches!(relay.mood, RelayMood::Mute | RelayMood::Down) {
+            return Vec::new();
+        }
+        match frame {
+            Frame::Message(message) => match (entry.id, relay.mood) {
+                (_, RelayMood::Babbling) => vec![self.down(socket, vec![8, 1, 2, 3], now)],
+                (None, _) => self.authenticate(socket, &message, now),
+                (Some(id), _) => self.serve(socket, id, &message, now),
+            },
+            Frame::Closed(_) => self.leave(socket, now),
+            Frame::Opened(_) => Vec::new(),
+        }
+    }
+
+    fn authenticate(&mut self, socket: SocketId, message: &[u8], now: Micros) -> Vec<Answer> {
+        let url = self.sockets[socket].url.clone();
+        let (Ok(auth), Some(relay)) = (ClientAuth::decode(message), self.relays.get_mut(&url))
+        else {
+            return Vec::new();
+        };
+        let mut out = Vec::new();
+        if relay.mood == RelayMood::Denying {
+            let reason = "the token is not valid";
+            let _ = ServerHandshake::Denies { reason }.encode(&mut out);
+            let denial = self.down(socket, out, now);
+            self.sockets[socket].open = false;
+            return vec![denial];
+        }
+        let _ = ServerHandshake::Confirms.encode(&mut out);
+        let sockets = relay.clients.entry(auth.id).or_default();
+        let former = sockets.last().copied();
+        sockets.push(socket);
+        self.sockets[socket].id = Some(auth.id);
+        let mut answers = vec![self.down(socket, out, now)];
+        if let Some(former) = former {
+            answers.extend(self.tell_replaced(former, now));
+        }
+        answers
+    }
+
+    fn tell_replaced(&mut self, former: SocketId, now: Micros) -> Option<Answer> {
+        let version = self.relays.get(&self.sockets[former].url)?.wire.version;
+        let message = match version {
+            Version::V1 => RelayMessage::Health {
+                problem: "Another endpoint connected with the same endpoint id. No more messages will be received.",
+            },
+            Version::V2 => RelayMessage::Status(Status::SameEndpointConnected),
+        };
+        let mut out = Vec::new();
+        let _ = message.encode(version, &mut out);
+        Some(self.down(former, out, now))
+    }
+
+    fn serve(
+        &mut self,
+        socket: SocketId,
+        id: EndpointId,
+        message: &[u8],
+        now: Micros,
+    ) -> Vec<Answer> {
+        let url = self.sockets[socket].url.clone();
+        let Some(relay) = self.relays.get_mut(&url) else {
+            return Vec::new();
+        };
+        let version = relay.wire.version;
+        let mut out = Vec::new();
+        match ClientMessage::decode(message) {
+            Ok(ClientMessage::Ping(payload)) => {
+                let _ = RelayMessage::Pong(payload).encode(version, &mut out);
+                vec![self.down(socket, out, now)]
+            }
+            Ok(ClientMessage::Datagrams {
+                destination,
+                datagrams,
+            }) => {
+                let lost = self.rng.random::<f64>() < relay.wire.loss;
+                let to = relay.clients.get(&destination).and_then(|all| all.last());
+                let Some(to) = to.copied().filter(|_| !lost) else {
+                    return Vec::new();
+                };
+                relay.forwarded += 1;
+                relay.sent_to.entry(id).or_default().insert(destination);
+                let source = id;
+                let _ = RelayMessage::Datagrams { source, datagrams }.encode(version, &mut out);
+                vec![self.down(to, out, now)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// A client is gone: who heard from it is told.
+    fn leave(&mut self, socket: SocketId, now: Micros) -> Vec<Answer> {
+        let entry = &mut self.sockets[socket];
+        entry.open = false;
+        let (Some(id), Some(relay)) = (entry.id.take(), self.relays.get_mut(&entry.url)) else {
+            return Vec::new();
+        };
+        let version = relay.wire.version;
+        let Some(sockets) = relay.clients.get_mut(&id) else {
+            return Vec::new();
+        };
+        sockets.retain(|other| *other != socket);
+        if !sockets.is_empty() {
+            return Vec::new();
+        }
+        relay.clients.remove(&id);
+        let told = relay.sent_to.remove(&id).unwrap_or_default();
+        let told: Vec<_> = told
+            .iter()
+            .filter_map(|other| relay.clients.get(other)?.last().copied())
+            .collect();
+        let mut out = Vec::new();
+        let _ = RelayMessage::EndpointGone(id).encode(version, &mut out);
+        told.into_iter()
+            .map(|other| self.down(other, out.clone(), now))
+            .collect()
+    }
+
+    /// Sends a message down to a host.
+    fn down(&mut self, socket: SocketId, message: Vec<u8>, now: Micros) -> Answer {
+        let entry = &mut self.sockets[socket];
+        let wire = self.relays.get(&entry.url).map(|relay| relay.wire);
+        let wire = wire.unwrap_or_default();
+        let takes = wire
+            .rate
+            .map_or(0, |rate| message.len() as u64 * 1_000_000 / rate.max(1));
+        entry.last_down = entry.last_down.max(now + wire.delay) + takes;
+        (entry.last_down, socket, Frame::Message(message))
+    }
+
+    /// Ends every WebSocket of a relay.
+    fn hang_up(&mut self, url: &str, now: Micros) -> Vec<Answer> {
+        let Some(relay) = self.relays.get_mut(url) else {
+            return Vec::new();
+        };
+        relay.clients.clear();
+        relay.sent_to.clear();
+        let delay = relay.wire.delay;
+        let mut answers = Vec::new();
+        for (id, socket) in self.sockets.iter_mut().enumerate() {
+            if socket.url == url && std::mem::take(&mut socket.open) {
+                socket.id = None;
+                let at = socket.last_down.max(now + delay);
+                answers.push((at, id, Frame::Closed("the relay went away")));
+            }
+        }
+        answers
+    }
+}
+
+impl Simulation {
+    /// Adds a relay at that URL.
+    pub fn add_relay(&mut self, url: &str, wire: Wire) {
+        let relay = Relay {
+            wire,
+            mood: RelayMood::Well,
+            clients: BTreeMap::new(),
+            sent_to: BTreeMap::new(),
+            forwarded: 0,
+            attempts: Vec::new(),
+            barred: BTreeSet::new(),
+        };
+        self.relays.relays.insert(url.to_owned(), relay);
+    }
+
+    /// Changes a relay. Where it is `Down` from now on, its WebSockets are closed.
+    pub fn set_relay(&mut self, url: &str, mood: RelayMood) {
+        if let Some(relay) = self.relays.relays.get_mut(url) {
+            relay.mood = mood;
+        }
+        if mood == RelayMood::Down {
+            let answers = self.relays.hang_up(url, self.now());
+            self.carry_answers(answers);
+        }
+    }
+
+    /// Ends every WebSocket of a relay, which is there again at once.
+    pub fn restart_relay(&mut self, url: &str) {
+        let answers = self.relays.hang_up(url, self.now());
+        self.carry_answers(answers);
+    }
+
+    /// Ends the WebSockets of one host to a relay, and refuses it new ones.
+    pub fn bar(&mut self, url: &str, host: HostId) {
+        let now = self.now();
+        let Some(relay) = self.relays.relays.get_mut(url) else {
+            return;
+        };
+        relay.barred.insert(host);
+        let delay = relay.wire.delay;
+        let of_host = |socket: &Socket| socket.host == host && socket.url == url && socket.open;
+        let sockets = self.relays.sockets.iter();
+        let sockets: Vec<_> = sockets
+            .enumerate()
+            .filter(|(_, s)| of_host(s))
+            .map(|(id, _)| id)
+            .collect();
+        for socket in sockets {
+            let mut answers = self.relays.leave(socket, now);
+            answers.push((now + delay, socket, Frame::Closed("barred")));
+            self.carry_answers(answers);
+        }
+    }
+
+    /// Changes how a relay is reached.
+    pub fn rewire_relay(&mut self, url: &str, wire: Wire) {
+        if let Some(relay) = self.relays.relays.get_mut(url) {
+            relay.wire = wire;
+        }
+    }
+
+    /// Sends the same message to every client of a relay.
+    pub fn relay_says(&mut self, url: &str, message: &[u8]) {
+        let now = self.now();
+        let clients = self.relays.relays.get(url).into_iter();
+        let sockets: Vec<_> = clients
+            .flat_map(|r| r.clients.values().flatten().copied())
+            .collect();
+        let answers = sockets
+            .into_iter()
+            .map(|socket| self.relays.down(socket, message.to_vec(), now))
+            .collect();
+        self.carry_answers(answers);
+    }
+
+    /// How many messages with datagrams a relay has forwarded.
+    pub fn forwarded(&self, url: &str) -> u64 {
+        self.relays
+            .relays
+            .get(url)
+            .map_or(0, |relay| relay.forwarded)
+    }
+
+    /// When who tried to connect to a relay.
+    pub fn attempts(&self, url: &str) -> &[(Micros, HostId)] {
+        self.relays
+            .relays
+            .get(url)
+            .map_or(&[], |relay| relay.attempts.as_slice())
+    }
+
+    /// How many peers are connected to a relay.
+    pub fn clients_of(&self, url: &str) -> usize {
+        self.relays
+            .relays
+            .get(url)
+            .map_or(0, |relay| relay.clients.len())
+    }
+}
