@@ -9,8 +9,8 @@ export interface BrowserTest {
   readonly engine: EngineName
   readonly browser: Browser
   serve(content: SiteContent): Promise<Site>
-  /** A profile of its own: storage, locks and caches are not shared with another. */
-  profile(): Promise<BrowserContext>
+  /** A profile of its own, of another browser if one is named: storage, locks and caches are not shared with another profile. */
+  profile(of?: EngineName): Promise<BrowserContext>
   /** Opens a page, in a profile of its own unless one is given, and waits until it is loaded. */
   open(url: string, profile?: BrowserContext): Promise<Page>
   /** Takes it that the page reports an error that matches; every other one fails the test. */
@@ -46,10 +46,13 @@ after(async () => {
 export function testInBrowsers(
   name: string,
   body: (browser: BrowserTest) => Promise<void>,
-  engines: readonly EngineName[] = ENGINES,
+  { engines = ENGINES, with: other }: { readonly engines?: readonly EngineName[]; readonly with?: EngineName } = {},
 ): void {
   for (const engine of engines) {
-    test(`${name} (${engine})`, { skip: missing(engine), timeout: 120_000 }, async (context) => {
+    test(`${name} (${engine})`, {
+      skip: missing(engine) || (other !== undefined && missing(other)),
+      timeout: 240_000,
+    }, async (context) => {
       const running = await begin(engine)
       try {
         await body(running.browserTest)
@@ -75,8 +78,8 @@ async function begin(engine: EngineName): Promise<Running> {
   const pages: Page[] = []
   const errors: string[] = []
   const expected: RegExp[] = []
-  const profile = async () => {
-    const created = await browser.newContext()
+  const profile = async (of = engine) => {
+    const created = await (await browserOf(of)).newContext()
     profiles.push(created)
     return created
   }
