@@ -27,7 +27,8 @@ export function coreTestEnv(toolchain) {
 /**
  * Installs a program from crates.io into the cache unless it is there already.
  *
- * @param {{crate: string, version: string, bin: string, folder?: string, args?: string[]}} tool
+ * @param {{crate: string, version: string, bin: string, folder?: string, args?: string[], release?: boolean}} tool `release`: optimised, which
+ *   takes much longer to build
  * @param {{cargo: string, env: NodeJS.ProcessEnv}} toolchain a native toolchain from `rust-toolchain.mjs`
  * @returns {Promise<string>} the path of the program
  * @throws {Error} with cargo's last lines, when it can't be built
@@ -38,7 +39,8 @@ export async function installTool(tool, toolchain) {
   if (existsSync(program)) return program
   mkdirSync(root, { recursive: true })
   console.error(`installing ${tool.crate} ${tool.version} into ${root} (once; a few minutes)`)
-  const args = ['install', '--debug', tool.crate, '--version', tool.version, '--root', root, ...(tool.args ?? [])]
+  const profile = tool.release === true ? [] : ['--debug']
+  const args = ['install', ...profile, tool.crate, '--version', tool.version, '--root', root, ...(tool.args ?? [])]
   const result = await run(toolchain.cargo, args, { env: cargoBuildEnv(toolchain) })
   if (result.code !== 0 || !existsSync(program)) {
     throw new Error(`cargo ${args.join(' ')} failed:\n${lastLines(result.output, 30)}`)

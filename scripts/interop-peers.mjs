@@ -2,6 +2,7 @@
 //
 //   node scripts/interop-peers.mjs              {"irohPeer": PATH, "dumbpipe": PATH}
 //   node scripts/interop-peers.mjs --release    an optimised iroh-peer only, for benchmarks
+//   node scripts/interop-peers.mjs --relay      {"irohRelay": PATH}; with --release an optimised one
 
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -12,6 +13,12 @@ import { nativeToolchain } from './rust-toolchain.mjs'
 
 const CRATE = resolve(dirname(fileURLToPath(import.meta.url)), '..', 'test', 'interop', 'iroh-peer')
 const DUMBPIPE = { crate: 'dumbpipe', version: '0.40.0', bin: 'dumbpipe', args: ['--locked'] }
+const IROH_RELAY = {
+  crate: 'iroh-relay',
+  version: '1.4.1',
+  bin: 'iroh-relay',
+  args: ['--locked', '--features', 'server'],
+}
 
 /**
  * Builds what is not in the cache yet.
@@ -31,6 +38,21 @@ export async function preparePeers({ release = false } = {}) {
   if (existsSync(dumbpipe)) return { irohPeer, dumbpipe }
   if (!toolchain) return { missing: 'no Rust toolchain to build them' }
   return { irohPeer, dumbpipe: await installTool(DUMBPIPE, toolchain) }
+}
+
+/**
+ * Builds the stock relay unless it is in the cache.
+ *
+ * @param {{release?: boolean}} [options] `release`: an optimised one, for benchmarks
+ * @returns {Promise<{irohRelay: string} | {missing: string}>}
+ */
+export async function prepareRelay({ release = false } = {}) {
+  const folder = `${IROH_RELAY.crate}-${IROH_RELAY.version}${release ? '-release' : ''}`
+  const irohRelay = join(cacheDir, 'tools', folder, 'bin', IROH_RELAY.bin)
+  if (existsSync(irohRelay)) return { irohRelay }
+  const toolchain = nativeToolchain()
+  if (!toolchain) return { missing: 'no Rust toolchain to build it' }
+  return { irohRelay: await installTool({ ...IROH_RELAY, folder, release }, toolchain) }
 }
 
 /** The name holds a hash of the sources, so that a change of them is built and an old checkout finds its own. */
@@ -58,7 +80,8 @@ async function buildIrohPeer(toolchain, target, release) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const peers = await preparePeers({ release: process.argv.includes('--release') })
+  const release = process.argv.includes('--release')
+  const peers = process.argv.includes('--relay') ? await prepareRelay({ release }) : await preparePeers({ release })
   console.log(JSON.stringify(peers))
   if ('missing' in peers) process.exitCode = 1
 }

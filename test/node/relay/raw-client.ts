@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, sign } from 'node:crypto'
+import type { Socket } from 'node:net'
 import { blake3 } from '@noble/hashes/blake3.js'
 import { WebSocket } from 'ws'
 
@@ -52,11 +53,14 @@ export class RawClient {
       protocols = ['iroh-relay-v2', 'iroh-relay-v1'],
       query = '',
       headers = {},
+      socket,
     }: {
       pair?: KeyPair
       protocols?: string[]
       query?: string
       headers?: Record<string, string>
+      /** A connection that stands already. */
+      socket?: Socket
     } = {},
   ) {
     this.pair = pair
@@ -64,6 +68,7 @@ export class RawClient {
       headers,
       perMessageDeflate: false,
       rejectUnauthorized: false,
+      ...(socket === undefined ? {} : { createConnection: () => socket }),
     })
     this.socket.on('message', (data: Buffer) => {
       if (this.#onDatagram !== undefined && (data[0] === 6 || data[0] === 7)) return this.#onDatagram(data)
