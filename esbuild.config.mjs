@@ -50,6 +50,7 @@ for (const core of CORES) {
   if (existsSync(file)) copyFileSync(file, join(DIST, core))
   else missing(relative(ROOT, file))
 }
+copyFileSync(join(ROOT, 'src', 'api', 'anypath_ticks.js'), join(DIST, 'anypath_ticks.js'))
 emitTypes()
 
 function browserOptions(format) {

@@ -1,6 +1,14 @@
 export type { Listener } from './api/emitter.js'
 export * from './api/index.js'
-export { DEFAULT_LIMITS, type Limits, type PersistSettings, type Settings, type UdpSettings } from './config/index.js'
+export {
+  DEFAULT_LIMITS,
+  type Limits,
+  n0Relays,
+  type PersistSettings,
+  type RelaySettings,
+  type Settings,
+  type UdpSettings,
+} from './config/index.js'
 export type { CoreGlue, RawCore } from './core/glue.js'
 export type { CoreProgram, CoreSource } from './core/load.js'
 export { type Discovery, staticDiscovery, type TicketAddress } from './discovery/index.js'
@@ -11,6 +19,8 @@ export type {
   PathKind,
   PathStats,
   PeerStats,
+  RelayCause,
+  RelayInfo,
   SessionState,
   TransitionCause,
 } from './driver/engine.js'
@@ -23,4 +33,11 @@ export {
   type ErrorNumber,
 } from './errors/index.js'
 export type * from './observe/index.js'
-export type { Transport, TransportAddress, TransportEvents } from './transport/transport.js'
+export type {
+  RelayDialer,
+  RelaySocket,
+  RelaySocketEvents,
+  Transport,
+  TransportAddress,
+  TransportEvents,
+} from './transport/transport.js'

@@ -42,7 +42,7 @@ export class ConnectionTable {
   }
 
   handle(event: EngineEvent): void {
-    if (event.type === 'incoming') return
+    if (event.type === 'incoming' || event.type === 'relay' || event.type === 'discover') return
     if (event.type === 'failed') {
       const connections = [...this.#connections.values()]
       this.#connections.clear()

@@ -1,5 +1,6 @@
+import { relayUrl } from '../config/relays.js'
 import type { TicketAddress } from '../discovery/address.js'
-import type { ConnectRequest, EngineAddress } from '../driver/engine.js'
+import type { ConnectRequest, DialTargets, EngineAddress } from '../driver/engine.js'
 import type { DialAddress } from './peer-options.js'
 
 /** The first carrier of each kind. */
@@ -11,19 +12,32 @@ export function carriersOf(local: readonly EngineAddress[]): Carriers {
   return carriers
 }
 
-/** Those addresses of a ticket or of discovery that this peer has a carrier for. */
-export function reachableAddresses(
-  addresses: readonly TicketAddress[],
-  carriers: Carriers,
-): ConnectRequest['addresses'] {
+/** How much later than the sockets of a peer its relays are tried: a direct answer on a network nearby comes sooner than that. */
+const RELAY_DELAY_MS = 100
+
+/** Those addresses of a ticket or of discovery that this peer has a carrier for, and the relays. */
+export function reachableAddresses(addresses: readonly TicketAddress[], carriers: Carriers): DialTargets {
   const sockets = addresses.flatMap((address) =>
     address.kind === 'ip' ? [{ host: address.host, port: address.port }] : [],
   )
-  return dialableAddresses(sockets, carriers)
+  const relays = addresses.flatMap((address) => (address.kind === 'relay' ? [address.url] : []))
+  return dialTargets(sockets, relays, carriers)
+}
+
+/** Sockets that this peer has a carrier for, and relays, in the order in which they are tried. */
+export function dialTargets(
+  sockets: readonly DialAddress[],
+  relays: readonly string[],
+  carriers: Carriers,
+): DialTargets {
+  const addresses = dialableAddresses(sockets, carriers)
+  const delay = addresses.length > 0 ? { delayMs: RELAY_DELAY_MS } : {}
+  const urls = new Set(relays.flatMap((url) => relayUrl(url) ?? []))
+  return { addresses, relays: [...urls].map((url) => ({ url, ...delay })) }
 }
 
 /** Those socket addresses that this peer has a carrier for. */
-export function dialableAddresses(addresses: readonly DialAddress[], carriers: Carriers): ConnectRequest['addresses'] {
+function dialableAddresses(addresses: readonly DialAddress[], carriers: Carriers): ConnectRequest['addresses'] {
   return addresses.flatMap(({ host, port, transport = 'udp', delayMs }) => {
     const carrier = carriers.get(transport)
     if (carrier === undefined) return []

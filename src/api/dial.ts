@@ -1,6 +1,6 @@
 import { encodeAlpn } from '../config/index.js'
 import type { Clock } from '../driver/clock.js'
-import type { ConnectRequest, Engine } from '../driver/engine.js'
+import type { DialTargets, Engine } from '../driver/engine.js'
 import {
   AbortedError,
   InvalidArgumentError,
@@ -10,17 +10,17 @@ import {
 } from '../errors/index.js'
 import type { Connection } from './connection.js'
 import type { ConnectionTable } from './connection-table.js'
-import { carriersOf, dialableAddresses, reachableAddresses } from './dial-address.js'
+import { carriersOf, dialTargets, reachableAddresses } from './dial-address.js'
 import { idFromText, idToText, isId } from './identity.js'
 import type { ConnectOptions, DialTarget } from './peer-options.js'
 import { Ticket } from './ticket.js'
 
 interface Destination {
   readonly remoteId: Uint8Array
-  readonly addresses: ConnectRequest['addresses']
-  /** Nothing but relays is known. */
-  readonly needsRelay: boolean
+  readonly targets: DialTargets
 }
+
+const NOWHERE: DialTargets = { addresses: [], relays: [] }
 
 /** Dials, and resolves with a connection that is ready: or, with early data, usable. */
 export async function dial(
@@ -35,8 +35,8 @@ export async function dial(
   const alpn = alpnOf(options)
   const limit = new DialLimit(clock, signal, timeoutMs)
   try {
-    const { remoteId, addresses, needsRelay } = await limit.bound(destinationOf(engine, target))
-    const starting = engine.connect({ remoteId, alpn, addresses, earlyData })
+    const { remoteId, targets } = await limit.bound(destinationOf(engine, target))
+    const starting = engine.connect({ remoteId, alpn, ...targets, earlyData })
     let connection: Connection | undefined
     const adopted = starting.then((id) => {
       connection = table.get(id)
@@ -50,7 +50,7 @@ export async function dial(
       return dialled
     } catch (thrown) {
       connection?.close()
-      if (needsRelay && thrown instanceof NoAddressError) {
+      if (targets.relays.length > 0 && thrown instanceof NoAddressError) {
         throw new NoRelayConfiguredError('this peer can only be reached over a relay, and none is configured')
       }
       throw thrown
@@ -85,20 +85,19 @@ function alpnOf(options: ConnectOptions): Uint8Array {
 
 async function destinationOf(engine: Engine, target: Ticket | string | DialTarget): Promise<Destination> {
   if (typeof target === 'string') {
-    if (isId(target)) return { remoteId: idFromText(target), addresses: [], needsRelay: false }
+    if (isId(target)) return { remoteId: idFromText(target), targets: NOWHERE }
     return destinationOf(engine, new Ticket(target, await engine.parseTicket(target)))
-  }
-  if (target instanceof Ticket) {
-    const addresses = reachableAddresses(target.addresses, carriersOf(await engine.localAddresses()))
-    return { remoteId: target.parts.id, addresses, needsRelay: target.addresses.some(({ kind }) => kind === 'relay') }
   }
   if (typeof target !== 'object' || target === null)
     throw new InvalidArgumentError('target: must be a ticket or its text, an id, or an id with addresses')
-  const remoteId = idFromText(target.id)
-  const given = target.addresses ?? []
-  if (!Array.isArray(given)) throw new InvalidArgumentError('target.addresses: must be an array')
-  if (given.length === 0) return { remoteId, addresses: [], needsRelay: false }
-  return { remoteId, addresses: dialableAddresses(given, carriersOf(await engine.localAddresses())), needsRelay: false }
+  const carriers = carriersOf(await engine.localAddresses())
+  if (target instanceof Ticket)
+    return { remoteId: target.parts.id, targets: reachableAddresses(target.addresses, carriers) }
+  const { id, addresses = [], relays = [] } = target
+  const remoteId = idFromText(id)
+  if (!Array.isArray(addresses)) throw new InvalidArgumentError('target.addresses: must be an array')
+  if (!Array.isArray(relays)) throw new InvalidArgumentError('target.relays: must be an array')
+  return { remoteId, targets: dialTargets(addresses, relays, carriers) }
 }
 
 /** The caller's signal and time limit as one thing that a wait can lose against. */

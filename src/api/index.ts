@@ -16,6 +16,7 @@ export type {
 } from './peer-options.js'
 export type { EnginePort } from './port/messages.js'
 export { ReceiveStream, type ReceiveStreamStats } from './receive-stream.js'
+export type { OnlineOptions } from './relays.js'
 export { SendStream, type SendStreamStats } from './send-stream.js'
 export { Session, type SessionEvents } from './session.js'
 export { Ticket } from './ticket.js'

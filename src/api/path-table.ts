@@ -26,8 +26,10 @@ export class PathTable {
 
   measured(stats: ConnectionStats): void {
     this.#rttMs = stats.rttMs
-    for (const { pathId, kind, host, port, rttMs } of stats.paths) {
-      if (this.#paths.has(pathId)) this.#paths.set(pathId, { pathId, kind, host, port, rttMs })
+    for (const { pathId, kind, host, port, relay, rttMs } of stats.paths) {
+      if (!this.#paths.has(pathId)) continue
+      const path = { pathId, kind, host, port, rttMs }
+      this.#paths.set(pathId, relay === undefined ? path : { ...path, relay })
     }
   }
 }

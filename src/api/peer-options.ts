@@ -10,6 +10,8 @@ import type { QlogSink } from '../observe/qlog.js'
 export interface IncomingAddress {
   readonly host: string
   readonly port: number
+  /** The relay that it came over; `host` and `port` are the relay's then. */
+  readonly relay?: string
   /** Whether the address has proved that it receives what is sent to it (RFC 9000 section 8.1). */
   readonly validated: boolean
 }
@@ -19,7 +21,7 @@ export interface IncomingPeer {
   /** The authenticated public key, 64 hexadecimal digits. */
   readonly remoteId: string
   readonly alpn: string
-  readonly address: { readonly host: string; readonly port: number }
+  readonly address: { readonly host: string; readonly port: number; readonly relay?: string }
 }
 
 /** Decides who may connect. A hook that throws or rejects refuses; what it threw is logged. */
@@ -59,6 +61,8 @@ export interface PeerOptions extends Settings {
   readonly qlog?: QlogSink | string
   /** What moves datagrams, in carrier order. @default UDP in Node, nothing in a browser */
   readonly transports?: EngineOptions['transports']
+  /** Opens WebSockets to relays. @default the browser's, and those of the package `ws` in Node */
+  readonly relayDialer?: NonNullable<EngineOptions['relayDialer']>
   /**
    * The WebAssembly core: the code of `anypath/core.wasm` (compiled, as bytes, as a response, or where to fetch it), or a program of code and
    * glue.
@@ -89,8 +93,10 @@ export interface DialAddress {
 export interface DialTarget {
   /** 64 hexadecimal digits. */
   readonly id: string
-  /** @default none: discovery is asked */
+  /** @default none: discovery is asked, unless there are relays */
   readonly addresses?: readonly DialAddress[]
+  /** URLs of relays where it may be. Needs relays of this peer's own: see `PeerOptions.relays`. @default none */
+  readonly relays?: readonly string[]
 }
 
 /** How a connection is dialled. */

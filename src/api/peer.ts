@@ -1,6 +1,6 @@
 import { DEFAULT_LIMITS } from '../config/index.js'
 import { type Clock, systemClock } from '../driver/clock.js'
-import type { Engine, EngineEvent, PeerStats } from '../driver/engine.js'
+import type { Engine, EngineEvent, PeerStats, RelayInfo } from '../driver/engine.js'
 import {
   type AnypathError,
   createError,
@@ -17,11 +17,14 @@ import { ConnectionTable } from './connection-table.js'
 import { dial } from './dial.js'
 import { Emitter, type Listener } from './emitter.js'
 import { idFromText, idToText } from './identity.js'
+import { makeTicket } from './make-ticket.js'
+import type { WatchLifecycle } from './page-lifecycle.js'
 import type { ConnectOptions, DialTarget, PeerOptions } from './peer-options.js'
 import type { Platform } from './platform.js'
 import { attachEngine } from './port/attach.js'
 import type { EnginePort } from './port/messages.js'
 import { type EngineServer, serveEngine } from './port/serve.js'
+import { type OnlineOptions, PeerRelays } from './relays.js'
 import type { Session } from './session.js'
 import { SessionTable } from './session-table.js'
 import { startEngine } from './start-engine.js'
@@ -36,6 +39,8 @@ export type PeerEvents = {
   connection: Connection
   /** The state of the session with a remote changed. */
   state: StateEvent & { readonly remoteId: string }
+  /** A relay of this peer was connected, lost, chosen as the home relay, or measured. */
+  relay: RelayInfo
   /** The peer is closed; with an error when its core failed, or the port to it was closed. */
   close: { readonly error?: AnypathError }
 }
@@ -52,6 +57,7 @@ interface PeerParts {
   readonly clock: Clock
   readonly logger: Logger | undefined
   readonly incomingBacklog: number
+  readonly watchLifecycle: WatchLifecycle | undefined
 }
 
 /**
@@ -73,6 +79,8 @@ export class Peer {
   readonly #sessions: SessionTable
   readonly #incoming: BoundedQueue<Connection>
   readonly #emitter: Emitter<PeerEvents>
+  readonly #relays: PeerRelays
+  readonly #endWatch: (() => void) | undefined
   #server: EngineServer | undefined
   #closing: Promise<void> | undefined
   #failure: AnypathError | undefined
@@ -86,7 +94,15 @@ export class Peer {
     const { engine, logger, clock } = parts
     this.#table = new ConnectionTable({ engine, logger, now: () => clock.now() }, this.#observer())
     this.#sessions = new SessionTable({ logger, dial: (target, options) => this.connect(target, options) })
+    this.#relays = new PeerRelays(clock)
     engine.onEvent((event) => this.#handle(event))
+    this.#endWatch = parts.watchLifecycle?.({
+      visible: (visible) => engine.setVisible(visible),
+      tick: () => engine.wake(),
+      resumed: () => engine.resumed(),
+      // A page that goes away has no time for more than telling the remotes.
+      ending: () => void this.close({ reason: 'the page was closed' }),
+    })
   }
 
   /**
@@ -97,8 +113,10 @@ export class Peer {
    */
   static async create(options: PeerOptions = {}): Promise<Peer> {
     if (this.platform === undefined) throw new InternalError('this build of anypath has no platform')
+    const { watchLifecycle } = this.platform
     const { engine, incomingBacklog } = await startEngine(options, this.platform)
-    return new this({ engine, incomingBacklog, logger: options.logger, clock: options.clock ?? systemClock() })
+    const { logger, clock = systemClock() } = options
+    return new this({ engine, incomingBacklog, logger, clock, watchLifecycle }).#loaded()
   }
 
   /**
@@ -110,7 +128,9 @@ export class Peer {
   static async attach(port: EnginePort, options: AttachOptions = {}): Promise<Peer> {
     const engine = await attachEngine(port)
     const incomingBacklog = options.incomingBacklog ?? DEFAULT_LIMITS.incomingBacklog
-    return new this({ engine, incomingBacklog, logger: options.logger, clock: systemClock() })
+    const { watchLifecycle } = this.platform ?? {}
+    const { logger } = options
+    return new this({ engine, incomingBacklog, logger, clock: systemClock(), watchLifecycle }).#loaded()
   }
 
   /**
@@ -139,16 +159,37 @@ export class Peer {
     return this.#incoming
   }
 
-  /** A ticket with the addresses of now. It changes with the network. */
+  /** The home relay: where others reach this peer; `undefined` while none is chosen. `state` tells whether it is connected. */
+  get relay(): RelayInfo | undefined {
+    return this.#relays.home
+  }
+
+  /** Every relay that is in use or tried now. */
+  get relays(): readonly RelayInfo[] {
+    return this.#relays.all()
+  }
+
+  /**
+   * Waits until the home relay is connected.
+   *
+   * @throws NoRelayConfiguredError when this peer has no relays; RelayDeniedError when they do not serve it; KeyInUseError when its key is
+   * connected to them elsewhere.
+   * @throws RelayUnreachableError when none is connected in time; AbortedError when the signal fires; PeerClosedError.
+   */
+  async online(options: OnlineOptions = {}): Promise<RelayInfo> {
+    this.#assertOpen()
+    return this.#relays.online(options)
+  }
+
+  /**
+   * A ticket with the addresses of now. It changes with the network. The home relay is in it only while it is connected: it is waited for, up to
+   * 3 s, and 10 s where there is no other way to this peer.
+   *
+   * @throws RelayUnreachableError, RelayDeniedError, KeyInUseError where there is no other way.
+   */
   async ticket(): Promise<Ticket> {
     this.#assertOpen()
-    const { engine } = this.#parts
-    const local = await engine.localAddresses()
-    const addresses = local.flatMap(({ transport, host, port }) =>
-      transport === 'udp' ? [{ kind: 'ip' as const, host, port }] : [],
-    )
-    const parts = { id: engine.endpointId, anypath: true, addresses }
-    return new Ticket(await engine.formatTicket(parts), parts)
+    return makeTicket(this.#parts.engine, this.#relays)
   }
 
   /**
@@ -196,6 +237,12 @@ export class Peer {
     return this.#parts.engine.peerStats()
   }
 
+  /** Tells that time has passed in which nothing ran, as after a sleep: relays and connections are probed at once. Pages are watched for that. */
+  resumed(): void {
+    this.#assertOpen()
+    this.#parts.engine.resumed()
+  }
+
   /**
    * Tells that the machine's addresses changed: live connections are probed at once instead of after a silence. In Node the UDP transport
    * notices by itself (`udp.watchIntervalMs`).
@@ -229,8 +276,16 @@ export class Peer {
     await this.close()
   }
 
+  /** What the engine knew before anybody listened to its events. */
+  async #loaded(): Promise<this> {
+    this.#relays.load(await this.#parts.engine.relays())
+    return this
+  }
+
   async #close({ closeCode = 0, reason = '' }: Partial<CloseInfo>): Promise<void> {
     this.#incoming.end()
+    this.#endWatch?.()
+    this.#relays.close(new PeerClosedError('the peer is closed'))
     try {
       await this.#parts.engine.close(closeCode, reason, CLOSE_TIMEOUT_MS)
     } catch (thrown) {
@@ -261,6 +316,10 @@ export class Peer {
 
   #handle(event: EngineEvent): void {
     if (this.#server !== undefined) return this.#server.handle(event)
+    if (event.type === 'relay') {
+      this.#relays.apply(event.relay)
+      return this.#emitter.emit('relay', event.relay)
+    }
     if (event.type === 'failed') this.#failure = createError(event.code ?? INTERNAL_ERROR, event.message)
     this.#table.handle(event)
     if (event.type === 'failed') void this.close()

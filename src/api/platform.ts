@@ -2,6 +2,7 @@ import type { PersistSettings, UdpSettings } from '../config/settings.js'
 import type { Clock } from '../driver/clock.js'
 import type { EngineOptions } from '../driver/create.js'
 import type { QlogSink } from '../observe/qlog.js'
+import type { WatchLifecycle } from './page-lifecycle.js'
 import type { GivenCore } from './peer-options.js'
 
 /** What differs between Node and a browser; an entry gives it to the API. */
@@ -12,6 +13,10 @@ export interface Platform {
   readonly transports: (
     udp: UdpSettings & { readonly maxPacketBytes: number; readonly clock: Clock },
   ) => EngineOptions['transports']
+  /** Opens WebSockets to relays; tokens are by the relays' URLs. */
+  readonly relayDialer: (tokens: ReadonlyMap<string, string>) => NonNullable<EngineOptions['relayDialer']>
+  /** Watches what the peer runs in, where that can be hidden or frozen. */
+  readonly watchLifecycle?: WatchLifecycle
   /** Opens a folder for qlogs, where there are folders. */
   readonly qlogFolder?: (path: string) => QlogSink
   /** Takes a kept key for as long as a peer lives, where keys can be kept. */

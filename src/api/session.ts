@@ -33,6 +33,7 @@ export class Session {
   readonly #connections = new Set<Connection>()
   #state: SessionState = 'idle'
   #addresses: readonly DialAddress[] = []
+  #relays: readonly string[] = []
   #alpn: string | undefined
 
   /** @internal */
@@ -68,7 +69,8 @@ export class Session {
     const live = [...this.#connections].reverse().find((connection) => connection.alpn === alpn)
     if (live !== undefined) return live
     // Without any protocol the dial itself says what is missing.
-    return this.#context.dial({ id: this.remoteId, addresses: this.#addresses }, { ...options, alpn: alpn ?? '' })
+    const target = { id: this.remoteId, addresses: this.#addresses, relays: this.#relays }
+    return this.#context.dial(target, { ...options, alpn: alpn ?? '' })
   }
 
   /** Calls `listener` at each event of that name. What it throws is logged and harms nobody. */
@@ -117,6 +119,9 @@ export class Session {
     const addresses = connection.paths.flatMap(({ kind, host, port }): DialAddress[] =>
       kind === 'udp' || kind === 'memory' ? [{ transport: kind, host, port }] : [],
     )
-    if (addresses.length > 0) this.#addresses = addresses
+    const relays = connection.paths.flatMap(({ relay }) => relay ?? [])
+    if (addresses.length === 0 && relays.length === 0) return
+    this.#addresses = addresses
+    this.#relays = relays
   }
 }

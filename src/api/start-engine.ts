@@ -60,6 +60,7 @@ function engineOptions(
   const qlog = qlogSink(options.qlog, platform)
   const { incomingBacklog: _, ...limits } = settings.limits
   const clock = options.clock ?? systemClock()
+  const tokens = new Map(settings.relays.flatMap(({ url, token }) => (token === undefined ? [] : [[url, token]])))
   return {
     secretKey: settings.secretKey,
     alpns: settings.alpns,
@@ -67,6 +68,8 @@ function engineOptions(
     transports:
       options.transports ?? platform.transports({ ...settings.udp, maxPacketBytes: limits.maxMtuBytes, clock }),
     core: isProgram(options.core) ? options.core : platform.core(options.core),
+    relays: settings.relays.map(({ url }) => url),
+    relayDialer: options.relayDialer ?? platform.relayDialer(tokens),
     accept: settings.alpns.length > 0,
     askBeforeHandshake: accept?.address !== undefined,
     earlyData: settings.earlyData,

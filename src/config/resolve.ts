@@ -1,6 +1,7 @@
 import { InvalidConfigError } from '../errors/index.js'
 import { integer, isRecord, oneOf, wrong } from './expect.js'
 import { DEFAULT_LIMITS, LIMIT_RANGES, type Limits } from './limits.js'
+import { resolveRelays } from './relays.js'
 import type { PersistSettings, ResolvedSettings, Settings, UdpSettings } from './settings.js'
 
 const CONGESTION = ['cubic', 'new-reno', 'bbr'] as const
@@ -22,6 +23,7 @@ export function resolveSettings(settings: Settings, randomBytes: (length: number
     classicalOnly: flag('classicalOnly', settings.classicalOnly),
     congestion: settings.congestion === undefined ? 'cubic' : oneOf('congestion', settings.congestion, CONGESTION),
     udp: settings.udp === undefined ? {} : udp(settings.udp),
+    relays: settings.relays === undefined ? [] : resolveRelays(settings.relays),
   }
 }
 

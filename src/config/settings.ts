@@ -1,4 +1,5 @@
 import type { Limits } from './limits.js'
+import type { RelaySettings } from './relays.js'
 
 /** Where the UDP socket of a Node peer is bound. */
 export interface UdpSettings {
@@ -39,6 +40,13 @@ export interface Settings {
   /** The congestion controller of every connection. @default 'cubic' */
   readonly congestion?: 'cubic' | 'new-reno' | 'bbr'
   readonly udp?: UdpSettings
+  /**
+   * The relays of this peer: the nearest becomes its home, where others reach it. Relays that a ticket or discovery names are used only when
+   * there is one here. `n0Relays` are public ones.
+   *
+   * @default [], and no relay is used
+   */
+  readonly relays?: readonly (string | RelaySettings)[]
 }
 
 /** How a browser keeps a peer's secret key. */
@@ -64,4 +72,5 @@ export interface ResolvedSettings {
   readonly classicalOnly: boolean
   readonly congestion: 'cubic' | 'new-reno' | 'bbr'
   readonly udp: UdpSettings
+  readonly relays: readonly RelaySettings[]
 }

@@ -1,6 +1,7 @@
 import { type AnypathError, createError } from '../errors/index.js'
-import { AddressCodec, type SocketAddress } from './address.js'
+import { AddressCodec } from './address.js'
 import { ByteReader, ByteWriter } from './bytes.js'
+import { type DialRequest, type DialTargets, encodeDial, encodeRelays, encodeTargets } from './dial.js'
 import type { RawCore } from './glue.js'
 import { type CoreInstance, INPUT_BYTES } from './instance.js'
 import { type OutputSink, readOutput } from './records.js'
@@ -18,12 +19,8 @@ export class CoreRefusal {
   }
 }
 
-export interface DialRequest {
-  readonly remoteId: Uint8Array
-  readonly alpn: Uint8Array
-  readonly earlyData: boolean
-  readonly addresses: readonly (SocketAddress & { readonly carrier: number; readonly delayMs?: number })[]
-}
+/** What one message of the relay protocol holds at most. */
+const MAX_RELAY_MESSAGE_BYTES = 65_536
 
 /** The core's calls with types: what `docs/boundary.md` says, as methods. Failures are those of `CoreInstance`. */
 export class Core {
@@ -100,10 +97,53 @@ export class Core {
    * @throws AnypathError as the core says, for example `NoAddress` or `InvalidKey`; `InvalidArgument` for a host that is no IP address.
    */
   connect(request: DialRequest): number {
-    const length = this.#instance.place(this.#encodeDial(request))
+    const length = this.#instance.place(encodeDial(request, this.addresses))
     const connection = this.#call((raw, now) => raw.connect(now(), length))
     if (connection === 0) throw this.#lastError()
     return connection
+  }
+
+  /** Gives a connection further places where its remote may be. */
+  addAddresses(connection: number, targets: DialTargets): void {
+    const length = this.#instance.place(encodeTargets(targets, this.addresses))
+    this.#call((raw, now) => raw.add_addresses(now(), connection, length))
+  }
+
+  /** The relays among which the home relay is chosen, by URL; none: relays are not used. */
+  setRelays(urls: readonly string[]): void {
+    const length = this.#instance.place(encodeRelays(urls))
+    this.#call((raw, now) => raw.set_relays(now(), length))
+  }
+
+  /** A relay's WebSocket is open. */
+  relayOpened(relay: number, protocol: number): void {
+    this.#call((raw, now) => raw.relay_opened(now(), relay, protocol))
+  }
+
+  /** A relay's WebSocket was closed, or could not be opened. */
+  relayClosed(relay: number, reason: string): void {
+    const length = this.#instance.place(this.#encoder.encode(reason))
+    this.#call((raw, now) => raw.relay_closed(now(), relay, length))
+  }
+
+  /**
+   * Adds a message of a relay to the batch that the next `drain` hands over.
+   *
+   * @returns false when it is larger than a relay may send.
+   */
+  pushRelayMessage(relay: number, message: Uint8Array): boolean {
+    if (message.length > MAX_RELAY_MESSAGE_BYTES) return false
+    this.#instance.pushRelayMessage(relay, message)
+    return true
+  }
+
+  setVisible(visible: boolean): void {
+    this.#call((raw, now) => raw.set_visible(now(), visible))
+  }
+
+  /** Time has passed in which nothing ran. */
+  resumed(): void {
+    this.#call((raw, now) => raw.resumed(now()))
   }
 
   admit(incoming: number, decision: number): boolean {
@@ -219,22 +259,6 @@ export class Core {
   /** Releases the instance. Idempotent. */
   close(): void {
     this.#instance.close()
-  }
-
-  #encodeDial(request: DialRequest): Uint8Array {
-    if (request.remoteId.length !== 32)
-      throw createError('InvalidKey', `the remote id has ${request.remoteId.length} bytes, not 32`)
-    const writer = new ByteWriter().bytes(request.remoteId).u32(request.earlyData ? 1 : 0)
-    writer.bytes8(request.alpn, 'alpn').u16(request.addresses.length)
-    for (const { carrier, host, port, delayMs } of request.addresses) {
-      const bytes = this.addresses.encode(host, port)
-      if (!bytes) throw createError('InvalidArgument', `${host} port ${port} is no IP address`)
-      writer
-        .u32(carrier)
-        .bytes(bytes)
-        .u16(Math.min(Math.max(delayMs ?? 0, 0), 0xffff))
-    }
-    return writer.written
   }
 
   #outcome(result: number): CoreRefusal | undefined {

@@ -38,6 +38,12 @@ export interface RawCore {
   ping(connection: number): void
   key_update(connection: number): void
   network_changed(now: number): void
+  set_relays(now: number, length: number): void
+  relay_opened(now: number, relay: number, protocol: number): void
+  relay_closed(now: number, relay: number, length: number): void
+  set_visible(now: number, visible: boolean): void
+  resumed(now: number): void
+  add_addresses(now: number, connection: number, length: number): void
   parse_ticket(length: number): number
   format_ticket(length: number): number
   endpoint_id(): void

@@ -1,7 +1,7 @@
 import { type AnypathError, createError } from '../errors/index.js'
 import type { CoreGlue, RawCore } from './glue.js'
 import { CoreMemory } from './memory.js'
-import { DATAGRAM_OVERHEAD_BYTES, writeDatagram } from './records.js'
+import { DATAGRAM_OVERHEAD_BYTES, HEADER_BYTES, writeDatagram, writeRelayMessage } from './records.js'
 
 /** Bytes of the input buffer: what is batched before it is ingested, and the largest piece of one write. */
 export const INPUT_BYTES = 256 * 1024
@@ -60,11 +60,15 @@ export class CoreInstance {
 
   /** Adds a received packet to the batch, which is handed over when it is full or by `ingest`. */
   pushDatagram(carrier: number, address: Uint8Array, ecn: number, packet: Uint8Array): void {
-    const length = DATAGRAM_OVERHEAD_BYTES + packet.length
-    if (this.#batched + length > INPUT_BYTES) this.ingest()
-    if (this.#batched === 0) this.#inputAt = this.call((raw) => raw.input(INPUT_BYTES))
-    const start = this.#inputAt + this.#batched
+    const start = this.#room(DATAGRAM_OVERHEAD_BYTES + packet.length)
     const end = writeDatagram(this.#memory.bytes, this.#memory.view, start, carrier, address, ecn, packet)
+    this.#batched = end - this.#inputAt
+  }
+
+  /** Adds a message of a relay to the batch. */
+  pushRelayMessage(relay: number, message: Uint8Array): void {
+    const start = this.#room(HEADER_BYTES + message.length)
+    const end = writeRelayMessage(this.#memory.bytes, this.#memory.view, start, relay, message)
     this.#batched = end - this.#inputAt
   }
 
@@ -108,6 +112,13 @@ export class CoreInstance {
     } catch {
       // The memory goes with the instance; a core that can't be dropped in order has nothing left to lose.
     }
+  }
+
+  /** Where a record of `length` bytes goes, after the batch was handed over if there is no room behind it. */
+  #room(length: number): number {
+    if (this.#batched + length > INPUT_BYTES) this.ingest()
+    if (this.#batched === 0) this.#inputAt = this.call((raw) => raw.input(INPUT_BYTES))
+    return this.#inputAt + this.#batched
   }
 
   #panicError(thrown: unknown): AnypathError {

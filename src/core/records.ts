@@ -1,6 +1,7 @@
 import { createError } from '../errors/index.js'
 import { ADDRESS_BYTES, type AddressCodec, type SocketAddress } from './address.js'
 import { ByteReader } from './bytes.js'
+import { type RelayRecord, readRelay } from './relay.js'
 
 /** Bytes of the header `[kind u8][id u32][len u32]`. */
 export const HEADER_BYTES = 9
@@ -9,6 +10,7 @@ export const HEADER_BYTES = 9
 export const DATAGRAM_OVERHEAD_BYTES = HEADER_BYTES + ADDRESS_BYTES + 1
 
 const INPUT_DATAGRAM = 1
+const INPUT_RELAY_MESSAGE = 2
 
 /** A path as the core names it. */
 export interface PathRecord {
@@ -55,11 +57,20 @@ export interface OutputSink {
   datagramsUnblocked(connection: number): void
   path(connection: number, event: number, path: PathRecord): void
   state(connection: number, from: number, to: number, cause: number, elapsedMs: number): void
-  incoming(incoming: number, address: SocketAddress, validated: boolean): void
+  incoming(incoming: number, carrier: number, address: SocketAddress, validated: boolean): void
   log(level: number, target: string, message: string): void
   qlog(connection: number, bytes: Uint8Array<ArrayBuffer>): void
   earlyData(connection: number, accepted: boolean): void
   drained(connection: number): void
+  /** A WebSocket is wanted. */
+  relayOpen(relay: number, url: string): void
+  /** `message` is only valid until the next drain. */
+  relaySend(relay: number, message: Uint8Array<ArrayBuffer>): void
+  /** A WebSocket is not wanted any more. */
+  relayClose(relay: number): void
+  relay(relay: number, record: RelayRecord): void
+  /** The remote's addresses are wanted anew. */
+  discover(connection: number): void
 }
 
 /**
@@ -79,6 +90,7 @@ export function readOutput(bytes: Uint8Array<ArrayBuffer>, addresses: AddressCod
     const end = start + view.getUint32(offset + 5, true)
     if (end > bytes.length) throw createError('InternalError', `the core's output ends within a record of kind ${kind}`)
     if (kind === 1) readTransmit(bytes, view, id, start, end, addresses, sink)
+    else if (kind === 20) sink.relaySend(id, bytes.subarray(start, end))
     else readEvent(kind, id, new ByteReader(bytes, start, end), addresses, sink)
     offset = end
   }
@@ -142,7 +154,7 @@ function readEvent(kind: number, id: number, reader: ByteReader, addresses: Addr
       sink.state(id, reader.u8(), reader.u8(), reader.u8(), reader.f64())
       return
     case 14:
-      sink.incoming(id, readAddress(reader, addresses), reader.bool())
+      readIncoming(id, reader, addresses, sink)
       return
     case 15:
       sink.log(reader.u8(), reader.text(reader.u16()), reader.text(reader.u16()))
@@ -155,6 +167,18 @@ function readEvent(kind: number, id: number, reader: ByteReader, addresses: Addr
       return
     case 18:
       sink.drained(id)
+      return
+    case 19:
+      sink.relayOpen(id, reader.text(reader.remaining))
+      return
+    case 21:
+      sink.relayClose(id)
+      return
+    case 22:
+      sink.relay(id, readRelay(reader))
+      return
+    case 23:
+      sink.discover(id)
       return
     default:
       throw createError('InternalError', `the core's output has a record of unknown kind ${kind}`)
@@ -170,6 +194,12 @@ function readConnected(reader: ByteReader, addresses: AddressCodec): ConnectedRe
   const resumed = reader.bool()
   const path = readPath(0, reader, addresses)
   return { remoteId, incoming, early, group, cipher, resumed, path, alpn: reader.bytes(reader.u8()) }
+}
+
+function readIncoming(id: number, reader: ByteReader, addresses: AddressCodec, sink: OutputSink): void {
+  const address = readAddress(reader, addresses)
+  const validated = reader.bool()
+  sink.incoming(id, reader.u32(), address, validated)
 }
 
 function readPathEvent(id: number, reader: ByteReader, addresses: AddressCodec, sink: OutputSink): void {
@@ -204,4 +234,19 @@ export function writeDatagram(
   target[offset + HEADER_BYTES + ADDRESS_BYTES] = ecn
   target.set(packet, offset + DATAGRAM_OVERHEAD_BYTES)
   return offset + DATAGRAM_OVERHEAD_BYTES + packet.length
+}
+
+/** Writes one input RELAY_MESSAGE record at `offset` and gives the offset behind it; the caller has made sure that it fits. */
+export function writeRelayMessage(
+  target: Uint8Array,
+  view: DataView,
+  offset: number,
+  relay: number,
+  message: Uint8Array,
+): number {
+  target[offset] = INPUT_RELAY_MESSAGE
+  view.setUint32(offset + 1, relay, true)
+  view.setUint32(offset + 5, message.length, true)
+  target.set(message, offset + HEADER_BYTES)
+  return offset + HEADER_BYTES + message.length
 }

@@ -42,6 +42,12 @@ const PEER_FIELDS = [
   'accepted',
   'incomingBytesBuffered',
   'memoryBytes',
+  'relaysConnected',
+  'relayMessagesSent',
+  'relayMessagesReceived',
+  'relayBytesSent',
+  'relayBytesReceived',
+  'relayDropped',
 ] as const
 
 export interface PathStatsRecord extends PathRecord {

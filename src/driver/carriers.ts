@@ -1,8 +1,11 @@
+import type { SocketAddress } from '../core/address.js'
 import type { Core } from '../core/core.js'
+import { isRelay } from '../core/relay.js'
 import type { AnypathError } from '../errors/index.js'
 import { createError } from '../errors/index.js'
 import type { Transport, TransportAddress } from '../transport/transport.js'
-import type { EngineAddress } from './engine.js'
+import type { EngineAddress, PathInfo } from './engine.js'
+import type { Relays } from './relays.js'
 
 export interface CarrierEvents {
   /** A packet or room for packets came: something is to do soon. */
@@ -14,12 +17,14 @@ export interface CarrierEvents {
 
 /** The transports of one engine under the ids that the core knows them by. */
 export class Carriers {
+  readonly relays: Relays
   readonly #core: Core
   readonly #byId = new Map<number, Transport>()
   #malformed = 0
 
-  constructor(core: Core, transports: readonly Transport[]) {
+  constructor(core: Core, transports: readonly Transport[], relays: Relays) {
     this.#core = core
+    this.relays = relays
     // Carrier 0 is real UDP on the main socket; everything else has virtual addresses in the core.
     const main = transports.find(({ kind }) => kind === 'udp')
     let next = 1
@@ -59,7 +64,7 @@ export class Carriers {
 
   /** What the least busy carrier takes: a full one drops what is beyond its queue, and must not hold up the others. */
   get writableBytes(): number {
-    let most = 0
+    let most = this.relays.writableBytes
     for (const transport of this.#byId.values()) most = Math.max(most, transport.writableBytes)
     return most
   }
@@ -74,8 +79,11 @@ export class Carriers {
     return this.#byId.size
   }
 
-  kind(id: number): 'udp' | 'memory' {
-    return this.#byId.get(id)?.kind ?? 'udp'
+  /** A place behind a carrier, as the API shows it. */
+  place(id: number, { host, port }: SocketAddress): Pick<PathInfo, 'kind' | 'host' | 'port' | 'relay'> {
+    if (!isRelay(id)) return { kind: this.#byId.get(id)?.kind ?? 'udp', host, port }
+    const relay = this.relays.find(id)?.url ?? ''
+    return { kind: 'relay', ...hostOf(relay), relay }
   }
 
   localAddresses(): EngineAddress[] {
@@ -90,12 +98,14 @@ export class Carriers {
     for (const { drops } of this.#byId.values()) {
       for (const [cause, count] of Object.entries(drops)) sum[cause] = (sum[cause] ?? 0) + count
     }
+    if (this.relays.dropped > 0) sum['relay-queue-full'] = this.relays.dropped
     return sum
   }
 
   async close(): Promise<void> {
     const transports = [...this.#byId.values()]
     this.#byId.clear()
+    this.relays.closeAll()
     await Promise.all(transports.map((transport) => transport.close()))
   }
 
@@ -117,4 +127,13 @@ export class Carriers {
 /** The error when the last carrier is gone. */
 export function carriersLost(cause: Error): AnypathError {
   return createError('TransportFailed', cause.message, { cause })
+}
+
+function hostOf(url: string): { host: string; port: number } {
+  if (!URL.canParse(url)) return { host: '', port: 0 }
+  const { protocol, hostname, port } = new URL(url)
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: port === '' ? (protocol === 'http:' ? 80 : 443) : Number(port),
+  }
 }

@@ -6,7 +6,7 @@
 export interface Clock {
   /** Milliseconds on a monotonic clock, with fractions. */
   now(): number
-  /** Milliseconds since the Unix epoch; read once, when a core starts. */
+  /** Milliseconds since the Unix epoch: when a core starts, and to notice that the machine slept. */
   epochMs(): number
   /** Calls back once after about `delayMs`. Must not by itself keep a process alive. */
   setTimeout(callback: () => void, delayMs: number): unknown

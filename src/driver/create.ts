@@ -2,12 +2,13 @@ import { type CoreConfig, type CoreLimits, encodeConfig } from '../core/config.j
 import { Core } from '../core/core.js'
 import { CoreInstance } from '../core/instance.js'
 import { type CoreProgram, type CoreSource, compileCore } from '../core/load.js'
-import type { Transport } from '../transport/transport.js'
+import type { RelayDialer, Transport } from '../transport/transport.js'
 import { Carriers } from './carriers.js'
 import { type Clock, systemClock } from './clock.js'
 import { Driver } from './driver.js'
 import type { Engine } from './engine.js'
 import { LOG_LEVELS } from './names.js'
+import { Relays } from './relays.js'
 
 export type { CoreSource }
 
@@ -46,6 +47,10 @@ export interface EngineOptions {
   readonly alpns: readonly Uint8Array[]
   /** The first UDP transport is carrier 0; the others count from 1 in their order. The engine starts and closes them. */
   readonly transports: readonly Transport[]
+  /** URLs of the relays among which the home relay is chosen. @default none, and no relay is used then */
+  readonly relays?: readonly string[]
+  /** Opens WebSockets to relays. @default none */
+  readonly relayDialer?: RelayDialer
   /** The core to run; `nodeCore()` of `core/load.node.ts` in Node. Each engine gets an instance of its own. */
   readonly core: CoreProgram
   /** Serves incoming connections. @default true */
@@ -81,8 +86,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const module = await compileCore(options.core)
   const config = encodeConfig(coreConfig(options, clock))
   const core = new Core(new CoreInstance(module, options.core.createGlue(), config, () => clock.now()))
-  const carriers = new Carriers(core, options.transports)
-  const driver = new Driver({ core, carriers, clock, observers: { log: options.log, qlog: options.qlog } })
+  const carriers = new Carriers(core, options.transports, new Relays(core, clock, options.relayDialer))
+  const observers = { log: options.log, qlog: options.qlog }
+  const driver = new Driver({ core, carriers, clock, observers, relays: options.relays ?? [] })
   try {
     await driver.start()
   } catch (thrown) {

@@ -1,5 +1,6 @@
 import type { SocketAddress } from '../core/address.js'
 import type { ClosedRecord, ConnectedRecord, OutputSink, PathRecord } from '../core/records.js'
+import type { RelayRecord } from '../core/relay.js'
 import { createError } from '../errors/index.js'
 import type { Carriers } from './carriers.js'
 import type { EngineLogLevel } from './create.js'
@@ -148,8 +149,9 @@ export class Dispatch implements OutputSink {
     this.#events.push({ type: 'state', connectionId, ...transition })
   }
 
-  incoming(incomingId: number, { host, port }: SocketAddress, validated: boolean): void {
-    this.#events.push({ type: 'incoming', incomingId, host, port, validated })
+  incoming(incomingId: number, carrier: number, address: SocketAddress, validated: boolean): void {
+    const { kind: _, ...place } = this.#carriers.place(carrier, address)
+    this.#events.push({ type: 'incoming', incomingId, ...place, validated })
   }
 
   log(level: number, target: string, message: string): void {
@@ -169,6 +171,26 @@ export class Dispatch implements OutputSink {
   drained(connectionId: number): void {
     this.#drained.push(connectionId)
     this.#events.push({ type: 'drained', connectionId })
+  }
+
+  relayOpen(relay: number, url: string): void {
+    this.#carriers.relays.open(relay, url)
+  }
+
+  relaySend(relay: number, message: Uint8Array<ArrayBuffer>): void {
+    this.#carriers.relays.send(relay, message)
+  }
+
+  relayClose(relay: number): void {
+    this.#carriers.relays.close(relay)
+  }
+
+  relay(id: number, record: RelayRecord): void {
+    this.#events.push({ type: 'relay', relay: this.#carriers.relays.update(id, record) })
+  }
+
+  discover(connectionId: number): void {
+    this.#events.push({ type: 'discover', connectionId })
   }
 
   /** Observers are the application's: what they throw must not stop the loop, and there is nobody left to tell. */

@@ -7,10 +7,12 @@ import type {
   Admission,
   ConnectionStats,
   ConnectRequest,
+  DialTargets,
   Engine,
   EngineAddress,
   EngineEvent,
   PeerStats,
+  RelayInfo,
   TicketParts,
 } from './engine.js'
 import { forgottenError, refusalError } from './errors.js'
@@ -24,6 +26,8 @@ export interface DriverParts {
   readonly carriers: Carriers
   readonly clock: Clock
   readonly observers: Observers
+  /** The relays among which the home relay is chosen. */
+  readonly relays: readonly string[]
 }
 
 /**
@@ -37,16 +41,19 @@ export class Driver implements Engine {
   readonly #streams: Streams
   readonly #dispatch: Dispatch
   readonly #loop: EventLoop
+  readonly #relays: readonly string[]
   #failure: AnypathError | undefined
   #closing: Promise<void> | undefined
 
-  constructor({ core, carriers, clock, observers }: DriverParts) {
+  constructor({ core, carriers, clock, observers, relays }: DriverParts) {
+    this.#relays = relays
     this.#core = core
     this.#carriers = carriers
     this.#clock = clock
     this.#streams = new Streams(core)
     this.#dispatch = new Dispatch(carriers, this.#streams, observers)
     this.#loop = new EventLoop(clock, core, carriers, this.#dispatch, {
+      slept: () => this.resumed(),
       settle: () => this.#dispatch.settle(),
       emit: () => this.#dispatch.emit(),
       fail: (thrown) => this.#fail(toAnypathError(thrown)),
@@ -55,17 +62,24 @@ export class Driver implements Engine {
     core.onPanic = (error) => clock.setImmediate(() => this.#fail(error))
   }
 
-  /** Opens the carriers. */
-  start(): Promise<void> {
-    return this.#carriers.start({
-      ready: this.#loop.schedule,
+  /** Opens the carriers, and begins to connect to relays. */
+  async start(): Promise<void> {
+    const ready = this.#loop.schedule
+    this.#carriers.relays.start({ ready, tell: (call) => this.#tell(call) })
+    await this.#carriers.start({
+      ready,
       changed: () => this.networkChanged(),
       failed: (id, cause) => this.#clock.setImmediate(() => this.#carrierFailed(id, cause)),
     })
+    if (this.#relays.length > 0) this.#command(() => this.#core.setRelays(this.#relays))
   }
 
   onEvent(listener: (event: EngineEvent) => void): void {
     this.#dispatch.listen(listener)
+  }
+
+  async relays(): Promise<RelayInfo[]> {
+    return this.#carriers.relays.all(this.#relays)
   }
 
   async localAddresses(): Promise<EngineAddress[]> {
@@ -76,6 +90,10 @@ export class Driver implements Engine {
     const connection = this.#command(() => this.#core.connect(request))
     this.#streams.add(connection)
     return connection
+  }
+
+  addAddresses(connectionId: number, targets: DialTargets): void {
+    this.#tell(() => this.#core.addAddresses(connectionId, targets))
   }
 
   admit(incomingId: number, decision: Admission): void {
@@ -149,6 +167,18 @@ export class Driver implements Engine {
     this.#tell(() => this.#core.networkChanged())
   }
 
+  setVisible(visible: boolean): void {
+    this.#tell(() => this.#core.setVisible(visible))
+  }
+
+  wake(): void {
+    this.#loop.schedule()
+  }
+
+  resumed(): void {
+    this.#tell(() => this.#core.resumed())
+  }
+
   async parseTicket(text: string): Promise<TicketParts> {
     return this.#core.parseTicket(text)
   }
@@ -165,6 +195,8 @@ export class Driver implements Engine {
   async #shutDown(code: number, reason: string, timeoutMs: number): Promise<void> {
     if (!this.#failure) {
       this.#tell(() => this.#core.shutdown(code, reason))
+      // Now and not in the next turn: a page that is being closed has no next turn.
+      this.#loop.flush()
       await this.#loop.quiet(timeoutMs)
     }
     await this.#release(createError('PeerClosed', 'the peer is closed'))
@@ -194,7 +226,7 @@ export class Driver implements Engine {
   }
 
   #carrierFailed(id: number, cause: Error): void {
-    if (this.#carriers.size === 0) this.#fail(carriersLost(cause))
+    if (this.#carriers.size === 0 && this.#relays.length === 0) this.#fail(carriersLost(cause))
     else this.#tell(() => this.#core.removeCarrier(id))
   }
 

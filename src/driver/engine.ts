@@ -8,10 +8,14 @@ export interface Engine {
   /** The peer's own public key, 32 bytes. */
   readonly endpointId: Uint8Array
 
+  /** The relays that are in use or tried now, the home relay among them. */
+  relays(): Promise<RelayInfo[]>
   /** Local socket addresses that listen now, for tickets. */
   localAddresses(): Promise<EngineAddress[]>
   /** Starts a dial; resolves with the connection's id as soon as the attempt exists. Progress comes as events. */
   connect(request: ConnectRequest): Promise<number>
+  /** Gives a connection further places where its remote may be; answers a `discover` event. */
+  addAddresses(connectionId: number, targets: DialTargets): void
   /** Answers an `incoming` event. */
   admit(incomingId: number, decision: Admission): void
   /**
@@ -44,6 +48,12 @@ export interface Engine {
   keyUpdate(connectionId: number): void
   /** Tells the core that local addresses changed; live connections are probed at once. */
   networkChanged(): void
+  /** Tells whether timers run on time: those of a hidden page do not. */
+  setVisible(visible: boolean): void
+  /** Lets what is due happen now: for where timers are kept from running. */
+  wake(): void
+  /** Tells that time has passed in which nothing ran: relays and connections are probed at once. */
+  resumed(): void
   parseTicket(text: string): Promise<TicketParts>
   formatTicket(parts: TicketParts): Promise<string>
   /** Closes every connection, waits until closes are sent (at most `timeoutMs`), releases sockets and the core. Idempotent. */
@@ -63,11 +73,48 @@ export interface EngineAddress {
   readonly port: number
 }
 
-export interface ConnectRequest {
+/** Where a peer may be: sockets by carrier, and relays by URL. A delay is counted from the dial. */
+export interface DialTargets {
+  readonly addresses: readonly (Omit<EngineAddress, 'transport'> & { readonly delayMs?: number })[]
+  /** Ignored where no relays are configured. */
+  readonly relays: readonly { readonly url: string; readonly delayMs?: number }[]
+}
+
+export interface ConnectRequest extends DialTargets {
   readonly remoteId: Uint8Array
   readonly alpn: Uint8Array
-  readonly addresses: readonly (Omit<EngineAddress, 'transport'> & { readonly delayMs?: number })[]
   readonly earlyData: boolean
+}
+
+/** Why a relay is in the state that it is in. */
+export type RelayCause =
+  | 'none'
+  | 'opened'
+  | 'closed'
+  | 'timeout'
+  | 'denied'
+  | 'key-in-use'
+  | 'restarting'
+  | 'unused'
+  | 'protocol-error'
+  | 'health'
+  | 'chosen'
+
+/** A relay as this peer sees it. */
+export interface RelayInfo {
+  readonly url: string
+  /** `waiting` is between two tries; `closed` is told once, of a relay that is not used any more. */
+  readonly state: 'closed' | 'connecting' | 'authenticating' | 'connected' | 'waiting'
+  /** Whether it is this peer's home relay: the one at which others reach it. */
+  readonly home: boolean
+  /** What led to the state; `key-in-use`: the same key is connected to it elsewhere. */
+  readonly cause: RelayCause
+  /** Its round-trip time when it was last measured. */
+  readonly latencyMs?: number
+  /** When it is tried again. */
+  readonly retryInMs?: number
+  /** What the relay or the platform said. */
+  readonly detail?: string
 }
 
 /** One address of a ticket. Unknown kinds are kept verbatim. */
@@ -88,8 +135,11 @@ export type PathKind = 'udp' | 'memory' | 'relay' | 'webtransport' | 'webrtc'
 export interface PathInfo {
   readonly pathId: number
   readonly kind: PathKind
+  /** Where the remote is; for a relay the relay's host. */
   readonly host: string
   readonly port: number
+  /** The relay's URL, when `kind` is `relay`. */
+  readonly relay?: string
   readonly rttMs: number
 }
 
@@ -171,9 +221,13 @@ export type EngineEvent =
       readonly incomingId: number
       readonly host: string
       readonly port: number
+      readonly relay?: string
       readonly validated: boolean
     }
   | { readonly type: 'drained'; readonly connectionId: number }
+  /** A connection has lost its way: its remote's addresses are wanted anew. */
+  | { readonly type: 'discover'; readonly connectionId: number }
+  | { readonly type: 'relay'; readonly relay: RelayInfo }
   /** The core is gone: every connection has failed with this message. Without a `code` of the error table it is a panic. */
   | { readonly type: 'failed'; readonly message: string; readonly code?: number }
 
@@ -226,6 +280,13 @@ export interface PeerStats {
   readonly incomingBytesBuffered: number
   /** Bytes of WebAssembly memory. */
   readonly memoryBytes: number
+  readonly relaysConnected: number
+  readonly relayMessagesSent: number
+  readonly relayMessagesReceived: number
+  readonly relayBytesSent: number
+  readonly relayBytesReceived: number
+  /** Packets for a relay that was not connected in time, or whose queue was full. */
+  readonly relayDropped: number
   /** Datagrams that a transport's bounded queue dropped or whose send failed, by cause. */
   readonly transportDrops: Readonly<Record<string, number>>
 }

@@ -9,8 +9,13 @@ const DRAIN_BYTES = 64 * 1024
 /** Longer timers fire at once; an early one only looks again. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
+/** A timer that is later than this was kept from running, by more than a busy moment. */
+const SLEPT_MS = 5000
+
 /** What happens after each drain. */
 export interface LoopActions {
+  /** The machine slept, or timers did not run: a timer came much too late, or the wall clock went on without the monotonic one. */
+  slept(): void
   /** Goes on with waiting reads and writes; may call the core. */
   settle(): void
   /** Hands out events; listeners may call anything. */
@@ -29,14 +34,18 @@ export class EventLoop {
   readonly #carriers: Carriers
   readonly #sink: OutputSink
   readonly #actions: LoopActions
+  /** How far the wall clock is ahead of the monotonic one. */
+  #offset: number
   #scheduled = false
   #stopped = false
+  #draining = false
   #timer: unknown
   #timerAt = Number.POSITIVE_INFINITY
   #quiet: (() => void)[] = []
 
   constructor(clock: Clock, core: Core, carriers: Carriers, sink: OutputSink, actions: LoopActions) {
     this.#clock = clock
+    this.#offset = clock.epochMs() - clock.now()
     this.#core = core
     this.#carriers = carriers
     this.#sink = sink
@@ -48,6 +57,18 @@ export class EventLoop {
     if (this.#scheduled || this.#stopped) return
     this.#scheduled = true
     this.#clock.setImmediate(this.#turn)
+  }
+
+  /** Drains the core at once; events wait for the next turn, for the caller may be one of their listeners. */
+  flush(): void {
+    if (this.#stopped || this.#draining) return
+    try {
+      this.#drain()
+    } catch (thrown) {
+      this.stop()
+      this.#clock.setImmediate(() => this.#actions.fail(thrown))
+    }
+    this.schedule()
   }
 
   /** Resolves when the core has nothing to send now and the carriers have sent what they had, at most after `timeoutMs`. */
@@ -72,6 +93,7 @@ export class EventLoop {
   #turn = (): void => {
     this.#scheduled = false
     if (this.#stopped) return
+    this.#compareClocks()
     try {
       this.#drain()
     } catch (thrown) {
@@ -82,7 +104,23 @@ export class EventLoop {
     this.#actions.emit()
   }
 
+  /** On some platforms the monotonic clock stands still while the machine sleeps. */
+  #compareClocks(): void {
+    const offset = this.#clock.epochMs() - this.#clock.now()
+    if (offset - this.#offset > SLEPT_MS) this.#actions.slept()
+    this.#offset = offset
+  }
+
   #drain(): void {
+    this.#draining = true
+    try {
+      this.#drainOnce()
+    } finally {
+      this.#draining = false
+    }
+  }
+
+  #drainOnce(): void {
     const writable = this.#carriers.writableBytes
     this.#core.drain(Math.min(writable, DRAIN_BYTES), this.#sink)
     const queued = this.#carriers.queued
@@ -105,8 +143,10 @@ export class EventLoop {
   }
 
   #expired = (): void => {
+    const late = this.#clock.now() - this.#timerAt > SLEPT_MS
     this.#timer = undefined
     this.#timerAt = Number.POSITIVE_INFINITY
+    if (late) this.#actions.slept()
     if (!this.#scheduled) this.#turn()
   }
 

@@ -1,7 +1,17 @@
 import type { ConnectedRecord, PathRecord } from '../core/records.js'
+import type { RelayRecord } from '../core/relay.js'
 import type { ConnectionStatsRecord } from '../core/stats.js'
 import type { Carriers } from './carriers.js'
-import type { ConnectedInfo, ConnectionStats, EngineEvent, PathInfo, SessionState, TransitionCause } from './engine.js'
+import type {
+  ConnectedInfo,
+  ConnectionStats,
+  EngineEvent,
+  PathInfo,
+  RelayCause,
+  RelayInfo,
+  SessionState,
+  TransitionCause,
+} from './engine.js'
 
 /** In the order of the numbers in `docs/boundary.md`, like everything here. */
 const STATES: readonly SessionState[] = [
@@ -30,6 +40,22 @@ const CAUSES: readonly TransitionCause[] = [
   'close',
 ]
 
+const RELAY_STATES: readonly RelayInfo['state'][] = ['closed', 'connecting', 'authenticating', 'connected', 'waiting']
+
+const RELAY_CAUSES: readonly RelayCause[] = [
+  'none',
+  'opened',
+  'closed',
+  'timeout',
+  'denied',
+  'key-in-use',
+  'restarting',
+  'unused',
+  'protocol-error',
+  'health',
+  'chosen',
+]
+
 const CLOSERS = ['local', 'remote', 'transport'] as const
 const PATH_CHANGES = ['established', 'closed', 'migrated', 'observed'] as const
 
@@ -53,7 +79,20 @@ export function pathChangeName(number: number): (EngineEvent & { type: 'path' })
 }
 
 export function pathInfo({ pathId, carrier, address, rttMs }: PathRecord, carriers: Carriers): PathInfo {
-  return { pathId, kind: carriers.kind(carrier), host: address.host, port: address.port, rttMs }
+  const place = carriers.place(carrier, address)
+  return { pathId, ...place, rttMs }
+}
+
+export function relayInfo({ state, home, cause, latencyMs, retryInMs, url, detail }: RelayRecord): RelayInfo {
+  return {
+    url,
+    state: RELAY_STATES[state] ?? 'closed',
+    home,
+    cause: RELAY_CAUSES[cause] ?? 'none',
+    ...(Number.isNaN(latencyMs) ? {} : { latencyMs }),
+    ...(Number.isNaN(retryInMs) ? {} : { retryInMs }),
+    ...(detail === '' ? {} : { detail }),
+  }
 }
 
 export function connectedInfo({ path, ...record }: ConnectedRecord, carriers: Carriers): ConnectedInfo {

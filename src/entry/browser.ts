@@ -6,6 +6,9 @@ export * from '../index.js'
 
 /** A peer in a browser, with the core from the file beside this module. */
 export class Peer extends PlatformPeer {
-  // Bundlers find the file by this expression, and only by it as it stands.
-  static override readonly platform: Platform = browserPlatform(() => new URL('./anypath_core.wasm', import.meta.url))
+  // Bundlers find the files by these expressions, and only by them as they stand.
+  static override readonly platform: Platform = browserPlatform(
+    () => new URL('./anypath_core.wasm', import.meta.url),
+    () => new Worker(new URL('./anypath_ticks.js', import.meta.url)),
+  )
 }

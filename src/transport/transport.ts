@@ -50,3 +50,34 @@ export interface TransportEvents {
   /** It is gone and delivers nothing any more. */
   failed(cause: Error): void
 }
+
+/**
+ * What the driver needs to reach relays: something that opens WebSockets to them. What is said over one is the core's business.
+ */
+export interface RelayDialer {
+  /**
+   * Opens the WebSocket of a relay. Never throws: what fails is told by `closed`, in a later turn.
+   *
+   * @param url the relay's URL, `http:` or `https:`.
+   */
+  dial(url: string, events: RelaySocketEvents): RelaySocket
+}
+
+/** One WebSocket to a relay. */
+export interface RelaySocket {
+  /** Bytes accepted by `send` that have not left for the network. */
+  readonly queuedBytes: number
+  /** Sends one binary message; before `opened` and after `closed` it does nothing. The bytes are the caller's again at once. */
+  send(message: Uint8Array<ArrayBuffer>): void
+  /** Closes it. Idempotent; no event comes afterwards. */
+  close(): void
+}
+
+export interface RelaySocketEvents {
+  /** It is open and speaks this version of the relay protocol. */
+  opened(version: 1 | 2): void
+  /** A binary message. `data` is only valid during the call. */
+  message(data: Uint8Array): void
+  /** It was closed, or could not be opened; told once. */
+  closed(reason: string): void
+}

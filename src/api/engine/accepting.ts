@@ -1,7 +1,7 @@
 import type { ConnectedInfo, Engine, EngineEvent } from '../../driver/engine.js'
 import type { Logger } from '../../observe/logger.js'
 import { idToText } from '../identity.js'
-import type { AcceptHooks } from '../peer-options.js'
+import type { AcceptHooks, IncomingAddress } from '../peer-options.js'
 import { ForwardingEngine } from './forwarding.js'
 
 /** Events that are kept for a connection while the hook decides; of datagrams none beyond them. */
@@ -37,10 +37,12 @@ export class AcceptingEngine extends ForwardingEngine {
 
   #handle(event: EngineEvent): void {
     if (event.type === 'incoming') {
-      void this.#admit(event.incomingId, { host: event.host, port: event.port, validated: event.validated })
+      const { type: _, incomingId, ...address } = event
+      void this.#admit(incomingId, address)
       return
     }
-    if (event.type === 'failed' || this.#hooks.connection === undefined) return this.#listener(event)
+    if (event.type === 'failed' || event.type === 'relay' || this.#hooks.connection === undefined)
+      return this.#listener(event)
     const { connectionId } = event
     if (this.#refused.has(connectionId)) {
       if (event.type !== 'drained') return
@@ -62,7 +64,7 @@ export class AcceptingEngine extends ForwardingEngine {
     }
   }
 
-  async #admit(incomingId: number, address: { host: string; port: number; validated: boolean }): Promise<void> {
+  async #admit(incomingId: number, address: IncomingAddress): Promise<void> {
     try {
       this.inner.admit(incomingId, (await this.#hooks.address?.(address)) ?? 'accept')
     } catch (thrown) {
@@ -72,11 +74,11 @@ export class AcceptingEngine extends ForwardingEngine {
   }
 
   async #decide(connectionId: number, info: ConnectedInfo): Promise<void> {
-    const { host, port } = info.path
+    const { host, port, relay } = info.path
     const peer = {
       remoteId: idToText(info.remoteId),
       alpn: new TextDecoder().decode(info.alpn),
-      address: { host, port },
+      address: relay === undefined ? { host, port } : { host, port, relay },
     }
     let wanted = false
     this.#deciding.add(connectionId)

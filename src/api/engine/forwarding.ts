@@ -2,10 +2,12 @@ import type {
   Admission,
   ConnectionStats,
   ConnectRequest,
+  DialTargets,
   Engine,
   EngineAddress,
   EngineEvent,
   PeerStats,
+  RelayInfo,
   TicketParts,
 } from '../../driver/engine.js'
 
@@ -17,12 +19,20 @@ export class ForwardingEngine implements Engine {
     this.endpointId = inner.endpointId
   }
 
+  relays(): Promise<RelayInfo[]> {
+    return this.inner.relays()
+  }
+
   localAddresses(): Promise<EngineAddress[]> {
     return this.inner.localAddresses()
   }
 
   connect(request: ConnectRequest): Promise<number> {
     return this.inner.connect(request)
+  }
+
+  addAddresses(connectionId: number, targets: DialTargets): void {
+    this.inner.addAddresses(connectionId, targets)
   }
 
   admit(incomingId: number, decision: Admission): void {
@@ -87,6 +97,18 @@ export class ForwardingEngine implements Engine {
 
   networkChanged(): void {
     this.inner.networkChanged()
+  }
+
+  setVisible(visible: boolean): void {
+    this.inner.setVisible(visible)
+  }
+
+  wake(): void {
+    this.inner.wake()
+  }
+
+  resumed(): void {
+    this.inner.resumed()
   }
 
   parseTicket(text: string): Promise<TicketParts> {

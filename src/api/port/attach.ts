@@ -2,10 +2,12 @@ import type {
   Admission,
   ConnectionStats,
   ConnectRequest,
+  DialTargets,
   Engine,
   EngineAddress,
   EngineEvent,
   PeerStats,
+  RelayInfo,
   TicketParts,
 } from '../../driver/engine.js'
 import { deserializeError, PeerClosedError } from '../../errors/index.js'
@@ -85,12 +87,20 @@ class PortEngine implements Engine {
     }
   }
 
+  relays(): Promise<RelayInfo[]> {
+    return this.#call('relays', [])
+  }
+
   localAddresses(): Promise<EngineAddress[]> {
     return this.#call('localAddresses', [])
   }
 
   connect(request: ConnectRequest): Promise<number> {
     return this.#call('connect', [request])
+  }
+
+  addAddresses(connectionId: number, targets: DialTargets): void {
+    this.#cast('addAddresses', [connectionId, targets])
   }
 
   admit(incomingId: number, decision: Admission): void {
@@ -155,6 +165,18 @@ class PortEngine implements Engine {
 
   networkChanged(): void {
     this.#cast('networkChanged', [])
+  }
+
+  setVisible(visible: boolean): void {
+    this.#cast('setVisible', [visible])
+  }
+
+  wake(): void {
+    this.#cast('wake', [])
+  }
+
+  resumed(): void {
+    this.#cast('resumed', [])
   }
 
   parseTicket(text: string): Promise<TicketParts> {

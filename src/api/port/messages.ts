@@ -15,6 +15,7 @@ export interface EnginePort {
 
 /** The engine's methods that answer. */
 export const CALLS = [
+  'relays',
   'localAddresses',
   'connect',
   'openStream',
@@ -32,6 +33,7 @@ export const CALLS = [
 
 /** The engine's methods that do not. */
 export const CASTS = [
+  'addAddresses',
   'admit',
   'reset',
   'stop',
@@ -40,6 +42,9 @@ export const CASTS = [
   'ping',
   'keyUpdate',
   'networkChanged',
+  'setVisible',
+  'wake',
+  'resumed',
 ] as const satisfies readonly (keyof Engine)[]
 
 export type CallName = (typeof CALLS)[number]

@@ -8,7 +8,7 @@ import { FakeEngine } from './fake-engine.js'
 /** A peer over any engine. */
 export class TestPeer extends Peer {
   static over(engine: Engine, logger?: Logger, incomingBacklog = 4): Peer {
-    return new TestPeer({ engine, logger, incomingBacklog, clock: systemClock() })
+    return new TestPeer({ engine, logger, incomingBacklog, clock: systemClock(), watchLifecycle: undefined })
   }
 }
 

@@ -40,6 +40,8 @@ export class FakeEngine implements engine.Engine {
   readonly endpointId: Uint8Array
   /** Calls that change nothing here, as `name(arguments)`. */
   readonly calls: string[] = []
+  /** What `relays` answers. */
+  readonly knownRelays: engine.RelayInfo[] = []
   readonly links = new Map<number, Link>()
   streamsAllowed = 4
   maxDatagram = 1200
@@ -77,7 +79,8 @@ export class FakeEngine implements engine.Engine {
 
   async connect(request: engine.ConnectRequest): Promise<number> {
     if (this.closed) throw createError('PeerClosed', 'closed')
-    this.calls.push(`connect(${request.addresses.map(({ carrier, host, port }) => `${carrier}:${host}:${port}`)})`)
+    const sockets = request.addresses.map(({ carrier, host, port }) => `${carrier}:${host}:${port}`)
+    this.calls.push(`connect(${[...sockets, ...request.relays.map(({ url }) => url)]})`)
     const remote = this.network.get(idToText(request.remoteId))
     this.#lastConnection += 1
     const id = this.#lastConnection
@@ -241,6 +244,12 @@ export class FakeEngine implements engine.Engine {
       'accepted',
       'incomingBytesBuffered',
       'memoryBytes',
+      'relaysConnected',
+      'relayMessagesSent',
+      'relayMessagesReceived',
+      'relayBytesSent',
+      'relayBytesReceived',
+      'relayDropped',
     ] as const
     const counted = Object.fromEntries(counters.map((name, i) => [name, i + 1])) as Record<
       (typeof counters)[number],
@@ -259,6 +268,27 @@ export class FakeEngine implements engine.Engine {
 
   networkChanged(): void {
     this.calls.push('networkChanged()')
+  }
+
+  setVisible(visible: boolean): void {
+    this.calls.push(`setVisible(${visible})`)
+  }
+
+  wake(): void {
+    this.calls.push('wake()')
+  }
+
+  resumed(): void {
+    this.calls.push('resumed()')
+  }
+
+  addAddresses(connectionId: number, { addresses, relays }: engine.DialTargets): void {
+    const hosts = [...addresses.map(({ host }) => host), ...relays.map(({ url }) => url)]
+    this.calls.push(`addAddresses(${connectionId}, ${hosts})`)
+  }
+
+  relays(): Promise<engine.RelayInfo[]> {
+    return Promise.resolve([...this.knownRelays])
   }
 
   async parseTicket(text: string): Promise<engine.TicketParts> {

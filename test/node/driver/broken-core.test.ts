@@ -35,6 +35,7 @@ const target = {
   remoteId: new Uint8Array(32),
   alpn: new Uint8Array([1]),
   addresses: [{ carrier: 1, host: '10.0.0.2', port: 2 }],
+  relays: [],
   earlyData: false,
 }
 

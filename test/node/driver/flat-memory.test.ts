@@ -42,7 +42,7 @@ test('10,000 failed dials leave the memory as it was after the first hundred', c
   const addresses = [{ carrier: 0, host: '127.0.0.1', port: silent.address().port }]
   const other = await loopback(context)
   const dials = async (count: number): Promise<void> => {
-    const request = { remoteId: other.engine.endpointId, alpn: ALPN, addresses, earlyData: false }
+    const request = { remoteId: other.engine.endpointId, alpn: ALPN, addresses, relays: [], earlyData: false }
     const connections = await Promise.all(Array.from({ length: count }, () => client.engine.connect(request)))
     for (const connection of connections) {
       assert.equal((await client.event('closed', connection)).code, 10)

@@ -43,7 +43,14 @@ test('a wrong key, an ALPN nobody serves and a port where nobody listens each gi
   ]
   const addresses = await server.engine.localAddresses()
   const dial = async (change: object): Promise<number> => {
-    const request = { remoteId: server.engine.endpointId, alpn: ALPN, addresses, earlyData: false, ...change }
+    const request = {
+      remoteId: server.engine.endpointId,
+      alpn: ALPN,
+      addresses,
+      relays: [],
+      earlyData: false,
+      ...change,
+    }
     const connection = await client.engine.connect(request)
     return (await client.event('closed', connection)).code
   }

@@ -47,6 +47,7 @@ export class Endpoint {
       remoteId: to.engine.endpointId,
       alpn: ALPN,
       addresses: addresses ?? (await to.engine.localAddresses()),
+      relays: [],
       earlyData: false,
     })
   }

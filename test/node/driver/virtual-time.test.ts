@@ -152,7 +152,7 @@ test('a remote with another key is told apart', async (context) => {
   const other = new Uint8Array(client.engine.endpointId)
   const addresses = await server.engine.localAddresses()
   const c = await client.engine
-    .connect({ remoteId: other, alpn: ALPN, addresses, earlyData: false })
+    .connect({ remoteId: other, alpn: ALPN, addresses, relays: [], earlyData: false })
     .catch((error) => error.code)
   if (typeof c !== 'number') return assert.equal(c, 'InvalidArgument')
   const closed = await clock.until(client.event('closed', c))

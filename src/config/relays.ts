@@ -1,0 +1,72 @@
+import { InvalidConfigError } from '../errors/index.js'
+
+/** A relay that this peer may use. */
+export interface RelaySettings {
+  /** `https:`, or `http:` for one on this machine or behind a tunnel. */
+  readonly url: string
+  /** What the relay asks for to serve this peer. It is sent in a header, from a browser in the query of the WebSocket's URL. */
+  readonly token?: string
+}
+
+/** More than a peer can measure at its start in a reasonable time. */
+const MAX_RELAYS = 16
+
+/** A token has to fit a header and a URL. */
+const MAX_TOKEN_LENGTH = 1024
+
+/** Checks the setting `relays`, and brings each URL into its one form. */
+export function resolveRelays(value: unknown): RelaySettings[] {
+  if (!Array.isArray(value)) throw new InvalidConfigError('relays: must be an array of URLs')
+  if (value.length > MAX_RELAYS) throw new InvalidConfigError(`relays: must be at most ${MAX_RELAYS}`)
+  const resolved = value.map((relay: unknown, index) => resolveRelay(`relays[${index}]`, relay))
+  if (new Set(resolved.map(({ url }) => url)).size !== resolved.length)
+    throw new InvalidConfigError('relays: must not name a relay twice')
+  return resolved
+}
+
+function resolveRelay(field: string, value: unknown): RelaySettings {
+  if (typeof value === 'string') return { url: requiredUrl(field, value) }
+  if (typeof value !== 'object' || value === null)
+    throw new InvalidConfigError(`${field}: must be a URL, or { url, token }`)
+  const { url, token, ...rest } = value as Record<string, unknown>
+  for (const name of Object.keys(rest)) throw new InvalidConfigError(`${field}.${name}: there is no such setting`)
+  if (typeof url !== 'string') throw new InvalidConfigError(`${field}.url: must be a URL`)
+  if (token === undefined) return { url: requiredUrl(`${field}.url`, url) }
+  // What it is must not be shown.
+  if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH || !/^[\x21-\x7e]+$/.test(token))
+    throw new InvalidConfigError(`${field}.token: must be a text of visible ASCII characters`)
+  return { url: requiredUrl(`${field}.url`, url), token }
+}
+
+function requiredUrl(field: string, text: string): string {
+  const url = relayUrl(text)
+  if (url === undefined)
+    throw new InvalidConfigError(
+      `${field}: must be an http: or https: URL without a user's name, not ${JSON.stringify(text)}`,
+    )
+  return url
+}
+
+/**
+ * The one form of a relay's URL, so that two spellings are one relay: `ws:` is `http:`, and query and fragment are nothing to a relay.
+ *
+ * @returns undefined when it can't be a relay's.
+ */
+export function relayUrl(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined
+  const url = new URL(text)
+  if (url.protocol === 'ws:') url.protocol = 'http:'
+  if (url.protocol === 'wss:') url.protocol = 'https:'
+  if (!['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.password !== '') return undefined
+  url.search = ''
+  url.hash = ''
+  return url.href
+}
+
+/** The public relays of iroh's makers, number 0: free to try with, limited in speed, and without any promise. */
+export const n0Relays: readonly string[] = Object.freeze([
+  'https://use1-1.relay.n0.iroh.link./',
+  'https://usw1-1.relay.n0.iroh.link./',
+  'https://euc1-1.relay.n0.iroh.link./',
+  'https://aps1-1.relay.n0.iroh.link./',
+])

@@ -1,0 +1,23 @@
+import { WebSocket } from 'ws'
+import type { OpenWebSocket, WebSocketLike } from './relay.js'
+
+/** What a relay's TLS and HTTP upgrade may take. */
+const HANDSHAKE_TIMEOUT_MS = 10_000
+
+/** More than one message of the relay protocol holds: the socket is closed before such a message is whole. */
+const MAX_MESSAGE_BYTES = 66_000
+
+/** Opens WebSockets in Node, by the package `ws`; a token goes into the `Authorization` header. */
+export const openWebSocket: OpenWebSocket = (url, protocols, token) => {
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  const socket = new WebSocket(url, [...protocols], {
+    headers,
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    maxPayload: MAX_MESSAGE_BYTES,
+    // What is sent is encrypted, so it can't be compressed.
+    perMessageDeflate: false,
+    // A redirect could lead the token elsewhere.
+    followRedirects: false,
+  })
+  return socket as unknown as WebSocketLike
+}
