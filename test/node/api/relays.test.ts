@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, describe, test } from 'node:test'
+import { after, describe, type TestContext, test } from 'node:test'
 import { AddressingEngine } from '../../../src/api/engine/addressing.js'
 import { PeerRelays } from '../../../src/api/relays.js'
 import { n0Relays, relayUrl, resolveSettings } from '../../../src/config/index.js'
@@ -112,14 +112,15 @@ describe('waiting for the home relay', () => {
 
 for (const placement of ['in process', 'over a port'] as const) {
   describe(`a peer with a relay, ${placement}`, () => {
-    const staged = async (known: readonly RelayInfo[] = []) => {
+    const staged = async (context: TestContext) => {
       const engine = new FakeEngine(new Map(), [], ALICE)
-      engine.knownRelays.push(...known)
-      return { engine, peer: await placed(TestPeer.over(engine), placement) }
+      const peer = await placed(TestPeer.over(engine), placement)
+      context.after(() => peer.close())
+      return { engine, peer }
     }
 
-    test('shows it, tells of changes, and has it in its ticket only while it is connected', async () => {
-      const { engine, peer } = await staged()
+    test('shows it, tells of changes, and has it in its ticket only while it is connected', async (context) => {
+      const { engine, peer } = await staged(context)
       assert.equal(peer.relay, undefined)
       const told: RelayInfo[] = []
       const changed = new Promise<void>((resolve) => {
@@ -141,8 +142,8 @@ for (const placement of ['in process', 'over a port'] as const) {
       await assert.rejects(peer.ticket(), { code: 'RelayDenied' })
     })
 
-    test('passes on that it was resumed', async () => {
-      const { engine, peer } = await staged()
+    test('passes on that it was resumed', async (context) => {
+      const { engine, peer } = await staged(context)
       peer.resumed()
       await new Promise((resolve) => setTimeout(resolve, 10))
       assert.deepEqual(engine.calls, ['resumed()'])

@@ -139,6 +139,7 @@ test('nothing is drained for a full WebSocket until there is room again', async 
   core.wake = 0
   await drained()
   assert.equal(calls('drain').at(-1)?.[2], 0)
+  core.wake = Number.POSITIVE_INFINITY
   socket.queuedBytes = 0
   await clock.advance(10)
   assert.ok(Number(calls('drain').at(-1)?.[2]) > 0)
