@@ -85,3 +85,8 @@ class BackgroundTicks {
     this.run(false)
   }
 }
+
+/** Whether the page goes into, or comes from, the back-forward cache. */
+function isPersisted(event: Event): boolean {
+  return 'persisted' in event && event.persisted === true
+}
