@@ -3,9 +3,11 @@ export { Connection } from './connection.js'
 export type { CloseEvent, CloseInfo, ConnectionEvents, PathEvent, StateEvent } from './connection-events.js'
 export type { ConnectionStats } from './connection-stats.js'
 export { type DatagramDrops, Datagrams } from './datagrams.js'
-export { type AttachOptions, Peer, type PeerEvents } from './peer.js'
+export { Peer } from './peer.js'
+export type { PeerEvents } from './peer-events.js'
 export type {
   AcceptHooks,
+  AttachOptions,
   ConnectOptions,
   DialAddress,
   DialTarget,

@@ -119,3 +119,10 @@ export interface ConnectOptions {
    */
   readonly earlyData?: boolean
 }
+
+/** What the attached side of a port may choose: everything else lives beside the core. */
+export interface AttachOptions {
+  readonly logger?: Logger
+  /** Accepted connections that wait in `peer.incoming`; further ones are closed. @default 256 */
+  readonly incomingBacklog?: number
+}

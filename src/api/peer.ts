@@ -9,17 +9,18 @@ import {
   PeerClosedError,
 } from '../errors/index.js'
 import type { Logger } from '../observe/logger.js'
-import { BoundedQueue } from './bounded-queue.js'
 import { CLOSED_LOCALLY } from './close.js'
 import type { Connection } from './connection.js'
-import type { CloseInfo, StateEvent } from './connection-events.js'
+import type { CloseInfo } from './connection-events.js'
 import { ConnectionTable } from './connection-table.js'
 import { dial } from './dial.js'
 import { Emitter, type Listener } from './emitter.js'
 import { idFromText, idToText } from './identity.js'
+import { IncomingConnections } from './incoming-connections.js'
 import { makeTicket } from './make-ticket.js'
 import type { WatchLifecycle } from './page-lifecycle.js'
-import type { ConnectOptions, DialTarget, PeerOptions } from './peer-options.js'
+import type { PeerEvents } from './peer-events.js'
+import type { AttachOptions, ConnectOptions, DialTarget, PeerOptions } from './peer-options.js'
 import type { Platform } from './platform.js'
 import { attachEngine } from './port/attach.js'
 import type { EnginePort } from './port/messages.js'
@@ -32,25 +33,6 @@ import { Ticket } from './ticket.js'
 
 const INTERNAL_ERROR = 1
 const CLOSE_TIMEOUT_MS = 3000
-
-/** The events of a `Peer` by name. */
-export type PeerEvents = {
-  /** A connection was authenticated, dialled by either side. */
-  connection: Connection
-  /** The state of the session with a remote changed. */
-  state: StateEvent & { readonly remoteId: string }
-  /** A relay of this peer was connected, lost, chosen as the home relay, or measured. */
-  relay: RelayInfo
-  /** The peer is closed; with an error when its core failed, or the port to it was closed. */
-  close: { readonly error?: AnypathError }
-}
-
-/** What the attached side of a port may choose: everything else lives beside the core. */
-export interface AttachOptions {
-  readonly logger?: Logger
-  /** Accepted connections that wait in `peer.incoming`; further ones are closed. @default 256 */
-  readonly incomingBacklog?: number
-}
 
 interface PeerParts {
   readonly engine: Engine
@@ -77,7 +59,7 @@ export class Peer {
   readonly #parts: PeerParts
   readonly #table: ConnectionTable
   readonly #sessions: SessionTable
-  readonly #incoming: BoundedQueue<Connection>
+  readonly #incoming: IncomingConnections
   readonly #emitter: Emitter<PeerEvents>
   readonly #relays: PeerRelays
   readonly #endWatch: (() => void) | undefined
@@ -90,7 +72,7 @@ export class Peer {
     this.#parts = parts
     this.id = idToText(parts.engine.endpointId)
     this.#emitter = new Emitter(parts.logger)
-    this.#incoming = new BoundedQueue(parts.incomingBacklog)
+    this.#incoming = new IncomingConnections(parts.incomingBacklog, parts.logger)
     const { engine, logger, clock } = parts
     this.#table = new ConnectionTable({ engine, logger, now: () => clock.now() }, this.#observer())
     this.#sessions = new SessionTable({ logger, dial: (target, options) => this.connect(target, options) })
@@ -328,14 +310,7 @@ export class Peer {
   #observer(): ConstructorParameters<typeof ConnectionTable>[1] {
     return {
       connected: (connection, info) => {
-        if (!info.incoming || this.#incoming.push(connection)) return
-        // A connection that is over may still hold what the remote sent, so it waits too; but not before a live one.
-        this.#incoming.retain(({ end }) => end === undefined)
-        if (this.#incoming.push(connection)) return
-        this.#parts.logger?.warn('an incoming connection was closed: the application is too slow', {
-          remoteId: connection.remoteId,
-        })
-        connection.close({ reason: 'too many connections wait' })
+        if (info.incoming) this.#incoming.offer(connection)
       },
       authenticated: (connection) => {
         this.#sessions.find(connection.remoteId)?.attach(connection)

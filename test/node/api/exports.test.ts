@@ -51,6 +51,7 @@ const EXPORTS = [
   'UnreachableError',
   'VersionMismatchError',
   'WrongKeyError',
+  'n0Relays',
   'staticDiscovery',
 ]
 
