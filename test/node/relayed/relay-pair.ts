@@ -1,0 +1,41 @@
+import type { TestContext } from 'node:test'
+import { type Relay, startRelay } from '../../../src/relay/index.js'
+import { Peer, type PeerOptions } from '../../../src/entry/node.js'
+
+export const ALPN = 'test/1'
+
+/** A relay of this process, which ends with the test. */
+export async function relayOf(context: TestContext, port = 0): Promise<Relay> {
+  const relay = await startRelay({ port, limits: { drainMs: 50 } })
+  context.after(() => relay.close())
+  return relay
+}
+
+/** A peer that has no socket: it is reached over its relays only. */
+export async function relayedPeer(context: TestContext, urls: readonly string[], options: PeerOptions = {}): Promise<Peer> {
+  const peer = await Peer.create({ transports: [], relays: urls, alpns: [ALPN], ...options })
+  context.after(() => peer.close())
+  return peer
+}
+
+/** Everything that a stream carries. */
+export async function readAll(readable: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  for await (const part of readable) parts.push(part)
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+/** Answers every bidirectional stream of every connection with what it carried. */
+export async function echo(peer: Peer): Promise<void> {
+  for await (const connection of peer.incoming) {
+    void (async () => {
+      for await (const { readable, writable } of connection.incomingBidirectionalStreams) void readable.pipeTo(writable)
+    })().catch(() => {})
+  }
+}
