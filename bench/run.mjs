@@ -2,10 +2,10 @@
 //
 //   npm run bench -- [--only throughput,requests] [--rounds N] [--seconds S] [--json] [--tiny]
 //
-//   --only NAMES      suites to run: throughput, requests, datagrams, handshakes, memory, size (only when it is named)
+//   --only NAMES      suites to run: throughput, requests, datagrams, handshakes, memory, relay, size (only when it is named)
 //   --rounds N        how often each contender runs; they take turns
 //   --seconds S       how long bulk and datagrams flow in each run
-//   --requests N  --count N  --connections N
+//   --requests N  --count N  --connections N  --clients N  --pairs N  --rate N
 //   --peers A,B       only contenders whose names contain one of these; the first one always runs
 //   --package FILE    the built package to measure (default dist/node.mjs)
 //   --compare FILE    another build of the package as one more contender; may be repeated
@@ -31,7 +31,7 @@ const TINY = {
   settleSeconds: 0.2,
   idleSeconds: 0.5,
 }
-const NUMBERS = ['rounds', 'seconds', 'requests', 'count', 'connections']
+const NUMBERS = ['rounds', 'seconds', 'requests', 'count', 'connections', 'clients', 'pairs', 'rate']
 
 const { values } = parseArgs({
   options: {

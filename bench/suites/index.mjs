@@ -1,9 +1,10 @@
 import { datagrams } from './datagrams.mjs'
 import { handshakes } from './handshakes.mjs'
 import { memory } from './memory.mjs'
+import { relay } from './relay.mjs'
 import { requests } from './requests.mjs'
 import { size } from './size.mjs'
 import { throughput } from './throughput.mjs'
 
 /** Every suite by the name that `--only` takes. */
-export const SUITES = { throughput, requests, datagrams, handshakes, memory, size }
+export const SUITES = { throughput, requests, datagrams, handshakes, memory, relay, size }

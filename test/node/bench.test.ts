@@ -43,7 +43,7 @@ async function rowsOf(suite: string): Promise<Row[][]> {
   return Array.isArray(report.rows) ? [report.rows as Row[]] : Object.values(report.rows as Record<string, Row[]>)
 }
 
-for (const suite of ['throughput', 'requests', 'datagrams', 'handshakes', 'memory']) {
+for (const suite of ['throughput', 'requests', 'datagrams', 'handshakes', 'memory', 'relay']) {
   test(`the ${suite} suite measures anypath, and every peer has figures or says why not`, { skip }, async () => {
     for (const rows of await rowsOf(suite)) {
       assert.equal(rows[0]?.error, undefined)
