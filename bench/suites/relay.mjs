@@ -17,6 +17,7 @@ export const relay = {
 }
 
 const LOAD = fileURLToPath(new URL('../harness/relay-load.mjs', import.meta.url))
+const STOCK = 'iroh-relay 1.4.1'
 const TINY_CLIENTS = 20
 /** Linux counts a process's time in hundredths of a second. */
 const TICKS_PER_SECOND = 100
@@ -24,11 +25,11 @@ const TICKS_PER_SECOND = 100
 async function run({ settings, options, only, progress }) {
   const sizes = settings.rounds === 1 && settings.seconds < 1 ? { clients: TINY_CLIENTS, pairs: 4, rate: 200 } : {}
   const work = { ...settings, ...sizes }
-  const stock = sizes.clients === undefined ? await findStock() : { missing: 'not built for a small run' }
-  const contenders = [
-    { name: 'anypath relay', start: () => startOurs(options.package, work) },
-    { name: 'iroh-relay 1.4.1', missing: stock.missing, start: () => startStock(stock.irohRelay) },
-  ].filter(({ name }, at) => at === 0 || (only?.some((part) => name.includes(part)) ?? true))
+  const ours = { name: 'anypath relay', start: () => startOurs(options.package, work) }
+  const withStock = only?.some((part) => STOCK.includes(part)) ?? true
+  const stock = sizes.clients === undefined && withStock ? await findStock() : { missing: 'not built for a small run' }
+  const theirs = { name: STOCK, missing: stock.missing, start: () => startStock(stock.irohRelay) }
+  const contenders = withStock ? [ours, theirs] : [ours]
   const rows = contenders.map(({ name, missing }) => ({ name, runs: [], error: missing }))
   for (let round = 0; round < work.rounds; round++) {
     for (const [at, contender] of contenders.entries()) {

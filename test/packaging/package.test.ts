@@ -47,19 +47,24 @@ test('the tarball holds what runs and what a reader needs, and nothing else', as
   )
 })
 
-test('the exports of both entries are those of the snapshot', async () => {
+test('the exports of the entries are those of the snapshot', async () => {
   const script = (entry: string) =>
     `import(${JSON.stringify(entry)}).then((module) => console.log(JSON.stringify(Object.keys(module).sort())))`
   const exportsOf = async (entry: string): Promise<string[]> =>
     JSON.parse((await run(process.execPath, ['--input-type=module', '-e', script(entry)], { cwd: project })).stdout)
-  const found = { node: await exportsOf('anypath'), browser: await exportsOf(join(installed, 'dist/browser.mjs')) }
+  const found = {
+    node: await exportsOf('anypath'),
+    browser: await exportsOf(join(installed, 'dist/browser.mjs')),
+    relay: await exportsOf('anypath/relay'),
+  }
   if (process.env.ANYPATH_UPDATE_SNAPSHOTS) await writeFile(snapshot, `${JSON.stringify(found, null, 2)}\n`)
   assert.deepEqual(found, JSON.parse(await readFile(snapshot, 'utf8')), 'ANYPATH_UPDATE_SNAPSHOTS=1 writes a new one')
 })
 
 test('the installed command shows its help and exits with 0', async () => {
   const { stdout } = await run('npx', ['--no-install', 'anypath', '--help'], { cwd: project })
-  for (const command of ['id', 'listen', 'connect', 'send', 'receive', 'ping']) assert.match(stdout, RegExp(command))
+  for (const command of ['id', 'listen', 'connect', 'send', 'receive', 'ping', 'relay'])
+    assert.match(stdout, RegExp(command))
 })
 
 test('a browser bundle of the package uses no Node built-in and finds the core beside it', async () => {
@@ -84,7 +89,7 @@ test("a user's strict TypeScript compiles against the types, without skipping de
   const lib = ['ES2023', 'ESNext.Disposable', 'DOM', 'DOM.Iterable', 'DOM.AsyncIterable']
   await writeFile(
     join(project, 'use.ts'),
-    "import * as anypath from 'anypath'\nexport const names = Object.keys(anypath)\n",
+    "import * as anypath from 'anypath'\nimport * as relay from 'anypath/relay'\nexport const names = [anypath, relay].flatMap(Object.keys)\n",
   )
   await writeFile(
     join(project, 'tsconfig.json'),

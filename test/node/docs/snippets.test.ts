@@ -8,7 +8,11 @@ import { pathToFileURL } from 'node:url'
 import { transform } from 'esbuild'
 
 const root = process.env.ANYPATH_ROOT ?? process.cwd()
-const entry = pathToFileURL(join(root, 'dist', 'node.mjs')).href
+const entries: Readonly<Record<string, string>> = {
+  anypath: pathToFileURL(join(root, 'dist', 'node.mjs')).href,
+  'anypath/relay': pathToFileURL(join(root, 'dist', 'relay.mjs')).href,
+}
+const IMPORT = /from ['"](anypath(?:\/relay)?)['"]/g
 const pages = [
   'README.md',
   ...(await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`),
@@ -23,11 +27,14 @@ after(() => rm(folder, { recursive: true }))
 for (const page of pages) {
   const text = await readFile(join(root, page), 'utf8')
   for (const [index, [, language = '', code = '']] of [...text.matchAll(/^```(ts|js)\n([\s\S]*?)^```/gm)].entries()) {
-    test(`${page}: snippet ${index + 1} ${code.includes("from 'anypath'") ? 'runs' : 'parses'}`, async () => {
+    test(`${page}: snippet ${index + 1} ${code.match(IMPORT) ? 'runs' : 'parses'}`, async () => {
       const { code: script } = await transform(code, { loader: language === 'ts' ? 'ts' : 'js', format: 'esm' })
-      if (!code.includes("from 'anypath'")) return
+      if (!code.match(IMPORT)) return
       const file = join(folder, `${page.replace(/\W/g, '-')}-${index}.mjs`)
-      await writeFile(file, script.replace(/from ["']anypath["']/g, `from '${entry}'`))
+      await writeFile(
+        file,
+        script.replace(IMPORT, (_, name: string) => `from '${entries[name]}'`),
+      )
       const { exitCode, output, errors } = await run(file)
       assert.equal(exitCode, 0, `${output}${errors}`)
       // A trailing comment behind a console.log says what it prints, up to a colon.
