@@ -19,9 +19,29 @@ interface Batch {
   messages: number
 }
 
-/** Outboxes that have something to write when the current turn of the event loop ends. */
+/** Buffers above the size of Node's own pool are kept, as many of each size, when the system has taken their content. */
+const SMALLEST_KEPT_BYTES = 8_192
+const MOST_KEPT = 32
+
+/** Outboxes that have something to write when the current turn of the event loop ends, and buffers that they share. */
 export class TurnEnd {
   readonly #outboxes: Outbox[] = []
+  readonly #kept = new Map<number, Buffer[]>()
+
+  /** A buffer of at least this size. */
+  buffer(bytes: number): Buffer {
+    return this.#kept.get(bytes)?.pop() ?? Buffer.allocUnsafe(bytes)
+  }
+
+  /** Takes back a buffer that nobody reads any more. */
+  giveBack(buffer: Buffer): void {
+    const { length } = buffer
+    if (length < SMALLEST_KEPT_BYTES) return
+    const kept = this.#kept.get(length)
+    if (kept !== undefined) {
+      if (kept.length < MOST_KEPT) kept.push(buffer)
+    } else if (this.#kept.size < MOST_KEPT) this.#kept.set(length, [buffer])
+  }
 
   add(outbox: Outbox): void {
     if (this.#outboxes.push(outbox) === 1) setImmediate(this.#flush)
@@ -98,6 +118,8 @@ export class Outbox {
       if (batch === undefined) return
       this.#release(batch)
       this.#blocked = !this.#socket.write(batch.bytes.subarray(0, batch.length))
+      // Nothing is waiting to be written, so the system has it all.
+      if (this.#socket.writableLength === 0) this.#turnEnd.giveBack(batch.bytes)
     }
   }
 
@@ -124,7 +146,7 @@ export class Outbox {
     const needed = header + message.length
     if (this.#open !== undefined && this.#open.length + needed > this.#open.bytes.length) this.#seal()
     this.#open ??= {
-      bytes: Buffer.allocUnsafe(Math.max(needed, this.#nextBatchBytes)),
+      bytes: this.#turnEnd.buffer(Math.max(needed, this.#nextBatchBytes)),
       since: this.#now(),
       length: 0,
       messages: 0,

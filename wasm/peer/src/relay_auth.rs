@@ -6,19 +6,14 @@
 //! and saves a round trip.
 
 use anypath_wire::EndpointId;
-use anypath_wire::varint::read_varint;
+use anypath_wire::relay::MessageType;
+use anypath_wire::relay::handshake::{CHALLENGE_CONTEXT, CHALLENGE_LENGTH, SIGNATURE_LENGTH};
 use ring::signature::{ED25519, UnparsedPublicKey};
 use thiserror::Error;
 
-/// How many bytes a challenge has.
-pub const CHALLENGE_LENGTH: usize = 16;
-
-/// What a client signs with keying material: the first half of it.
+/// How many bytes of keying material are exported; the client signs the first half.
 pub const KEY_MATERIAL_LENGTH: usize = 32;
 
-const CHALLENGE_CONTEXT: &str = "iroh-relay handshake v1 challenge signature";
-const CLIENT_AUTH: u64 = 1;
-const SIGNATURE_LENGTH: usize = 64;
 const SUFFIX_LENGTH: usize = 16;
 
 /// Points of small order, for which anybody can make signatures; the sign bit is cleared.
@@ -70,10 +65,9 @@ pub fn verify_client_auth(
     challenge: &[u8; CHALLENGE_LENGTH],
     message: &[u8],
 ) -> Result<EndpointId, RelayAuthError> {
-    let (kind, body) = read_varint(message).ok_or(RelayAuthError::Malformed)?;
-    if kind != CLIENT_AUTH {
+    let Ok((MessageType::ClientAuth, body)) = MessageType::read(message) else {
         return Err(RelayAuthError::Malformed);
-    }
+    };
     let (id, signature, rest) = key_and_signature(body)?;
     if !rest.is_empty() {
         return Err(RelayAuthError::Malformed);

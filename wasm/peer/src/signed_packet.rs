@@ -1,26 +1,18 @@
-//! Signed address records as pkarr publishes them: a DNS packet under an Ed25519 signature, in the
-//! form of a BEP 44 mutable item.
-//!
-//! What is put to and got from `/pkarr/<z-base-32 key>` is `signature (64) ‖ microseconds (8, big
-//! endian) ‖ DNS packet`.
+//! Address records that their key has signed, verified: what a pkarr relay takes.
 
 use anypath_wire::EndpointId;
+use anypath_wire::pkarr::SignedPacket;
 use thiserror::Error;
 
 use crate::relay_auth::verify_signature;
 
-/// The longest DNS packet, as BEP 44 limits its values.
-pub const MAX_DNS_PACKET_LENGTH: usize = 1000;
-
-const SIGNATURE_LENGTH: usize = 64;
-const HEADER_LENGTH: usize = SIGNATURE_LENGTH + 8;
 const DNS_HEADER_LENGTH: usize = 12;
 
 /// Why a payload is not a record of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SignedPacketError {
     /// Too short for a DNS header, or longer than a record may be.
-    #[error("a signed packet has {} to {} bytes", HEADER_LENGTH + DNS_HEADER_LENGTH, HEADER_LENGTH + MAX_DNS_PACKET_LENGTH)]
+    #[error("a signed packet has another length")]
     Length,
     /// The key did not sign this packet with this time.
     #[error("the signature of the packet is invalid")]
@@ -32,35 +24,24 @@ pub enum SignedPacketError {
 /// # Errors
 /// [`SignedPacketError`].
 pub fn verify_signed_packet(id: &EndpointId, payload: &[u8]) -> Result<u64, SignedPacketError> {
-    let (header, packet) = payload
-        .split_first_chunk::<HEADER_LENGTH>()
-        .ok_or(SignedPacketError::Length)?;
-    if !(DNS_HEADER_LENGTH..=MAX_DNS_PACKET_LENGTH).contains(&packet.len()) {
+    let packet =
+        SignedPacket::decode_payload(*id, payload).map_err(|_| SignedPacketError::Length)?;
+    if packet.dns.len() < DNS_HEADER_LENGTH {
         return Err(SignedPacketError::Length);
     }
-    let (signature, time) = header.split_at(SIGNATURE_LENGTH);
-    let micros = time
-        .iter()
-        .fold(0, |micros, byte| (micros << 8) | u64::from(*byte));
-    verify_signature(id, &signable(micros, packet), signature)
+    verify_signature(id, &packet.signed_bytes(), &packet.signature)
         .map_err(|_| SignedPacketError::Signature)?;
-    Ok(micros)
-}
-
-/// What a key signs: the time and the packet, bencoded [BEP 44].
-pub fn signable(micros: u64, packet: &[u8]) -> Vec<u8> {
-    let mut text = format!("3:seqi{micros}e1:v{}:", packet.len()).into_bytes();
-    text.extend_from_slice(packet);
-    text
+    Ok(packet.timestamp)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tls::SecretKey;
+    use anypath_wire::pkarr::signed_bytes;
 
     fn payload(secret: &SecretKey, micros: u64, packet: &[u8]) -> Vec<u8> {
-        let signature = secret.key_pair().sign(&signable(micros, packet));
+        let signature = secret.key_pair().sign(&signed_bytes(micros, packet));
         [signature.as_ref(), &micros.to_be_bytes(), packet].concat()
     }
 
