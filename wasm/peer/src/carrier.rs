@@ -219,6 +219,28 @@ impl CarrierTable {
         self.by_route.get(route).copied()
     }
 
+    /// Lets a virtual address stand for another route from now on; false for a real address, and when it does already.
+    ///
+    /// QUIC goes on sending to the same address, and the remote sees what comes from elsewhere as a migration.
+    pub(crate) fn lead_to(&mut self, address: SocketAddr, route: Route) -> bool {
+        let address = to_mapped(address);
+        if !self.is_possible(&route) || route.carrier == MAIN_CARRIER {
+            return false;
+        }
+        let Some(entry) = self.by_address.get_mut(&address) else {
+            return false;
+        };
+        if entry.route == route {
+            return false;
+        }
+        let old = std::mem::replace(&mut entry.route, route);
+        self.by_route.remove(&old);
+        if let Some(former) = self.by_route.insert(route, address) {
+            self.by_address.remove(&former);
+        }
+        true
+    }
+
     /// Whether the carrier exists, names remotes in that way, and the name is not a forged one.
     pub(crate) fn is_possible(&self, route: &Route) -> bool {
         let kind = self.kind(route.carrier);
@@ -313,6 +335,27 @@ mod tests {
         table.remove(3);
         assert_eq!(table.outward(inside), None);
         assert_eq!(table.inward(one), None);
+    }
+
+    #[test]
+    fn an_address_that_leads_elsewhere_is_known_there_and_no_longer_where_it_was() {
+        let mut table = table();
+        table.set(FIRST_RELAY, CarrierKind::Relay, 1200);
+        let id = EndpointId([1; 32]);
+        let (old, new) = (route(3, "192.0.2.1:5"), Route::relay(FIRST_RELAY, id));
+        let inside = table.inward(old).expect("known");
+        let former = table.inward(new).expect("known");
+        assert!(table.lead_to(inside, new));
+        assert!(!table.lead_to(inside, new));
+        assert_eq!(table.outward(inside), Some(new));
+        assert_eq!(table.inward(new), Some(inside));
+        assert_eq!(table.outward(former), None);
+        assert_ne!(table.inward(old), Some(inside));
+        let real = table
+            .inward(route(MAIN_CARRIER, "192.0.2.1:5"))
+            .expect("known");
+        assert!(!table.lead_to(real, new));
+        assert!(!table.lead_to(inside, Route::relay(FIRST_RELAY + 1, id)));
     }
 
     #[test]

@@ -11,13 +11,14 @@ use std::time::Duration;
 use noq_proto::{FourTuple, PathId, PathStatus, VarInt};
 
 use super::Peer;
+use super::lifecycle::change_network;
 use super::relaying::routes_of;
 use super::transmit::is_ready;
 use crate::carrier::Route;
 use crate::clock::Instant;
 use crate::connection::{Connection, Phase};
 use crate::dial::Target;
-use crate::event::{ConnectionKey, Event};
+use crate::event::{ConnectionKey, Event, PathChange};
 use crate::session::{Cause, State};
 
 /// How often the driver is asked to look the remote up again.
@@ -25,6 +26,9 @@ const DISCOVER_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long a new path may take to prove itself before its place is given to another one.
 const PROOF_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a path that leads elsewhere is waited for before it leads somewhere else.
+const TURN: Duration = Duration::from_millis(1500);
 
 /// How many routes are kept for a connection.
 const MAX_KNOWN: usize = 32;
@@ -42,6 +46,9 @@ pub(crate) struct Search {
     again: BTreeSet<PathId>,
     /// Those that were opened for it, and when.
     opened: BTreeMap<PathId, Instant>,
+    /// How often a lost path was led elsewhere, and when that may be again.
+    turns: usize,
+    next_turn: Instant,
 }
 
 impl Peer {
@@ -89,7 +96,15 @@ impl Peer {
                 lost: connection.quic.paths().into_iter().collect(),
                 again: BTreeSet::new(),
                 opened: BTreeMap::new(),
+                turns: 0,
+                next_turn: now,
             });
+            let old: Vec<_> = routes_of(connection, &self.carriers).collect();
+            for route in old.into_iter().filter(Route::is_relayed) {
+                if !connection.known.contains(&route) {
+                    connection.known.push(route);
+                }
+            }
         }
         self.search_on(key);
     }
@@ -120,38 +135,69 @@ impl Peer {
         let configured = self.relays.configured().iter();
         let configured = configured.map(|relay| Route::relay(*relay, remote));
         let routes: Vec<_> = connection.known.iter().copied().chain(configured).collect();
+        let mut refused = Vec::new();
         for route in routes {
-            self.try_route(key, route);
+            if !self.carriers.is_possible(&route) {
+                continue;
+            }
+            if !is_ready(&route, &self.relays) {
+                self.relays.want(route.carrier, now);
+            } else if !self.open_path(key, route) {
+                refused.push(route);
+            }
         }
+        self.lead_elsewhere(key, &refused);
         self.queue(key);
     }
 
-    fn try_route(&mut self, key: ConnectionKey, route: Route) {
+    /// Opens a path, unless there is one; false when QUIC can't.
+    fn open_path(&mut self, key: ConnectionKey, route: Route) -> bool {
         let now = self.clock.now();
-        if !self.carriers.is_possible(&route) {
-            return;
-        }
-        if !is_ready(&route, &self.relays) {
-            self.relays.want(route.carrier, now);
-            return;
-        }
-        let Some(address) = self.carriers.inward(route) else {
-            return;
+        let (Some(address), Some(connection)) =
+            (self.carriers.inward(route), self.connections.get_mut(&key))
+        else {
+            return true;
         };
+        let place = FourTuple::from_remote(address);
+        let available = PathStatus::Available;
+        match connection.quic.open_path_ensure(place, available, now) {
+            Ok((_, true)) => true,
+            Ok((path, false)) => {
+                if let Some(search) = &mut connection.search {
+                    search.opened.insert(path, now);
+                }
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Where no path can be opened, since the remote knows none or has given no connection ids for it yet, the lost
+    /// one leads to the routes in turn.
+    fn lead_elsewhere(&mut self, key: ConnectionKey, routes: &[Route]) {
+        let now = self.clock.now();
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
         let Some(search) = &mut connection.search else {
             return;
         };
-        let place = FourTuple::from_remote(address);
-        // What fails for want of path or connection ids is tried again with the next probe.
-        if let Ok((path, false)) =
-            connection
-                .quic
-                .open_path_ensure(place, PathStatus::Available, now)
-        {
-            search.opened.insert(path, now);
+        if routes.is_empty() || !search.opened.is_empty() || search.next_turn > now {
+            return;
+        }
+        let Some(path) = search.lost.first().copied() else {
+            return;
+        };
+        let Ok(place) = connection.quic.network_path(path) else {
+            return;
+        };
+        let route = routes[search.turns % routes.len()];
+        search.turns += 1;
+        search.next_turn = now + TURN;
+        if self.carriers.lead_to(place.remote(), route) {
+            let event = connection.path_event(path, PathChange::Migrated, route);
+            change_network(connection, now);
+            self.events.push_back(event);
         }
     }
 

@@ -555,6 +555,23 @@ fn a_peer_whose_relay_died_is_found_at_another_by_either_side_as_the_client() {
 }
 
 #[test]
+fn a_relay_that_dies_before_paths_can_be_opened_is_left_too() {
+    for from in [0, 1] {
+        let mut net = relayed(24, &[(HOME, 10 * MS), (OTHER, 30 * MS)]);
+        let keys = connect_over(&mut net, from, HOME);
+        net.set_relay(HOME, RelayMood::Down);
+        net.run_for(10 * SECOND);
+        assert_eq!(relays_of(&mut net, from, keys[from]), [OTHER]);
+        transfers(&mut net, keys, 20 * SECOND);
+        let migrated = net.application(from).events.iter().any(|(_, event)| {
+            matches!(event, Event::Path { change: PathChange::Migrated, route, .. }
+                if route.is_relayed())
+        });
+        assert!(migrated);
+    }
+}
+
+#[test]
 fn one_side_loses_its_relay_and_the_other_side_does_not() {
     // Whoever loses it, and whoever dialled: the two meet at the other relay that both know.
     for (client, loser) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
