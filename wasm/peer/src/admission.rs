@@ -1,10 +1,12 @@
 //! Which incoming connections are taken: the limits that hold before a handshake costs anything.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddrV6};
 
-use anypath_wire::address::{from_mapped, to_mapped};
+use anypath_wire::address::from_mapped;
 use anypath_wire::id::EndpointId;
+
+use crate::carrier::Address;
 
 /// Limits on what strangers can make grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +15,7 @@ pub struct Limits {
     pub connections: usize,
     /// Incoming connections of one remote id.
     pub per_remote: usize,
-    /// Incoming connections of one IP address; of one /64 where it is IPv6.
+    /// Incoming connections of one IP address; of one /64 where it is IPv6, of one id behind a relay.
     pub per_address: usize,
     /// Incoming handshakes under way.
     pub handshakes: usize,
@@ -34,11 +36,29 @@ pub enum Admission {
     Ignore,
 }
 
+/// Where an incoming connection comes from, as it is counted against [`Limits::per_address`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Origin {
+    /// An IPv4 address, or the /64 of an IPv6 one: what one customer of a network can choose from is one origin.
+    Network(IpAddr),
+    /// Behind a relay, which has seen the proof that this is its id.
+    Endpoint(EndpointId),
+}
+
+impl Origin {
+    pub(crate) fn of(address: &Address) -> Self {
+        match address {
+            Address::Socket(address) => Self::Network(subnet(*address)),
+            Address::Endpoint(id) => Self::Endpoint(*id),
+        }
+    }
+}
+
 /// Counts against the limits.
 #[derive(Debug)]
 pub(crate) struct Admissions {
     limits: Limits,
-    by_address: BTreeMap<IpAddr, usize>,
+    by_origin: BTreeMap<Origin, usize>,
     by_remote: BTreeMap<[u8; 32], usize>,
     pub(crate) handshakes: usize,
 }
@@ -47,7 +67,7 @@ impl Admissions {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            by_address: BTreeMap::new(),
+            by_origin: BTreeMap::new(),
             by_remote: BTreeMap::new(),
             handshakes: 0,
         }
@@ -57,7 +77,7 @@ impl Admissions {
     /// about which the driver has not decided: they count as handshakes under way.
     pub(crate) fn first_packet(
         &self,
-        source: SocketAddr,
+        origin: Origin,
         validated: bool,
         connections: usize,
         asked: usize,
@@ -69,9 +89,9 @@ impl Admissions {
         if !validated && under_way >= self.limits.retry_above {
             return Admission::Retry;
         }
-        let of_address = self.by_address.get(&subnet(source)).copied();
+        let of_origin = self.by_origin.get(&origin).copied();
         if connections >= self.limits.connections
-            || of_address.unwrap_or(0) >= self.limits.per_address
+            || of_origin.unwrap_or(0) >= self.limits.per_address
         {
             return Admission::Refuse;
         }
@@ -88,17 +108,17 @@ impl Admissions {
         connections < self.limits.connections
     }
 
-    /// How many addresses and how many remote ids are counted.
+    /// How many origins and how many remote ids are counted.
     pub(crate) fn counted(&self) -> (usize, usize) {
-        (self.by_address.len(), self.by_remote.len())
+        (self.by_origin.len(), self.by_remote.len())
     }
 
-    pub(crate) fn add_address(&mut self, source: SocketAddr) {
-        *self.by_address.entry(subnet(source)).or_default() += 1;
+    pub(crate) fn add_origin(&mut self, origin: Origin) {
+        *self.by_origin.entry(origin).or_default() += 1;
     }
 
-    pub(crate) fn remove_address(&mut self, source: SocketAddr) {
-        take_one(&mut self.by_address, subnet(source));
+    pub(crate) fn remove_origin(&mut self, origin: Origin) {
+        take_one(&mut self.by_origin, origin);
     }
 
     pub(crate) fn add_remote(&mut self, remote: &EndpointId) {
@@ -119,9 +139,8 @@ fn take_one<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
     }
 }
 
-/// What one customer of a network can choose from is one address here.
-fn subnet(source: SocketAddr) -> IpAddr {
-    match from_mapped(to_mapped(source)).ip() {
+fn subnet(source: SocketAddrV6) -> IpAddr {
+    match from_mapped(source).ip() {
         IpAddr::V4(ip) => IpAddr::V4(ip),
         IpAddr::V6(ip) => {
             let [a, b, c, d, ..] = ip.segments();
@@ -133,6 +152,7 @@ fn subnet(source: SocketAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anypath_wire::address::to_mapped;
 
     const LIMITS: Limits = Limits {
         connections: 10,
@@ -142,8 +162,9 @@ mod tests {
         retry_above: 4,
     };
 
-    fn source(text: &str) -> SocketAddr {
-        text.parse().expect("an address")
+    fn source(text: &str) -> Origin {
+        let address = to_mapped(text.parse().expect("an address"));
+        Origin::of(&address.into())
     }
 
     #[test]
@@ -164,11 +185,18 @@ mod tests {
     fn one_customer_cannot_take_every_place() {
         let mut admissions = Admissions::new(LIMITS);
         for host in 1..=3 {
-            admissions.add_address(source(&format!("[2001:db8::{host}]:1")));
+            admissions.add_origin(source(&format!("[2001:db8::{host}]:1")));
         }
         let answer = |from: &str| admissions.first_packet(source(from), true, 3, 0);
         assert_eq!(answer("[2001:db8::9]:1"), Admission::Refuse);
         assert_eq!(answer("[2001:db8:0:1::9]:1"), Admission::Accept);
+        let id = |number| Origin::of(&EndpointId([number; 32]).into());
+        for _ in 0..3 {
+            admissions.add_origin(id(1));
+        }
+        let answer = |from| admissions.first_packet(from, true, 3, 0);
+        assert_eq!(answer(id(1)), Admission::Refuse);
+        assert_eq!(answer(id(2)), Admission::Accept);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use noq_proto::{
     PathId, Side, StreamEvent, StreamId,
 };
 
+use crate::admission::Origin;
 use crate::backlog::Backlog;
 use crate::carrier::{CarrierTable, Route};
 use crate::clock::Instant;
@@ -57,8 +58,10 @@ pub(crate) struct Connection {
     pub(crate) phase: Phase,
     /// Who is, or is dialled, at the other end.
     pub(crate) remote: Option<EndpointId>,
-    /// Where an incoming connection came from, as it is counted against the limits.
+    /// Where an incoming connection came from, as QUIC knows it.
     pub(crate) source: Option<SocketAddr>,
+    /// The same as it is counted against the limits.
+    pub(crate) origin: Option<Origin>,
     pub(crate) dial: Option<Dial>,
     pub(crate) alpn: Vec<u8>,
     /// Whether the application was told that early data can flow.
@@ -111,6 +114,7 @@ impl Connection {
             phase: Phase::Handshaking,
             remote: None,
             source: None,
+            origin: None,
             dial: None,
             alpn: Vec::new(),
             early: false,

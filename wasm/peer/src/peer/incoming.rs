@@ -1,10 +1,13 @@
 //! Deciding about incoming connections.
 
+use std::net::SocketAddr;
+
+use anypath_wire::address::to_mapped;
 use noq_proto::Incoming;
 
 use super::Peer;
-use crate::admission::Admission;
-use crate::carrier::Route;
+use crate::admission::{Admission, Origin};
+use crate::carrier::{Address, Route};
 use crate::connection::Connection;
 use crate::event::Event;
 
@@ -15,7 +18,7 @@ impl Peer {
         let admission = match self.closing {
             true => Admission::Refuse,
             false => self.admissions.first_packet(
-                incoming.remote_address(),
+                Origin::of(&route.address),
                 incoming.remote_address_validated(),
                 connections,
                 self.asked.len(),
@@ -41,12 +44,10 @@ impl Peer {
         match self.asked.remove(&incoming) {
             Some((incoming, _)) => {
                 // While the driver thought, others may have taken the place.
-                let (source, validated) = (
-                    incoming.remote_address(),
-                    incoming.remote_address_validated(),
-                );
+                let origin = self.origin_of(incoming.remote_address());
+                let validated = incoming.remote_address_validated();
                 let open = self.connections.len();
-                let limits = self.admissions.first_packet(source, validated, open, 0);
+                let limits = self.admissions.first_packet(origin, validated, open, 0);
                 let admission = match (admission, limits) {
                     (Admission::Accept, Admission::Refuse | Admission::Ignore) => limits,
                     (admission, _) => admission,
@@ -92,8 +93,15 @@ impl Peer {
         self.scratch = response;
     }
 
+    fn origin_of(&self, source: SocketAddr) -> Origin {
+        let route = self.carriers.outward(source);
+        let address = route.map_or(Address::Socket(to_mapped(source)), |route| route.address);
+        Origin::of(&address)
+    }
+
     fn begin(&mut self, incoming: Incoming, response: &mut Vec<u8>) {
         let source = incoming.remote_address();
+        let origin = self.origin_of(source);
         let now = self.clock.now();
         match self.endpoint.accept(incoming, now, response, None) {
             Ok((handle, quic)) => {
@@ -101,7 +109,8 @@ impl Peer {
                 let key = self.new_key();
                 let mut connection = Connection::new(key, handle, quic, deadline);
                 connection.source = Some(source);
-                self.admissions.add_address(source);
+                connection.origin = Some(origin);
+                self.admissions.add_origin(origin);
                 self.admissions.handshakes += 1;
                 self.insert(connection, self.carriers.outward(source));
             }

@@ -440,7 +440,7 @@ impl Peer {
             dial.stop();
         }
         let (client, remote) = (connection.is_client(), connection.remote);
-        let (source, known) = (connection.source, connection.info.is_some());
+        let (origin, known) = (connection.origin, connection.info.is_some());
         if before == Phase::Handshaking {
             if client {
                 self.stats.dials_failed += 1;
@@ -448,8 +448,8 @@ impl Peer {
                 self.admissions.handshakes = self.admissions.handshakes.saturating_sub(1);
             }
         }
-        if let Some(source) = source {
-            self.admissions.remove_address(source);
+        if let Some(origin) = origin {
+            self.admissions.remove_origin(origin);
             if let Some(remote) = remote.filter(|_| known) {
                 self.admissions.remove_remote(&remote);
             }

@@ -90,6 +90,9 @@ impl Peer {
     /// Lets relays do what is due, and connections learn of it.
     pub(super) fn drive_relays(&mut self, outbox: &mut impl Outbox) {
         let now = self.clock.now();
+        if self.closing && self.connections.is_empty() {
+            self.relays.close_all(now);
+        }
         let (connections, carriers) = (&self.connections, &self.carriers);
         self.relays.tick(now, || in_use(connections, carriers));
         self.follow_relays();

@@ -482,3 +482,6 @@ pub(crate) fn count_sent(counts: &mut RelayCounts, bytes: usize) {
     counts.messages_sent += 1;
     counts.bytes_sent += bytes as u64;
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,6 +121,14 @@ impl Relays {
         }
     }
 
+    /// Closes everything for good.
+    pub(crate) fn close_all(&mut self, now: Instant) {
+        self.home.set(Vec::new(), now);
+        for id in self.entries.keys().copied().collect::<Vec<_>>() {
+            self.with(id, now, |client, cx| client.close(cx));
+        }
+    }
+
     /// The id of a relay that a ticket or a discovery names, which is connected to. `None` where relays are not
     /// used, for what is no relay's URL, and when there are too many.
     pub(crate) fn acquire(&mut self, url: &str, now: Instant) -> Option<RelayId> {

@@ -624,6 +624,53 @@ fn a_direct_connection_that_lost_udp_goes_on_over_a_relay() {
 }
 
 #[test]
+fn a_peer_that_shuts_down_says_goodbye_over_its_relay_and_then_leaves_it() {
+    let mut net = relayed(25, &[(HOME, 10 * MS)]);
+    let keys = connect_over(&mut net, 0, HOME);
+    net.run_for(SECOND);
+    net.peer(0).shutdown(7, "bye");
+    let (code, _) = code_of(&mut net, 1, keys[1], SECOND);
+    assert_eq!(code, anypath_peer::error::ErrorCode::ClosedByPeer);
+    net.run_for(5 * SECOND);
+    assert_eq!(state(&net, 0, HOME), RelayState::Closed);
+    assert_eq!(net.clients_of(HOME), 1);
+    net.run_for(600 * SECOND);
+    assert_eq!(
+        net.attempts(HOME)
+            .iter()
+            .filter(|(_, host)| *host == 0)
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn many_peers_behind_one_relay_do_not_share_the_limit_of_one_address() {
+    let mut net = Simulation::new(26);
+    net.add_relay(HOME, Wire::default());
+    let mut config = anypath_simnet::config(0, 26);
+    config.limits.per_address = 2;
+    config.mtu_discovery = false;
+    net.add_host_with(config);
+    net.peer(0).set_relays([HOME]);
+    let id = net.id_of(0);
+    let mut keys = Vec::new();
+    for _ in 0..5 {
+        let host = net.add_host();
+        net.peer(host).set_relays([HOME]);
+        net.run_for(SECOND);
+        let peer = net.peer(host);
+        let target = peer.relay_target(id, HOME, Duration::ZERO).unwrap();
+        keys.push((host, peer.connect(id, ALPN, &[target], false).unwrap()));
+    }
+    net.run_for(2 * SECOND);
+    assert!(
+        keys.iter()
+            .all(|(host, key)| is_connected(&net, *host, *key))
+    );
+}
+
+#[test]
 fn an_address_added_in_mid_dial_is_dialled() {
     let mut net = relayed(23, &[(HOME, 10 * MS)]);
     net.run_for(SECOND);
