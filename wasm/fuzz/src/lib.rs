@@ -8,6 +8,7 @@ mod hello;
 mod packet;
 mod publication;
 mod relay;
+mod relay_client;
 mod text;
 
 pub use boundary::{address, record};
@@ -15,13 +16,14 @@ pub use hello::{client_hello, datagram};
 pub use packet::frame;
 pub use publication::{dns_message, endpoint_info, signed_packet};
 pub use relay::{client_to_relay, relay_handshake, relay_to_client};
+pub use relay_client::relay_client;
 pub use text::{endpoint_id, server_name, ticket, transfer_ticket};
 
 /// A fuzz target: its name, which is that of its corpus folder too, and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     ("ticket", ticket),
     ("transfer_ticket", transfer_ticket),
     ("endpoint_id", endpoint_id),
@@ -34,6 +36,7 @@ pub const TARGETS: [Target; 15] = [
     ("relay_handshake", relay_handshake),
     ("client_to_relay", client_to_relay),
     ("relay_to_client", relay_to_client),
+    ("relay_client", relay_client),
     ("signed_packet", signed_packet),
     ("dns_message", dns_message),
     ("endpoint_info", endpoint_info),

@@ -194,13 +194,14 @@ fn failures_count_from_the_start_once_a_connection_has_held() {
 #[test]
 fn a_mute_relay_is_left_and_what_waits_is_sent_when_it_is_back() {
     let mut rig = Rig::connected();
-    for _ in 0..4 {
+    rig.hears(&[9, 1, 2, 3, 4, 5, 6, 7, 8]);
+    while rig.client.waits_because().is_none() {
         rig.wait_for_due();
     }
-    assert_eq!(rig.client.waits_because(), None);
     assert!(rig.outputs().contains(&Output::Close));
-    assert!(rig.now - rig.start < Duration::from_secs(12));
+    assert!(rig.now - rig.start <= Duration::from_secs(10));
     rig.act(|client, cx| client.keep(1, vec![4; 100], cx));
+    rig.wait_for_due();
     rig.act(|client, cx| client.opened(2, cx));
     rig.hears(&[2]);
     assert!(rig.outputs().contains(&Output::Send(vec![4; 100])));
