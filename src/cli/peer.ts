@@ -44,10 +44,15 @@ export interface PeerNeeds {
   readonly identity?: Identity
   /** The port, where `--bind` names none. */
   readonly port?: number
+  /** The relays that the peer is reached at. */
+  readonly relays?: readonly string[]
 }
 
 /** Makes the command's peer: listening peers have a lasting key, dialling ones a key for once unless one is named. */
-export const createPeer = async (context: Context, { alpns = [], identity, port }: PeerNeeds = {}): Promise<Peer> => {
+export const createPeer = async (
+  context: Context,
+  { alpns = [], identity, port, relays = [] }: PeerNeeds = {},
+): Promise<Peer> => {
   const { values, env } = context
   const bindText = values.text('bind')
   const bind = bindText === undefined ? {} : parseBind(bindText)
@@ -58,6 +63,7 @@ export const createPeer = async (context: Context, { alpns = [], identity, port 
   return Peer.create({
     secretKey,
     alpns: [...alpns],
+    relays,
     udp: { ...(port === undefined ? {} : { port }), ...bind },
     limits: { idleTimeoutMs },
     ...(qlog === undefined ? {} : { qlog }),

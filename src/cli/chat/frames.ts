@@ -31,7 +31,7 @@ export interface FileBody {
 
 /** A message as its author numbers it. */
 export interface Message {
-  /** 1 for the author's first, then one more each. */
+  /** Larger than that of every message that the author sent before. */
   readonly seq: number
   /** Lamport's clock: larger than that of every message that the author had seen. */
   readonly clock: number

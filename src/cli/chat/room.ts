@@ -61,7 +61,8 @@ export class Room {
   readonly #shown = new WeakMap<Member, MemberState>()
   readonly #measuring: ReturnType<typeof setInterval>
   #name: string
-  #seq = 0
+  /** Begins at the time, so that a member that comes again with the same key goes on above what it said before. */
+  #seq = Date.now()
   #typingSince = 0
   #left: Promise<void> | undefined
 

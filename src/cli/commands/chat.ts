@@ -107,10 +107,16 @@ export const chatCommand: Command = {
     const folder = values.text('save')
     // A key for once, so that one user can be in a room twice, and is not the same in two rooms.
     const identity = await loadIdentity(values.text('key'), context.env, 'fresh')
-    await withPeer(context, { alpns: [CHAT_ALPN], identity }, async (peer) => {
+    const relays = link.relay === undefined ? [] : [link.relay]
+    await withPeer(context, { alpns: [CHAT_ALPN], identity, relays }, async (peer) => {
       const newSha256 = () => createHash('sha256')
       const room = await Room.join({ peer, link, name: values.text('name') ?? defaultName(), newSha256 })
       room.on(report(output, room))
+      peer.on('relay', ({ url, state, detail }) => {
+        output.event('relay', { url, state, detail: detail ?? null })
+        // The ticket holds the relay only while it is connected, so the announcement has to follow.
+        if (state === 'connected') room.refresh()
+      })
       if (folder !== undefined) {
         const downloads = new Downloads(room, output, resolve(folder), signal)
         room.on((event) => event.type === 'entry' && downloads.take(event.entry))

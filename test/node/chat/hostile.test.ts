@@ -189,10 +189,10 @@ test('texts and names lose what could deceive a reader', async () => {
 })
 
 test('more file requests than allowed are refused, and malformed ones end', async () => {
-  ana.room.offer(fileOf('slow.bin', 30_000_000))
+  const { seq } = ana.room.offer(fileOf('slow.bin', 30_000_000))
   const { connection, writer } = await enter()
   await writer.write(hello)
-  const get = framed(JSON.stringify({ kind: 'get', seq: 1 }))
+  const get = framed(JSON.stringify({ kind: 'get', seq }))
   const streams = await Promise.all(
     Array.from({ length: 6 }, async () => {
       const { readable, writable } = await connection.createBidirectionalStream()

@@ -72,6 +72,7 @@ test('an address that asks too often waits, others do not, and addresses are for
 const server = createPageServer({
   assets: new Map([['/index.html', { type: 'text/html', body: '<p>page</p>' }]]),
   relay: (host: string) => `http://${host}:3340/`,
+  opener: { path: '/open/abc', target: '/#room=secret' },
 })
 let url = ''
 before(async () => {
@@ -116,6 +117,12 @@ test('announcements of the length that members use are taken, and what is malfor
   for (const other of ['/../package.json', '/%2e%2e/package.json', '/rendezvous/short', '/nothing']) {
     assert.equal((await fetch(`${url}${other}`)).status, 404, other)
   }
+})
+
+test('the address that opens the browser leads to the room once', async () => {
+  const first = await fetch(`${url}/open/abc`, { redirect: 'manual' })
+  assert.deepEqual([first.status, first.headers.get('location')], [302, '/#room=secret'])
+  assert.equal((await fetch(`${url}/open/abc`, { redirect: 'manual' })).status, 404)
 })
 
 test('a host that could change the policy is refused', async () => {

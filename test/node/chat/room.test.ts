@@ -82,6 +82,20 @@ test('what was said just before leaving arrives', async () => {
   await until(() => ben.room.members[0]?.state === 'left', 'left')
 })
 
+test('a member that comes again with the same key is heard again', async () => {
+  const [ana, ben] = await house.members('Ana', 'Ben')
+  assert(ana && ben)
+  ana.room.say('the first time')
+  await ana.room.leave()
+  await until(() => ben.room.members[0]?.state === 'left', 'left')
+  await ana.peer.close()
+  const again = await house.join('Ana', {}, ana.secretKey)
+  await until(() => connectedTo(ben.room).length === 1, 'here again')
+  again.room.say('the second time')
+  await until(() => textsOf(ben.room).includes('the second time'), 'the message')
+  assert(textsOf(ben.room).includes('the first time'))
+})
+
 test('a member that dies is looked for, then called lost, and the others talk on', async () => {
   const [ana, ben, cleo] = await house.members('Ana', 'Ben', 'Cleo')
   assert(ana && ben && cleo)

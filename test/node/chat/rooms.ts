@@ -36,6 +36,7 @@ export interface Joined {
   readonly room: Room
   readonly peer: Peer
   readonly events: RoomEvent[]
+  readonly secretKey: Uint8Array
 }
 
 /** A page server and a room; `close` ends all that was started. */
@@ -57,19 +58,19 @@ export class RoomHouse {
     return new RoomHouse(server)
   }
 
-  async peer(): Promise<Peer> {
+  async peer(secretKey: Uint8Array = randomBytes(32)): Promise<Peer> {
     const limits = { idleTimeoutMs: 3_000, keepAliveMs: 500 }
-    const peer = await Peer.create({ alpns: [CHAT_ALPN], udp: { host: '127.0.0.1' }, limits })
+    const peer = await Peer.create({ secretKey, alpns: [CHAT_ALPN], udp: { host: '127.0.0.1' }, limits })
     this.#peers.push(peer)
     return peer
   }
 
-  async join(name: string, timing: Partial<Timing> = {}): Promise<Joined> {
-    const peer = await this.peer()
+  async join(name: string, timing: Partial<Timing> = {}, secretKey: Uint8Array = randomBytes(32)): Promise<Joined> {
+    const peer = await this.peer(secretKey)
     const room = await Room.join({ peer, link: this.link, name, newSha256, timing: { ...TIMING, ...timing } })
     const events: RoomEvent[] = []
     room.on((event) => events.push(event))
-    const joined = { room, peer, events }
+    const joined = { room, peer, events, secretKey }
     this.#joined.push(joined)
     return joined
   }
