@@ -1,4 +1,4 @@
-// Moves a file between two processes by a public key, and shows what happens. `npm start` runs it.
+// Moves a file between two processes by a public key, and shows what happens. `npm run demo:file` runs it.
 //
 //   node demo/file.mjs                 a file of 64 MiB of random bytes
 //   node demo/file.mjs --size 256      of 256 MiB

@@ -14,15 +14,17 @@ const SWEEP_MS = 30_000
  *   relay: (host: string) => string,
  *   store?: RendezvousStore,
  *   rate?: RequestRate,
- * }} options `relay` names the relay for those who reached this server by that host name
+ *   opener?: {path: string, target: string},
+ * }} options `relay` names the relay for those who reached this server by that host name; `opener` is a path that leads, once, elsewhere
  * @returns {import('node:http').Server} not listening yet
  */
-export function createPageServer({ assets, relay, store = new RendezvousStore(), rate = new RequestRate() }) {
+export function createPageServer({ assets, relay, store = new RendezvousStore(), rate = new RequestRate(), opener }) {
+  const openers = new Map(opener === undefined ? [] : [[opener.path, opener]])
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 8192 })
   server.maxConnections = 2000
   server.on('request', async (request, response) => {
     try {
-      await answer(request, response, { assets, relay, store, rate })
+      await answer(request, response, { assets, relay, store, rate, openers })
     } catch {
       // The request was cut off.
       request.destroy()
@@ -33,7 +35,7 @@ export function createPageServer({ assets, relay, store = new RendezvousStore(),
   return server
 }
 
-async function answer(request, response, { assets, relay, store, rate }) {
+async function answer(request, response, { assets, relay, store, rate, openers }) {
   const address = request.socket.remoteAddress ?? ''
   const host = hostNameOf(request.headers.host)
   if (host === undefined) return sendJson(response, 400, { error: 'the host is missing' })
@@ -43,6 +45,11 @@ async function answer(request, response, { assets, relay, store, rate }) {
   if (tag !== undefined) return exchange(request, response, { tag, address, store })
   if (request.method !== 'GET' && request.method !== 'HEAD') return sendJson(response, 405, { error: 'only GET' })
   if (pathname === '/config.json') return sendJson(response, 200, { relay: relay(host) })
+  const opened = openers.get(pathname)
+  if (opened !== undefined) {
+    openers.delete(pathname)
+    return response.writeHead(302, { Location: opened.target, 'Cache-Control': 'no-store' }).end()
+  }
   const asset = assets.get(pathname === '/' ? '/index.html' : pathname)
   if (asset === undefined) return sendJson(response, 404, { error: 'there is nothing here' })
   response.writeHead(200, { ...securityHeaders(relay(host)), 'Content-Type': asset.type, 'Cache-Control': 'no-cache' })

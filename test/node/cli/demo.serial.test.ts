@@ -14,7 +14,34 @@ const start = (name: string, ...args: string[]): Running => {
   return new Running(spawn(process.execPath, [join(root, 'demo', name), ...args], { cwd: bench.root, env }))
 }
 
-test('the main demo moves a file between two processes, compares the hashes and leaves nothing behind', async () => {
+test('npm start runs a relay and the chat page, prints their links, opens no browser in a pipe, and Ctrl-C ends all', async () => {
+  const chat = start('server.mjs', '--port', '0', '--relay-port', '0')
+  await chat.until(() => chat.stdout.includes('Ctrl-C ends all.'), 'the links')
+  const told = (name: string): string => RegExp(`^ +${name} +(\\S+)$`, 'm').exec(chat.stdout)?.[1] ?? assert.fail(name)
+  const page = await fetch(told('Page'))
+  assert.match(await page.text(), /<title>anypath chat<\/title>/)
+  const policy = page.headers.get('content-security-policy') ?? ''
+  assert(policy.includes(new URL(told('Relay')).host), policy)
+  for (const file of ['page.js', 'page.css', 'icon.svg', 'anypath_core.wasm']) {
+    const response = await fetch(new URL(file, told('Page')))
+    assert.equal(response.status, 200, file)
+    assert((await response.arrayBuffer()).byteLength > 0, file)
+  }
+  assert.equal((await fetch(new URL('ping', told('Relay')))).status, 200)
+  assert.match(told('A room'), /#relay=http%3A%2F%2F127\.0\.0\.1%3A\d+%2F&room=[\w-]{32}$/)
+  assert(!chat.stdout.includes('/open/'))
+  chat.child.kill('SIGINT')
+  await chat.exits(130)
+  await assert.rejects(fetch(told('Page')))
+  await assert.rejects(fetch(told('Relay')))
+})
+
+test('npm start says what is wrong with a port', async () => {
+  const chat = await start('server.mjs', '--port', 'x').exits(1)
+  assert.match(chat.stderr, /x is not a port/)
+})
+
+test('the file demo moves a file between two processes, compares the hashes and leaves nothing behind', async () => {
   const demo = await start('file.mjs', '--size', '8').exits(0)
   assert.match(demo.stdout, /1\. The file: .*random\.bin, 8\.4 MB/)
   assert.match(demo.stdout, /2\. Process \d+ offers it/)
@@ -29,7 +56,7 @@ test('the main demo moves a file between two processes, compares the hashes and 
   assert.deepEqual(await readdir(bench.root), [])
 })
 
-test('the main demo takes a file of yours, and fails clearly without one', async () => {
+test('the file demo takes a file of yours, and fails clearly without one', async () => {
   const own = await start('file.mjs', join(root, 'package.json')).exits(0)
   assert.match(own.stdout, /package\.json/)
   const none = await start('file.mjs', bench.path('nothing')).exits(1)
