@@ -52,6 +52,11 @@ class Page {
     onSubmit('enter', () => void this.#enter())
     onSubmit('by-link', () => this.#followLink())
     byId('leave').addEventListener('click', () => void this.#leave())
+    byId('skip').addEventListener('click', (event) => {
+      // Not by the address, which holds the link of the room.
+      event.preventDefault()
+      byId('text').focus()
+    })
     addEventListener('hashchange', () => void this.#addressChanged())
     // Not on `beforeunload`: the page may live on.
     addEventListener('pagehide', (event) => event.persisted || void this.#view?.leave(true))
