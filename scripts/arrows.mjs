@@ -33,7 +33,7 @@ const MAY_IMPORT = {
     'src/observe/',
     'src/relay/',
   ],
-  'src/relay/': ['src/core/', 'src/driver/', 'src/errors/', 'src/transport/transport.ts'],
+  'src/relay/': ['src/core/', 'src/driver/', 'src/errors/', 'src/transport/transport.ts', 'src/transport/udp.node.ts'],
   'src/api/': ['src/config/', 'src/discovery/', 'src/driver/', 'src/errors/', 'src/observe/'],
   'src/driver/': ['src/core/', 'src/errors/', 'src/transport/transport.ts'],
   'src/core/': ['src/errors/', 'wasm/pkg/'],

@@ -21,6 +21,8 @@ export interface CoreFlags {
   readonly qlog: boolean
   readonly discoverMtu: boolean
   readonly classicalOnly: boolean
+  /** Answers STUN's Binding requests (RFC 8489) on UDP. */
+  readonly stun: boolean
 }
 
 /** In the order of the encoding. */
@@ -109,7 +111,8 @@ function encodeFlags(flags: CoreFlags): number {
     (flags.earlyData ? 4 : 0) |
     (flags.qlog ? 8 : 0) |
     (flags.discoverMtu ? 16 : 0) |
-    (flags.classicalOnly ? 32 : 0)
+    (flags.classicalOnly ? 32 : 0) |
+    (flags.stun ? 64 : 0)
   )
 }
 

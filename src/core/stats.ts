@@ -48,6 +48,8 @@ const PEER_FIELDS = [
   'relayBytesSent',
   'relayBytesReceived',
   'relayDropped',
+  'stunAnswered',
+  'stunLimited',
 ] as const
 
 export interface PathStatsRecord extends PathRecord {

@@ -61,6 +61,13 @@ export interface EngineOptions {
   readonly earlyData?: boolean
   /** Offers and accepts only classical key exchange. @default false */
   readonly classicalOnly?: boolean
+  /**
+   * Answers STUN's Binding requests (RFC 8489) on every UDP transport, beside QUIC: a browser's ICE agent or anybody else learns at which
+   * address it is seen. At most 100 a second for each IP address (IPv6: each /64), and 20,000 in all.
+   *
+   * @default false
+   */
+  readonly stun?: boolean
   /** @default 'cubic' */
   readonly congestion?: 'cubic' | 'new-reno' | 'bbr'
   readonly limits?: Partial<EngineLimits>
@@ -112,6 +119,7 @@ function coreConfig(options: EngineOptions, clock: Clock): CoreConfig {
       qlog: options.qlog !== undefined,
       discoverMtu: options.transports.some(({ discoversMtu }) => discoversMtu),
       classicalOnly: options.classicalOnly ?? false,
+      stun: options.stun ?? false,
     },
     logLevel: options.log ? LOG_LEVELS.indexOf(options.logLevel ?? 'info') + 1 : 0,
     congestion: options.congestion ?? 'cubic',

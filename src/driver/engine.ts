@@ -287,6 +287,10 @@ export interface PeerStats {
   readonly relayBytesReceived: number
   /** Packets for a relay that was not connected in time, or whose queue was full. */
   readonly relayDropped: number
+  /** STUN requests that were answered. */
+  readonly stunAnswered: number
+  /** STUN requests that got no answer because their address, or all addresses together, asked too often. */
+  readonly stunLimited: number
   /** Datagrams that a transport's bounded queue dropped or whose send failed, by cause. */
   readonly transportDrops: Readonly<Record<string, number>>
 }

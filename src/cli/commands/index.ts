@@ -10,6 +10,7 @@ import { pingCommand } from './ping.js'
 import { receiveCommand } from './receive.js'
 import { relayCommand } from './relay.js'
 import { sendCommand } from './send.js'
+import { stunCommand } from './stun.js'
 
 export const commands: readonly Command[] = [
   idCommand,
@@ -22,4 +23,5 @@ export const commands: readonly Command[] = [
   pingCommand,
   chatCommand,
   relayCommand,
+  stunCommand,
 ]

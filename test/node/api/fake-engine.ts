@@ -250,6 +250,8 @@ export class FakeEngine implements engine.Engine {
       'relayBytesSent',
       'relayBytesReceived',
       'relayDropped',
+      'stunAnswered',
+      'stunLimited',
     ] as const
     const counted = Object.fromEntries(counters.map((name, i) => [name, i + 1])) as Record<
       (typeof counters)[number],

@@ -10,7 +10,7 @@ import { loopback, Workbench } from './command.js'
 
 const bench = await Workbench.open()
 const root = process.env.ANYPATH_SOURCES ?? process.cwd()
-const names = ['id', 'listen', 'connect', 'listen-tcp', 'connect-tcp', 'send', 'receive', 'ping']
+const names = ['id', 'listen', 'connect', 'listen-tcp', 'connect-tcp', 'send', 'receive', 'ping', 'stun']
 
 test('--help explains the program and each command, in at most 80 columns', async () => {
   const general = await bench.run(0, ['--help'])
@@ -46,6 +46,8 @@ test('wrong usage prints the usage line on stderr, nothing on stdout, and is exi
     ['id', 'x'],
     ['listen-tcp'],
     ['listen', '--bind', 'x:y'],
+    ['stun', '--host', 'localhost'],
+    ['stun', '--port', '65536'],
   ]) {
     const run = await bench.run(2, args)
     assert.equal(run.stdout, '')

@@ -15,6 +15,7 @@ const EARLY_DATA: u32 = 4;
 const QLOG: u32 = 8;
 const MTU_DISCOVERY: u32 = 16;
 const CLASSICAL_ONLY: u32 = 32;
+const STUN: u32 = 64;
 
 /// A peer's configuration, and how much it logs.
 pub(crate) fn read(bytes: &[u8]) -> Result<(PeerConfig, u8), String> {
@@ -64,6 +65,7 @@ fn fields(reader: &mut Reader<'_>) -> Result<(PeerConfig, u8, u8), ReadError> {
         early_data: has(EARLY_DATA),
         qlog: has(QLOG),
         mtu_discovery: has(MTU_DISCOVERY),
+        stun: has(STUN),
         key_exchange: match has(CLASSICAL_ONLY) {
             true => KeyExchange::Classical,
             false => KeyExchange::PostQuantum,

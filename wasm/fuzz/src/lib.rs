@@ -9,6 +9,7 @@ mod packet;
 mod publication;
 mod relay;
 mod relay_client;
+mod stun;
 mod text;
 
 pub use boundary::{address, record};
@@ -17,13 +18,14 @@ pub use packet::frame;
 pub use publication::{dns_message, endpoint_info, signed_packet};
 pub use relay::{client_to_relay, relay_handshake, relay_to_client};
 pub use relay_client::relay_client;
+pub use stun::stun;
 pub use text::{endpoint_id, server_name, ticket, transfer_ticket};
 
 /// A fuzz target: its name, which is that of its corpus folder too, and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     ("ticket", ticket),
     ("transfer_ticket", transfer_ticket),
     ("endpoint_id", endpoint_id),
@@ -31,6 +33,7 @@ pub const TARGETS: [Target; 16] = [
     ("client_hello", client_hello),
     ("datagram", datagram),
     ("frame", frame),
+    ("stun", stun),
     ("record", record),
     ("address", address),
     ("relay_handshake", relay_handshake),

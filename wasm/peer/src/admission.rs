@@ -139,7 +139,7 @@ fn take_one<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
     }
 }
 
-fn subnet(source: SocketAddrV6) -> IpAddr {
+pub(crate) fn subnet(source: SocketAddrV6) -> IpAddr {
     match from_mapped(source).ip() {
         IpAddr::V4(ip) => IpAddr::V4(ip),
         IpAddr::V6(ip) => {

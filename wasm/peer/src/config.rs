@@ -42,6 +42,8 @@ pub struct PeerConfig {
     pub qlog: bool,
     /// Whether the path MTU is probed. It must not be where datagrams may be fragmented.
     pub mtu_discovery: bool,
+    /// Whether STUN's Binding requests are answered (RFC 8489) on every UDP socket.
+    pub stun: bool,
     /// The key exchange groups.
     pub key_exchange: KeyExchange,
     /// The congestion controller.

@@ -17,6 +17,7 @@
 //! | [`error`] | the error table |
 //! | `qlog` | what happens, packet by packet, when it is wanted |
 //! | [`stats`] | figures |
+//! | `stun` | telling others their address |
 #![forbid(unsafe_code)]
 
 pub mod admission;
@@ -41,6 +42,7 @@ pub mod relay_auth;
 pub mod session;
 pub mod signed_packet;
 pub mod stats;
+mod stun;
 pub mod tls;
 
 pub use anypath_wire as wire;

@@ -39,6 +39,7 @@ use crate::qlog::Qlogs;
 use crate::relay::table::Relays;
 use crate::session::Session;
 use crate::stats::{ConnectionStats, PeerStats};
+use crate::stun::{Response, StunResponder};
 use crate::tls::TlsConfig;
 
 pub use census::Census;
@@ -63,6 +64,9 @@ impl PeerError {
         Self { code, message }
     }
 }
+
+/// Datagrams of no connection that wait to be sent: as many as a burst of strangers deserves.
+const MAX_RESPONSES: usize = 1024;
 
 /// An endpoint with an identity.
 pub struct Peer {
@@ -90,6 +94,7 @@ pub struct Peer {
     /// Datagrams of no connection.
     responses: VecDeque<(Route, Vec<u8>)>,
     found: VecDeque<Found>,
+    stun: Option<StunResponder>,
     qlogs: Qlogs,
     scratch: Vec<u8>,
     /// Set once the peer is shutting down.
@@ -132,6 +137,9 @@ impl Peer {
             events: VecDeque::new(),
             responses: VecDeque::new(),
             found: VecDeque::new(),
+            stun: config
+                .stun
+                .then(|| StunResponder::new(&derive(&config.seed, b"stun"), clock.now())),
             qlogs: Qlogs::default(),
             scratch: Vec::new(),
             closing: false,
@@ -176,9 +184,13 @@ impl Peer {
     pub fn receive(&mut self, route: Route, ecn: u8, datagram: &[u8]) {
         self.stats.datagrams_received += 1;
         self.stats.bytes_received += datagram.len() as u64;
-        if classify(datagram) != Datagram::Quic {
-            self.stats.malformed_dropped += 1;
-            return;
+        match classify(datagram) {
+            Datagram::Quic => {}
+            Datagram::Stun => return self.answer_stun(route, datagram),
+            _ => {
+                self.stats.malformed_dropped += 1;
+                return;
+            }
         }
         if self.carriers.is_full_for(&route) {
             let in_use = self.addresses_in_use();
@@ -240,6 +252,27 @@ impl Peer {
             .collect()
     }
 
+    /// Tells whoever asks its address, if that is wanted. A channel within the process has none.
+    fn answer_stun(&mut self, route: Route, datagram: &[u8]) {
+        let is_udp = self.carriers.kind(route.carrier) == Some(CarrierKind::Udp);
+        let source = route.address.socket().filter(|_| is_udp);
+        let response = match (self.stun.as_mut(), source) {
+            (Some(responder), Some(source)) => {
+                responder.respond(datagram, source.into(), self.clock.now())
+            }
+            _ => Response::Malformed,
+        };
+        match response {
+            Response::Answer(answer) if self.responses.len() < MAX_RESPONSES => {
+                self.stats.stun_answered += 1;
+                self.responses.push_back((route, answer));
+            }
+            Response::Answer(_) | Response::Limited => self.stats.stun_limited += 1,
+            Response::Malformed => self.stats.malformed_dropped += 1,
+            Response::None => {}
+        }
+    }
+
     /// Whether a datagram that belongs to a connection is a stateless reset ([RFC 9000 § 10.3]): it bears no
     /// id of ours, so it was recognised by its token. After a network change noq's endpoint knows the token,
     /// and its connection does not.
@@ -257,9 +290,8 @@ impl Peer {
         }
     }
 
-    /// Queues a datagram of no connection. There is room for as many as a burst of strangers deserves.
+    /// Queues a datagram of no connection.
     fn respond(&mut self, destination: SocketAddr, datagram: &[u8]) {
-        const MAX_RESPONSES: usize = 1024;
         match self.carriers.outward(destination) {
             Some(route) if self.responses.len() < MAX_RESPONSES => {
                 self.responses.push_back((route, datagram.to_vec()));

@@ -83,7 +83,7 @@ pub struct PeerStats {
     pub bytes_received: u64,
     /// Their payloads.
     pub bytes_sent: u64,
-    /// Datagrams that were not QUIC.
+    /// Datagrams that were neither QUIC nor, where it is answered, STUN.
     pub malformed_dropped: u64,
     /// Datagrams to be sent that were larger than their carrier takes, or whose carrier is gone.
     pub unroutable_dropped: u64,
@@ -117,4 +117,8 @@ pub struct PeerStats {
     pub relay_bytes_received: u64,
     /// Datagrams that waited too long for a relay to be connected, or found no room to wait.
     pub relay_dropped: u64,
+    /// STUN requests answered.
+    pub stun_answered: u64,
+    /// STUN requests beyond the limits.
+    pub stun_limited: u64,
 }

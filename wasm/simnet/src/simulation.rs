@@ -63,6 +63,7 @@ pub fn config(host: HostId, seed: u64) -> PeerConfig {
         early_data: false,
         qlog: false,
         mtu_discovery: true,
+        stun: false,
         key_exchange: KeyExchange::PostQuantum,
         congestion: Congestion::Cubic,
         limits: Limits {

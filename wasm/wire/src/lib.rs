@@ -16,6 +16,7 @@
 //! | [`frame`] | the frames of a decrypted QUIC packet |
 //! | [`varint`] | QUIC's variable-length integers |
 //! | [`quic`] | which protocol a datagram on the shared socket belongs to |
+//! | [`stun`] | STUN's Binding requests and answers |
 //! | [`address`] | socket addresses as bytes, IPv4-mapped forms, virtual addresses |
 //! | [`record`] | the records that cross the WebAssembly boundary |
 //! | [`reader`] | bounds-checked little-endian primitives |
@@ -34,6 +35,7 @@ pub mod quic;
 pub mod reader;
 pub mod record;
 pub mod relay;
+pub mod stun;
 pub mod ticket;
 pub mod transfer;
 pub mod varint;

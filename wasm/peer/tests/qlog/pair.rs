@@ -239,6 +239,7 @@ fn config(number: u8, qlog: bool, early_data: bool) -> PeerConfig {
         early_data,
         qlog,
         mtu_discovery: false,
+        stun: false,
         key_exchange: KeyExchange::PostQuantum,
         congestion: Congestion::Cubic,
         limits: Limits {
