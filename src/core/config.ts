@@ -12,6 +12,18 @@ export interface CoreConfig {
   readonly congestion: 'cubic' | 'new-reno' | 'bbr'
   readonly limits: CoreLimits
   readonly alpns: readonly Uint8Array[]
+  readonly addressDiscovery?: CoreAddressDiscovery | undefined
+}
+
+/** The address-discovery service. */
+export interface CoreAddressDiscovery {
+  /** X.509 in DER, the server's own certificate first. */
+  readonly certificateChain: readonly Uint8Array[]
+  /** PKCS #8 in DER. */
+  readonly privateKey: Uint8Array
+  readonly maxClients: number
+  readonly maxClientsPerAddress: number
+  readonly maxAgeMs: number
 }
 
 export interface CoreFlags {
@@ -87,7 +99,7 @@ export function encodeConfig(config: CoreConfig): Uint8Array<ArrayBuffer> {
   if (config.secretKey.length !== 32)
     throw createError('InvalidKey', `secretKey has ${config.secretKey.length} bytes, not 32`)
   const writer = new ByteWriter()
-  writer.u8(1).bytes(config.secretKey).bytes(seed('seed', config.seed))
+  writer.u8(2).bytes(config.secretKey).bytes(seed('seed', config.seed))
   writer
     .f64(config.epochMs)
     .u32(encodeFlags(config.flags))
@@ -101,7 +113,20 @@ export function encodeConfig(config: CoreConfig): Uint8Array<ArrayBuffer> {
     if (alpn.length === 0 || alpn.length > 255) throw createError('InvalidConfig', 'alpns: each has 1 to 255 bytes')
     writer.bytes8(alpn, 'alpn')
   }
+  encodeAddressDiscovery(writer, config.addressDiscovery)
   return writer.written.slice()
+}
+
+function encodeAddressDiscovery(writer: ByteWriter, service: CoreAddressDiscovery | undefined): void {
+  writer.u8(service ? 1 : 0)
+  if (!service) return
+  const { certificateChain, privateKey, maxClients, maxClientsPerAddress, maxAgeMs } = service
+  writer.u16(bounded('addressDiscovery.certificateChain', certificateChain.length, 0xffff))
+  for (const certificate of certificateChain) writer.u32(certificate.length).bytes(certificate)
+  writer.u16(bounded('addressDiscovery.privateKey', privateKey.length, 0xffff)).bytes(privateKey)
+  writer.u32(bounded('addressDiscovery.maxClients', maxClients, 0xffffffff))
+  writer.u32(bounded('addressDiscovery.maxClientsPerAddress', maxClientsPerAddress, 0xffffffff))
+  writer.u32(bounded('addressDiscovery.maxAgeMs', maxAgeMs, 0xffffffff))
 }
 
 function encodeFlags(flags: CoreFlags): number {

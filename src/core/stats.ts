@@ -50,6 +50,8 @@ const PEER_FIELDS = [
   'relayDropped',
   'stunAnswered',
   'stunLimited',
+  'discoveryClients',
+  'discoveries',
 ] as const
 
 export interface PathStatsRecord extends PathRecord {

@@ -39,6 +39,23 @@ export const DEFAULT_LIMITS: EngineLimits = {
   maxMtuBytes: 1452,
 }
 
+/** What a limit of the address-discovery service is when it is left out. */
+const DISCOVERY_LIMITS = { maxClients: 1024, maxClientsPerAddress: 64, maxAgeMs: 3_600_000 }
+
+/** QUIC Address Discovery as iroh's relays have it (ALPN `/iroh-qad/0`): whoever connects learns at which address it is seen. */
+export interface EngineAddressDiscovery {
+  /** X.509 in DER (RFC 5280), the server's own certificate first. Clients check it against the name that they dialled. */
+  readonly certificateChain: readonly Uint8Array[]
+  /** PKCS #8 in DER (RFC 5958): ECDSA on P-256 or P-384, Ed25519, or RSA of 2,048 to 4,096 bits. */
+  readonly privateKey: Uint8Array
+  /** Clients at the same time; beyond it the oldest is let go, for it has its answer. @default 1024 */
+  readonly maxClients?: number
+  /** Clients of one IP address (IPv6: one /64) at the same time; beyond it the newest is let go. @default 64 */
+  readonly maxClientsPerAddress?: number
+  /** How long a client may stay to hear of changes. @default one hour */
+  readonly maxAgeMs?: number
+}
+
 /** Everything that an engine is made of. */
 export interface EngineOptions {
   /** Ed25519 seed, 32 bytes. */
@@ -68,6 +85,11 @@ export interface EngineOptions {
    * @default false
    */
   readonly stun?: boolean
+  /**
+   * Serves address discovery on the main UDP transport, beside the applications or alone. Its clients are anonymous: there are no events of
+   * them, and they may send nothing. It needs `accept`, and the core for Node.
+   */
+  readonly addressDiscovery?: EngineAddressDiscovery
   /** @default 'cubic' */
   readonly congestion?: 'cubic' | 'new-reno' | 'bbr'
   readonly limits?: Partial<EngineLimits>
@@ -125,5 +147,6 @@ function coreConfig(options: EngineOptions, clock: Clock): CoreConfig {
     congestion: options.congestion ?? 'cubic',
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     alpns: options.alpns,
+    addressDiscovery: options.addressDiscovery && { ...DISCOVERY_LIMITS, ...options.addressDiscovery },
   }
 }

@@ -291,6 +291,10 @@ export interface PeerStats {
   readonly stunAnswered: number
   /** STUN requests that got no answer because their address, or all addresses together, asked too often. */
   readonly stunLimited: number
+  /** Clients of the address-discovery service now. */
+  readonly discoveryClients: number
+  /** Clients that the address-discovery service has had. */
+  readonly discoveries: number
   /** Datagrams that a transport's bounded queue dropped or whose send failed, by cause. */
   readonly transportDrops: Readonly<Record<string, number>>
 }

@@ -19,7 +19,7 @@ export const skipStock: string | false = stockPeers ? false : 'no stock peers: t
 
 /** One line of an `iroh-peer`'s report; `event` says which of the other fields there are. */
 export interface PeerReport {
-  readonly event: 'listening' | 'connection' | 'closed' | 'refused' | 'checked' | 'measured' | 'error'
+  readonly event: 'listening' | 'connection' | 'closed' | 'refused' | 'checked' | 'measured' | 'discovered' | 'error'
   readonly message?: string
   readonly id?: string
   readonly ticket?: string
@@ -37,6 +37,8 @@ export interface PeerReport {
   readonly uni_blake3?: string
   readonly mb_per_s?: number
   readonly seconds?: number
+  readonly global_v4?: string | null
+  readonly global_v6?: string | null
 }
 
 /** A running `iroh-peer`. */

@@ -252,6 +252,8 @@ export class FakeEngine implements engine.Engine {
       'relayDropped',
       'stunAnswered',
       'stunLimited',
+      'discoveryClients',
+      'discoveries',
     ] as const
     const counted = Object.fromEntries(counters.map((name, i) => [name, i + 1])) as Record<
       (typeof counters)[number],

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use anypath_peer::admission::Limits;
 use anypath_peer::config::{Congestion, PeerConfig};
-use anypath_peer::tls::{KeyExchange, SecretKey};
+use anypath_peer::discovery::{DiscoveryConfig, DiscoveryLimits};
+use anypath_peer::tls::{Certificate, KeyExchange, SecretKey};
 use anypath_wire::reader::{ReadError, Reader};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 const ACCEPT: u32 = 1;
 const ASK: u32 = 2;
@@ -24,8 +25,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(PeerConfig, u8), String> {
         return Err("the configuration is of another version of the core".into());
     }
     let parsed = fields(&mut reader).map_err(|error| error.to_string())?;
-    read_value(reader.finish())?;
     let (mut config, log_level, congestion) = parsed;
+    config.discovery = discovery(&mut reader)?;
+    read_value(reader.finish())?;
     config.congestion = match congestion {
         0 => Congestion::Cubic,
         1 => Congestion::NewReno,
@@ -66,6 +68,7 @@ fn fields(reader: &mut Reader<'_>) -> Result<(PeerConfig, u8, u8), ReadError> {
         qlog: has(QLOG),
         mtu_discovery: has(MTU_DISCOVERY),
         stun: has(STUN),
+        discovery: None,
         key_exchange: match has(CLASSICAL_ONLY) {
             true => KeyExchange::Classical,
             false => KeyExchange::PostQuantum,
@@ -87,6 +90,39 @@ fn fields(reader: &mut Reader<'_>) -> Result<(PeerConfig, u8, u8), ReadError> {
         alpns: alpns(reader)?,
     };
     Ok((config, log_level, congestion))
+}
+
+/// The address-discovery service: whether it is wanted, and then its certificate, its key and its limits.
+fn discovery(reader: &mut Reader<'_>) -> Result<Option<DiscoveryConfig>, String> {
+    if read_value(reader.u8())? == 0 {
+        return Ok(None);
+    }
+    let count = read_value(reader.u16())?;
+    let chain = (0..count)
+        .map(|_| reader.bytes32().map(<[u8]>::to_vec))
+        .collect::<Result<_, _>>();
+    let (chain, key) = (read_value(chain)?, read_value(reader.bytes16())?);
+    let mut limit = || read_value(reader.u32());
+    let limits = DiscoveryLimits {
+        connections: limit()? as usize,
+        per_address: limit()? as usize,
+        age: Duration::from_millis(limit()?.into()),
+    };
+    let certificate = certificate(chain, key)?;
+    Ok(Some(DiscoveryConfig {
+        certificate,
+        limits,
+    }))
+}
+
+#[cfg(feature = "node")]
+fn certificate(chain: Vec<Vec<u8>>, key: &[u8]) -> Result<Certificate, String> {
+    Certificate::new(chain, key).map_err(|error| format!("addressDiscovery: {error}"))
+}
+
+#[cfg(not(feature = "node"))]
+fn certificate(_: Vec<Vec<u8>>, _: &[u8]) -> Result<Certificate, String> {
+    Err("addressDiscovery: only the core for Node has it".into())
 }
 
 fn alpns(reader: &mut Reader<'_>) -> Result<Vec<Vec<u8>>, ReadError> {

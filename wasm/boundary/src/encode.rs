@@ -253,8 +253,13 @@ pub(crate) fn peer_stats(out: &mut Vec<u8>, stats: &PeerStats, memory_bytes: f64
     put_figures(out, &figures.map(|figure| figure as f64));
     put_figures(out, &[memory_bytes]);
     put_figures(out, &of_relays.map(|figure| figure as f64));
-    let stun = [stats.stun_answered, stats.stun_limited];
-    put_figures(out, &stun.map(|figure| figure as f64));
+    let services = [
+        stats.stun_answered,
+        stats.stun_limited,
+        stats.discovery_clients,
+        stats.discoveries,
+    ];
+    put_figures(out, &services.map(|figure| figure as f64));
 }
 
 pub(crate) fn ticket(out: &mut Vec<u8>, ticket: &Ticket) {

@@ -7,6 +7,7 @@ use noq_proto::congestion::{Bbr3Config, ControllerFactory, CubicConfig, NewRenoC
 use noq_proto::{IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 
 use crate::admission::Limits;
+use crate::discovery::DiscoveryConfig;
 use crate::first_flight::FirstFlightAtOnce;
 use crate::tls::{KeyExchange, SecretKey};
 
@@ -44,6 +45,8 @@ pub struct PeerConfig {
     pub mtu_discovery: bool,
     /// Whether STUN's Binding requests are answered (RFC 8489) on every UDP socket.
     pub stun: bool,
+    /// The address-discovery service, if it is wanted; it needs `accept`.
+    pub discovery: Option<DiscoveryConfig>,
     /// The key exchange groups.
     pub key_exchange: KeyExchange,
     /// The congestion controller.

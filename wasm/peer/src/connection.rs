@@ -69,6 +69,8 @@ pub(crate) struct Connection {
     pub(crate) info: Option<HandshakeInfo>,
     /// When an unfinished handshake is given up.
     pub(crate) deadline: Instant,
+    /// Until when an anonymous client of the address-discovery service may stay; `None` for a peer.
+    pub(crate) served_until: Option<Instant>,
     /// Whether QUIC was told of a network change, see [`Peer::receive`](crate::peer::Peer::receive).
     pub(crate) network_changed: bool,
     /// Whether nothing has been heard since then.
@@ -120,6 +122,7 @@ impl Connection {
             early: false,
             info: None,
             deadline,
+            served_until: None,
             network_changed: false,
             unheard_since_change: false,
             arrived: false,

@@ -14,6 +14,7 @@
 //! | [`tls`] | identity and handshake |
 //! | [`relay_auth`] | how a client proves its key to a relay |
 //! | [`signed_packet`] | address records that their key has signed |
+//! | [`discovery`] | telling anonymous QUIC clients their address |
 //! | [`error`] | the error table |
 //! | `qlog` | what happens, packet by packet, when it is wanted |
 //! | [`stats`] | figures |
@@ -28,6 +29,7 @@ pub mod clock;
 pub mod config;
 mod connection;
 pub mod dial;
+pub mod discovery;
 pub mod error;
 pub mod event;
 mod first_flight;

@@ -10,6 +10,7 @@ mod incoming;
 mod lifecycle;
 mod relaying;
 mod rerouting;
+mod serving;
 mod streams;
 mod transmit;
 
@@ -33,6 +34,7 @@ use crate::clock::{Clock, Instant};
 use crate::config::PeerConfig;
 use crate::connection::{Connection, Found};
 use crate::dial::{Dial, is_retry};
+use crate::discovery::Clients;
 use crate::error::ErrorCode;
 use crate::event::{ConnectionKey, Event, Outbox};
 use crate::qlog::Qlogs;
@@ -95,6 +97,7 @@ pub struct Peer {
     responses: VecDeque<(Route, Vec<u8>)>,
     found: VecDeque<Found>,
     stun: Option<StunResponder>,
+    discovery: Clients,
     qlogs: Qlogs,
     scratch: Vec<u8>,
     /// Set once the peer is shutting down.
@@ -110,6 +113,10 @@ impl Peer {
     pub fn new(config: PeerConfig, origin: Instant) -> Result<Self, PeerError> {
         let clock = Clock::new(origin, config.epoch_ms);
         let tls = TlsConfig::new(&config.secret_key, config.key_exchange, clock.wall());
+        let tls = match &config.discovery {
+            Some(service) => tls.certified(&service.certificate),
+            None => tls,
+        };
         let tls = match config.qlog {
             true => tls.recorded(),
             false => tls,
@@ -140,6 +147,7 @@ impl Peer {
             stun: config
                 .stun
                 .then(|| StunResponder::new(&derive(&config.seed, b"stun"), clock.now())),
+            discovery: Clients::default(),
             qlogs: Qlogs::default(),
             scratch: Vec::new(),
             closing: false,
@@ -348,6 +356,7 @@ impl Peer {
             relay_bytes_sent: relays.bytes_sent,
             relay_bytes_received: relays.bytes_received,
             relay_dropped: relays.dropped,
+            discovery_clients: self.discovery.len() as u64,
             ..self.stats
         }
     }

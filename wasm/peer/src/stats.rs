@@ -121,4 +121,8 @@ pub struct PeerStats {
     pub stun_answered: u64,
     /// STUN requests beyond the limits.
     pub stun_limited: u64,
+    /// Clients of the address-discovery service now.
+    pub discovery_clients: u64,
+    /// Clients that the address-discovery service has had.
+    pub discoveries: u64,
 }

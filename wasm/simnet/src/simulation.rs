@@ -64,6 +64,7 @@ pub fn config(host: HostId, seed: u64) -> PeerConfig {
         qlog: false,
         mtu_discovery: true,
         stun: false,
+        discovery: None,
         key_exchange: KeyExchange::PostQuantum,
         congestion: Congestion::Cubic,
         limits: Limits {

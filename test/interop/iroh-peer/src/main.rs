@@ -5,6 +5,7 @@
 
 mod bulk;
 mod dial;
+mod discovery;
 mod echo;
 
 use std::net::SocketAddr;
@@ -57,6 +58,11 @@ enum Command {
         /// Afterwards echoes what the peer opens, until it closes the connection.
         #[arg(long)]
         serve: bool,
+    },
+    /// Asks an address-discovery service for its own address.
+    Discover {
+        #[command(flatten)]
+        args: discovery::DiscoverArgs,
     },
     /// Dials a `listen --bulk` peer and measures one direction.
     Bulk {
@@ -132,6 +138,10 @@ async fn run(command: Command) -> Result<()> {
             }
             connection.close(0u32.into(), b"done");
             endpoint.close().await;
+            Ok(())
+        }
+        Command::Discover { args } => {
+            report(discovery::discover(args).await?);
             Ok(())
         }
         Command::Bulk {

@@ -19,6 +19,8 @@ pub struct Census {
     pub handshakes: usize,
     /// Addresses that are counted against a limit.
     pub addresses: usize,
+    /// Clients of the address-discovery service.
+    pub discovery_clients: usize,
     /// Remote ids that are counted against a limit.
     pub remotes: usize,
     /// Datagrams of no connection, connections that wait for their turn, and events not yet told.
@@ -40,6 +42,7 @@ impl Peer {
             timers: self.timers.len(),
             handshakes: self.admissions.handshakes,
             addresses,
+            discovery_clients: self.discovery.len(),
             remotes,
             waiting: self.responses.len() + self.turns.len() + self.events.len(),
             incoming_bytes: self.endpoint.incoming_buffer_bytes(),

@@ -33,6 +33,7 @@ impl Peer {
         connection.pump(&mut self.endpoint, &self.carriers, &mut found);
         for item in found.drain(..) {
             match item {
+                Found::Event(event) if self.is_served(key) => self.watch(key, &event),
                 Found::Event(event) => {
                     let live = |c: &Connection| c.phase != Phase::Over;
                     if self.connections.get(&key).is_some_and(live) {
@@ -108,6 +109,9 @@ impl Peer {
     }
 
     fn on_connected(&mut self, key: ConnectionKey) {
+        if handshaking(&mut self.connections, key).is_some() && self.serve(key) {
+            return;
+        }
         let Some(connection) = handshaking(&mut self.connections, key) else {
             return;
         };
@@ -264,6 +268,7 @@ impl Peer {
                 self.give_up(key);
                 continue;
             }
+            self.dismiss_aged(key);
             self.check_silence(key);
             self.queue(key);
         }
@@ -339,7 +344,11 @@ impl Peer {
             .dial
             .as_ref()
             .and_then(|dial| dial.next_start(ready));
-        let wake = [connection.quic.poll_timeout(), handshake, start, silence]
+        let aged = connection
+            .served_until
+            .filter(|_| connection.phase == Phase::Established);
+        let quic = connection.quic.poll_timeout();
+        let wake = [quic, handshake, start, silence, aged]
             .into_iter()
             .flatten()
             .min();
@@ -363,7 +372,13 @@ impl Peer {
         self.close_with(key, ErrorCode::ClosedLocally, code, reason.to_owned());
     }
 
-    fn close_with(&mut self, key: ConnectionKey, cause: ErrorCode, code: VarInt, reason: String) {
+    pub(super) fn close_with(
+        &mut self,
+        key: ConnectionKey,
+        cause: ErrorCode,
+        code: VarInt,
+        reason: String,
+    ) {
         let now = self.clock.now();
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
@@ -461,7 +476,12 @@ impl Peer {
         if let Some(remote) = remote {
             self.leave_session(remote.as_bytes(), key, failed);
         }
-        self.events.push_back(Event::Closed(key, reason));
+        // A client of the service was never the application's.
+        if self.is_served(key) {
+            self.discovery.remove(key);
+        } else {
+            self.events.push_back(Event::Closed(key, reason));
+        }
     }
 
     fn leave_session(&mut self, remote: &[u8; 32], key: ConnectionKey, failed: bool) {

@@ -15,10 +15,12 @@ use rustls::pki_types::{DnsName, ServerName};
 use rustls::server::{
     AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage, ServerSessionMemoryCache,
 };
+use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::TimeProvider;
 use rustls::version::TLS13;
 
-use super::hello_gate::HelloGate;
+use super::certificate::Certificate;
+use super::hello_gate::{Choice, HelloGate};
 use super::identity::SecretKey;
 use super::provider::{KeyExchange, crypto_provider};
 use super::recorder::Recorders;
@@ -38,12 +40,18 @@ pub const SERVER_SESSIONS: usize = 1024;
 /// [RFC 9114 § 3.1]: https://www.rfc-editor.org/rfc/rfc9114#section-3.1
 pub const HTTP3_ALPN: &[u8] = b"h3";
 
+/// The ALPN of QUIC Address Discovery, as iroh's relays have it.
+pub const DISCOVERY_ALPN: &[u8] = b"/iroh-qad/0";
+
+/// Protocols that are not the applications'.
+const RESERVED_ALPNS: [&[u8]; 2] = [HTTP3_ALPN, DISCOVERY_ALPN];
+
 /// An application protocol that can't be dialled or served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// `h3` belongs to the WebTransport listener.
-    #[error("the ALPN `h3` is reserved for WebTransport")]
+    /// `h3` belongs to the WebTransport listener, `/iroh-qad/0` to the address-discovery service.
+    #[error("the ALPNs `h3` and `/iroh-qad/0` are reserved for services")]
     ReservedAlpn,
     /// An ALPN has 1 to 255 bytes ([RFC 7301 § 3.1]).
     ///
@@ -64,6 +72,8 @@ pub struct TlsConfig {
     any_key: Arc<AnyKeyVerifier>,
     client_sessions: SessionCache,
     server_sessions: Arc<ServerSessionMemoryCache>,
+    /// The configuration for clients of the address-discovery service.
+    discovery: Option<Arc<rustls::ServerConfig>>,
     recorders: Recorders,
 }
 
@@ -84,6 +94,7 @@ impl TlsConfig {
             any_key: Arc::new(AnyKeyVerifier),
             client_sessions: SessionCache::new(CLIENT_SESSION_NAMES),
             server_sessions: ServerSessionMemoryCache::new(SERVER_SESSIONS),
+            discovery: None,
             recorders: Recorders::default(),
         }
     }
@@ -92,6 +103,20 @@ impl TlsConfig {
     pub(crate) fn recorded(self) -> Self {
         let recorders = Recorders::on();
         Self { recorders, ..self }
+    }
+
+    /// The same, serving address discovery beside the applications: with `certificate`, to clients that have none.
+    pub fn certified(self, certificate: &Certificate) -> Self {
+        let mut config = self
+            .server_builder()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&certificate.0))));
+        config.alpn_protocols = vec![DISCOVERY_ALPN.to_vec()];
+        config.ignore_client_order = true;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        let discovery = Some(Arc::new(config));
+        Self { discovery, ..self }
     }
 
     /// Where the recorder of each new session is to be had.
@@ -155,22 +180,25 @@ impl TlsConfig {
     ) -> Result<Arc<dyn crypto::ServerConfig>, ConfigError> {
         alpns.iter().try_for_each(|alpn| check_alpn(alpn))?;
         let peers = Arc::new(self.peers_config(alpns, early_data));
-        let choose = move |mut offered: Alpns<'_>| {
-            let serves = |alpn| peers.alpn_protocols.iter().any(|served| served == alpn);
-            offered.any(serves).then(|| Arc::clone(&peers))
+        let discovery = self.discovery.clone();
+        let choose = move |offered: Alpns<'_>| {
+            let serves = |tls: &rustls::ServerConfig| {
+                let mut offered = offered.clone();
+                offered.any(|alpn| tls.alpn_protocols.iter().any(|served| served == alpn))
+            };
+            let choice = |tls: &Arc<rustls::ServerConfig>, streams| {
+                let tls = Arc::clone(tls);
+                serves(&tls).then_some(Choice { tls, streams })
+            };
+            choice(&peers, true).or_else(|| choice(discovery.as_ref()?, false))
         };
         let gate = HelloGate::new(Arc::new(choose));
         Ok(Arc::new(gate.recorded(self.recorders.clone())))
     }
 
     fn peers_config(&self, alpns: &[Vec<u8>], early_data: bool) -> rustls::ServerConfig {
-        let builder = rustls::ServerConfig::builder_with_details(
-            Arc::clone(&self.provider),
-            Arc::clone(&self.time),
-        );
-        let mut config = builder
-            .with_protocol_versions(&[&TLS13])
-            .expect("the provider has TLS 1.3 suites and groups for them")
+        let mut config = self
+            .server_builder()
             .with_client_cert_verifier(self.any_key.clone())
             .with_cert_resolver(self.server_key.clone());
         config.alpn_protocols = alpns.to_vec();
@@ -188,6 +216,17 @@ impl TlsConfig {
     }
 }
 
+impl TlsConfig {
+    fn server_builder(&self) -> rustls::ConfigBuilder<rustls::ServerConfig, rustls::WantsVerifier> {
+        rustls::ServerConfig::builder_with_details(
+            Arc::clone(&self.provider),
+            Arc::clone(&self.time),
+        )
+        .with_protocol_versions(&[&TLS13])
+        .expect("the provider has TLS 1.3 suites and groups for them")
+    }
+}
+
 impl fmt::Debug for TlsConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsConfig").finish_non_exhaustive()
@@ -198,7 +237,7 @@ fn check_alpn(alpn: &[u8]) -> Result<(), ConfigError> {
     if !(1..=255).contains(&alpn.len()) {
         return Err(ConfigError::AlpnLength(alpn.len()));
     }
-    if alpn == HTTP3_ALPN {
+    if RESERVED_ALPNS.contains(&alpn) {
         return Err(ConfigError::ReservedAlpn);
     }
     Ok(())

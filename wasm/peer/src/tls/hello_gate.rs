@@ -20,11 +20,21 @@ use super::recorder::Recorders;
 use super::refusal::Refusal;
 use super::retry_integrity;
 use super::session::{QUIC_V1, Session, encode, initial_keys, transport_error};
+use super::withheld::without_streams;
 
 /// Chooses the configuration of a connection by the protocols that the client offers, in its order.
 ///
 /// `None` refuses the client with the alert `no_application_protocol`.
-pub type Choose = dyn Fn(Alpns<'_>) -> Option<Arc<ServerConfig>> + Send + Sync;
+pub type Choose = dyn Fn(Alpns<'_>) -> Option<Choice> + Send + Sync;
+
+/// How a client is served.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// The configuration of rustls.
+    pub tls: Arc<ServerConfig>,
+    /// Whether the client may open streams and send datagrams: otherwise the transport parameters allow none.
+    pub streams: bool,
+}
 
 /// Accepts connections for several TLS configurations behind one endpoint.
 #[derive(Clone)]
@@ -118,11 +128,15 @@ impl Gathering {
                 return Ok(None);
             }
         };
-        let config = (self.choose)(hello.alpns()).ok_or_else(|| {
+        let choice = (self.choose)(hello.alpns()).ok_or_else(|| {
             let cause = rustls::Error::NoApplicationProtocol;
             self.refusal(AlertDescription::NoApplicationProtocol, cause, &hello)
         })?;
-        let connection = ServerConnection::new(config, Version::V1, take(&mut self.params))
+        let params = match choice.streams {
+            true => take(&mut self.params),
+            false => without_streams(&self.params),
+        };
+        let connection = ServerConnection::new(choice.tls, Version::V1, params)
             .map_err(|error| transport_error(code_of(AlertDescription::InternalError), error))?;
         Ok(Some(Started {
             connection,

@@ -4,6 +4,7 @@
 //! taken from the authenticated handshake, never from an address or a name on the wire.
 //!
 //! - [`identity`]: the secret key and everything derived from it
+//! - [`certificate`]: what is shown to clients that are no peers
 //! - `verifier`, `signer`: what rustls asks about the other side's key and about ours
 //! - [`provider`], [`hybrid`]: cipher suites and key exchange groups
 //! - [`session`]: the `noq_proto` session over rustls, for both sides
@@ -16,6 +17,7 @@
 //!
 //! [RFC 7250]: https://www.rfc-editor.org/rfc/rfc7250
 
+pub mod certificate;
 pub mod config;
 pub mod hello_gate;
 pub mod hybrid;
@@ -34,7 +36,9 @@ mod signer;
 mod slack;
 mod token_key;
 mod verifier;
+mod withheld;
 
+pub use certificate::{Certificate, CertificateError};
 pub use config::{ConfigError, TlsConfig, server_name};
 pub use identity::{EndpointId, SecretKey};
 pub use provider::KeyExchange;

@@ -240,6 +240,7 @@ fn config(number: u8, qlog: bool, early_data: bool) -> PeerConfig {
         qlog,
         mtu_discovery: false,
         stun: false,
+        discovery: None,
         key_exchange: KeyExchange::PostQuantum,
         congestion: Congestion::Cubic,
         limits: Limits {
