@@ -99,7 +99,7 @@ export function encodeConfig(config: CoreConfig): Uint8Array<ArrayBuffer> {
   if (config.secretKey.length !== 32)
     throw createError('InvalidKey', `secretKey has ${config.secretKey.length} bytes, not 32`)
   const writer = new ByteWriter()
-  writer.u8(2).bytes(config.secretKey).bytes(seed('seed', config.seed))
+  writer.u8(1).bytes(config.secretKey).bytes(seed('seed', config.seed))
   writer
     .f64(config.epochMs)
     .u32(encodeFlags(config.flags))
@@ -113,13 +113,11 @@ export function encodeConfig(config: CoreConfig): Uint8Array<ArrayBuffer> {
     if (alpn.length === 0 || alpn.length > 255) throw createError('InvalidConfig', 'alpns: each has 1 to 255 bytes')
     writer.bytes8(alpn, 'alpn')
   }
-  encodeAddressDiscovery(writer, config.addressDiscovery)
+  if (config.addressDiscovery) encodeAddressDiscovery(writer, config.addressDiscovery)
   return writer.written.slice()
 }
 
-function encodeAddressDiscovery(writer: ByteWriter, service: CoreAddressDiscovery | undefined): void {
-  writer.u8(service ? 1 : 0)
-  if (!service) return
+function encodeAddressDiscovery(writer: ByteWriter, service: CoreAddressDiscovery): void {
   const { certificateChain, privateKey, maxClients, maxClientsPerAddress, maxAgeMs } = service
   writer.u16(bounded('addressDiscovery.certificateChain', certificateChain.length, 0xffff))
   for (const certificate of certificateChain) writer.u32(certificate.length).bytes(certificate)

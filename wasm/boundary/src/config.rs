@@ -8,7 +8,7 @@ use anypath_peer::discovery::{DiscoveryConfig, DiscoveryLimits};
 use anypath_peer::tls::{Certificate, KeyExchange, SecretKey};
 use anypath_wire::reader::{ReadError, Reader};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 1;
 
 const ACCEPT: u32 = 1;
 const ASK: u32 = 2;
@@ -92,9 +92,9 @@ fn fields(reader: &mut Reader<'_>) -> Result<(PeerConfig, u8, u8), ReadError> {
     Ok((config, log_level, congestion))
 }
 
-/// The address-discovery service: whether it is wanted, and then its certificate, its key and its limits.
+/// The address-discovery service: its certificate, its key and its limits, or nothing when it is not wanted.
 fn discovery(reader: &mut Reader<'_>) -> Result<Option<DiscoveryConfig>, String> {
-    if read_value(reader.u8())? == 0 {
+    if reader.is_empty() {
         return Ok(None);
     }
     let count = read_value(reader.u16())?;

@@ -183,7 +183,7 @@ impl TlsConfig {
         let discovery = self.discovery.clone();
         let choose = move |offered: Alpns<'_>| {
             let serves = |tls: &rustls::ServerConfig| {
-                let mut offered = offered.clone();
+                let mut offered = offered;
                 offered.any(|alpn| tls.alpn_protocols.iter().any(|served| served == alpn))
             };
             let choice = |tls: &Arc<rustls::ServerConfig>, streams| {
