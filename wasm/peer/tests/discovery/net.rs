@@ -126,15 +126,27 @@ struct Drained {
 }
 
 impl Outbox for Drained {
-    fn transmit(&mut self, route: Route, segment_bytes: usize, datagrams: &[u8]) {
+    fn transmit(
+        &mut self,
+        _carrier: u32,
+        address: SocketAddrV6,
+        segment_bytes: usize,
+        datagrams: &[u8],
+    ) {
         let size = match segment_bytes {
             0 => datagrams.len().max(1),
             bytes => bytes,
         };
         let datagrams = datagrams.chunks(size);
         self.sent
-            .extend(datagrams.map(|bytes| (route.address, bytes.to_vec())));
+            .extend(datagrams.map(|bytes| (address, bytes.to_vec())));
     }
+
+    fn relay_open(&mut self, _relay: u32, _url: &str) {}
+
+    fn relay_send(&mut self, _relay: u32, _head: &[u8], _body: &[u8]) {}
+
+    fn relay_close(&mut self, _relay: u32) {}
 
     fn event(&mut self, event: Event) {
         self.events.push(event);
@@ -191,10 +203,7 @@ impl Net {
         dialler.set_carrier(MAIN_CARRIER, CarrierKind::Udp, 1472);
         dialler.advance(self.now_ms as f64);
         let target = Target {
-            route: Route {
-                carrier: MAIN_CARRIER,
-                address: address(SERVER, 1),
-            },
+            route: Route::socket(MAIN_CARRIER, address(SERVER, 1)),
             delay: Duration::ZERO,
         };
         dialler
@@ -261,10 +270,7 @@ impl Net {
 }
 
 fn route(address: SocketAddrV6) -> Route {
-    Route {
-        carrier: MAIN_CARRIER,
-        address,
-    }
+    Route::socket(MAIN_CARRIER, address)
 }
 
 /// A stock client.
