@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use anypath_wire::address::to_mapped;
+
 use crate::admission::subnet;
 use crate::event::ConnectionKey;
 use crate::tls::Certificate;
@@ -66,7 +68,7 @@ impl Clients {
         source: SocketAddr,
         limits: &DiscoveryLimits,
     ) -> Place {
-        let address = subnet(source);
+        let address = subnet(to_mapped(source));
         let of_address = self.by_address.get(&address).copied().unwrap_or(0);
         if of_address >= limits.per_address || limits.connections == 0 {
             return Place::None;
