@@ -43,6 +43,7 @@ test('the service alone answers STUN on its port too, if asked, and no peer can 
     remoteId: client.engine.endpointId,
     alpn: ALPN,
     addresses: [{ carrier: 0, host: '127.0.0.1', port: server.port }],
+    relays: [],
     earlyData: false,
   })
   // The error table's AlpnNotServed.
