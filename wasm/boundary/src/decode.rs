@@ -168,3 +168,18 @@ pub(crate) fn ticket(bytes: &[u8]) -> Result<Ticket, PartsError> {
     }
     Ok(ticket)
 }
+
+/// Reads bytes as every kind of input that there is, and returns how much the largest of them holds: for the fuzz target.
+#[doc(hidden)]
+pub fn read_any(bytes: &[u8]) -> usize {
+    let count = |targets: &Targets<'_>| targets.sockets.len() + targets.relays.len();
+    let held = [
+        dial(bytes).map_or(0, |request| request.alpn.len() + count(&request.targets)),
+        targets(bytes).map_or(0, |targets| count(&targets)),
+        relays(bytes).map_or(0, |urls| urls.iter().map(|url| url.len() + 2).sum()),
+        ticket(bytes).map_or(0, |ticket| ticket.addresses().len()),
+        datagram(0, bytes).map_or(0, |(_, _, packet)| packet.len()),
+    ];
+    let _ = crate::config::read(bytes);
+    held.into_iter().max().unwrap_or(0)
+}

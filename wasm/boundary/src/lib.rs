@@ -14,6 +14,8 @@ mod relay;
 mod relays;
 
 pub use crate::core::Core;
+#[doc(hidden)]
+pub use decode::read_any;
 pub use panic::panic_message;
 #[cfg(feature = "node")]
 pub use relay::{

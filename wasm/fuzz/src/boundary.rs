@@ -70,3 +70,8 @@ pub fn address(data: &[u8]) {
     assert_eq!(decode(&encode(outside)), Ok(address));
     assert!(outside.is_ipv6() || !is_virtual(outside, VirtualPrefix::new([0; 5])));
 }
+
+/// The input of every call across the boundary.
+pub fn boundary_input(data: &[u8]) {
+    assert!(anypath_boundary::read_any(data) <= data.len());
+}

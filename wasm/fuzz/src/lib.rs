@@ -12,7 +12,7 @@ mod relay_client;
 mod stun;
 mod text;
 
-pub use boundary::{address, record};
+pub use boundary::{address, boundary_input, record};
 pub use hello::{client_hello, datagram};
 pub use packet::frame;
 pub use publication::{dns_message, endpoint_info, signed_packet};
@@ -36,6 +36,7 @@ pub const TARGETS: [Target; 17] = [
     ("stun", stun),
     ("record", record),
     ("address", address),
+    ("boundary_input", boundary_input),
     ("relay_handshake", relay_handshake),
     ("client_to_relay", client_to_relay),
     ("relay_to_client", relay_to_client),

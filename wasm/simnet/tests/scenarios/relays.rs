@@ -370,6 +370,27 @@ fn a_relay_that_has_become_nearer_becomes_home_at_the_next_measurement() {
 }
 
 #[test]
+fn a_connection_stays_at_the_relay_that_is_no_longer_home() {
+    let mut net = relayed(27, &[(HOME, 40 * MS), (OTHER, 50 * MS)]);
+    let keys = connect_over(&mut net, 0, HOME);
+    net.rewire_relay(
+        OTHER,
+        Wire {
+            delay: 10 * MS,
+            ..Wire::default()
+        },
+    );
+    let moved = |net: &mut Simulation| [0, 1].iter().all(|host| home_is(net, *host, OTHER));
+    assert!(net.run_until(3000 * SECOND, moved));
+    net.run_for(200 * SECOND);
+    assert_eq!(relays_of(&mut net, 0, keys[0]), [HOME]);
+    transfers(&mut net, keys, 10 * SECOND);
+    net.peer(0).close(keys[0], 0, "");
+    net.run_for(130 * SECOND);
+    assert_eq!(net.clients_of(HOME), 0);
+}
+
+#[test]
 fn a_dead_relay_does_not_keep_another_from_becoming_home() {
     for mood in [
         RelayMood::Down,
