@@ -74,6 +74,14 @@ export interface RelayOptions {
   readonly metricsHost?: string
   /** Whether signed address records are kept at `/pkarr/`. @default true */
   readonly pkarr?: boolean
+  /** UDP port on which STUN is answered, 3478 as a rule; it is not unless it is given. `host` has to be an IP address then. */
+  readonly stunPort?: number
+  /** UDP port of QUIC Address Discovery, 7842 as a rule; it is not served unless it is given. `host` has to be an IP address then. */
+  readonly qadPort?: number
+  /** PEM file with the certificate chain of QUIC Address Discovery, read at the start. @default `tlsCertFile` */
+  readonly qadCertFile?: string
+  /** PEM file with that certificate's key. @default `tlsKeyFile` */
+  readonly qadKeyFile?: string
   readonly limits?: Partial<RelayLimits>
   /** Where log records go. @default nowhere */
   readonly logger?: RelayLogger
@@ -95,6 +103,10 @@ export interface ResolvedRelayOptions {
   readonly metricsPort: number | undefined
   readonly metricsHost: string
   readonly pkarr: boolean
+  readonly stunPort: number | undefined
+  readonly qadPort: number | undefined
+  /** Where the certificate of QUIC Address Discovery is; always there beside `qadPort`. */
+  readonly qad: { readonly certFile: string; readonly keyFile: string } | undefined
   readonly limits: RelayLimits
 }
 
@@ -161,6 +173,10 @@ export const RELAY_FIELDS: readonly RelayField[] = [
   port('metricsPort', 'serve Prometheus metrics on this port; off otherwise'),
   { name: 'metricsHost', kind: 'text', default: '127.0.0.1', value: 'ADDRESS', help: "address of the metrics' port" },
   { name: 'pkarr', kind: 'flag', default: true, help: 'keep signed address records at /pkarr/' },
+  port('stunPort', 'answer STUN on this UDP port (3478 as a rule); off otherwise'),
+  port('qadPort', 'serve QUIC Address Discovery on this UDP port (7842 as a rule); off otherwise'),
+  { name: 'qadCertFile', kind: 'text', value: 'FILE', help: 'PEM certificate chain of that (default --tls-cert-file)' },
+  { name: 'qadKeyFile', kind: 'text', value: 'FILE', help: 'PEM key of that certificate (default --tls-key-file)' },
   limit('maxClients', 10_000, [1, 1_000_000], 'clients at the same time'),
   limit('maxConnectionsPerAddress', 256, [1, 1_000_000], 'TCP connections from one address'),
   limit('maxConnectionsPerKey', 4, [1, 100], 'connections of one key'),
@@ -202,7 +218,7 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
     if (field.name.startsWith('limits.')) limitValues[field.name.slice(7)] = value
     else values[field.name] = value ?? (field.kind === 'texts' ? [] : undefined)
   }
-  const { tlsCertFile, tlsKeyFile, ...others } = values
+  const { tlsCertFile, tlsKeyFile, qadCertFile = tlsCertFile, qadKeyFile = tlsKeyFile, ...others } = values
   if ((tlsCertFile === undefined) !== (tlsKeyFile === undefined)) {
     throw new InvalidConfigError(
       `${tlsCertFile === undefined ? 'tlsCertFile' : 'tlsKeyFile'}: is missing beside the other one`,
@@ -211,8 +227,14 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
   if (others.captivePortalPort !== undefined && tlsCertFile === undefined) {
     throw new InvalidConfigError('captivePortalPort: is for a relay with TLS; without, its own port answers the probes')
   }
+  if (others.qadPort !== undefined && (qadCertFile === undefined || qadKeyFile === undefined)) {
+    throw new InvalidConfigError(
+      'qadPort: needs a certificate, in qadCertFile and qadKeyFile or in tlsCertFile and tlsKeyFile',
+    )
+  }
+  const qad = others.qadPort === undefined ? undefined : { certFile: qadCertFile, keyFile: qadKeyFile }
   const tls = tlsCertFile === undefined ? undefined : { certFile: tlsCertFile, keyFile: tlsKeyFile }
-  return { ...others, tls, limits: limitValues } as unknown as ResolvedRelayOptions
+  return { ...others, tls, qad, limits: limitValues } as unknown as ResolvedRelayOptions
 }
 
 function checked({ name, kind, min = 0, max = 0, secret }: RelayField, value: unknown): unknown {

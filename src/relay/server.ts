@@ -13,6 +13,7 @@ import { type RelayOptions, type ResolvedRelayOptions, resolveRelayOptions } fro
 import { TurnEnd } from './outbox.js'
 import { RecordStore } from './record-store.js'
 import { Registry } from './registry.js'
+import { Services } from './services.js'
 import { Upgrades } from './upgrades.js'
 
 const TICK_MS = 250
@@ -25,6 +26,11 @@ export class Relay {
   readonly httpPort: number
   /** The port of the Prometheus metrics, where they are served. */
   readonly metricsPort: number | undefined
+  /** The UDP port on which STUN is answered, where it is. */
+  readonly stunPort: number | undefined
+  /** The UDP port of QUIC Address Discovery, where it is served. */
+  readonly qadPort: number | undefined
+  readonly #services: Services
   readonly #options: ResolvedRelayOptions
   readonly #logger: RelayLogger
   readonly #metrics: MutableMetrics
@@ -46,6 +52,7 @@ export class Relay {
     metricsServer: Server | undefined
     portalServer: Server | undefined
     records: RecordStore | undefined
+    services: Services
   }) {
     const { options, listener, registry, records, metricsServer, portalServer } = parts
     this.#options = options
@@ -54,6 +61,9 @@ export class Relay {
     this.#registry = registry
     this.#access = parts.access
     this.#listener = listener
+    this.#services = parts.services
+    this.stunPort = parts.services.stunPort
+    this.qadPort = parts.services.qadPort
     this.#plainServers = [metricsServer, portalServer].filter((server) => server !== undefined)
     this.httpPort = listener.port
     const host = options.host.includes(':') ? `[${options.host}]` : options.host
@@ -106,6 +116,7 @@ export class Relay {
       server.close()
       server.closeAllConnections()
     }
+    await this.#services.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -149,7 +160,11 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   const context = { auth, access, metrics, limits, trustProxy, records, now, logger, registry, forwarding }
   const http = new HttpService({ ...context, version: version() })
   const upgrades = new Upgrades({ ...context, turnEnd: new TurnEnd() })
-  const listener = await Listener.open(resolved, metrics, http.handle)
+  const services = await Services.open(resolved)
+  const listener = await Listener.open(resolved, metrics, http.handle).catch(async (error: unknown) => {
+    await services.close()
+    throw error
+  })
   try {
     listener.server.on('upgrade', upgrades.handle)
     const metricsServer = await openMetrics(resolved, metrics)
@@ -167,9 +182,11 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
       metricsServer,
       portalServer,
       records,
+      services,
     })
   } catch (error) {
     listener.destroy()
+    await services.close()
     throw error
   }
 }

@@ -79,8 +79,9 @@ export const relayCommand: Command = {
       const { code, message } = toCliError(error)
       throw code === 'InvalidConfig' ? new CliError(ExitCode.usage, code, message, { cause: error }) : error
     })
-    const { url, httpPort, metricsPort } = relay
-    output.event('listening', { url, httpPort, metricsPort: metricsPort ?? null })
+    const { url, httpPort, metricsPort, stunPort, qadPort } = relay
+    const ports = { httpPort, metricsPort: metricsPort ?? null, stunPort: stunPort ?? null, qadPort: qadPort ?? null }
+    output.event('listening', { url, ...ports })
     output.result(url)
     if (metricsPort !== undefined)
       output.note(`metrics at http://${options.metricsHost ?? '127.0.0.1'}:${metricsPort}/metrics`)

@@ -13,7 +13,8 @@ test('anypath stun answers an independent client until Ctrl-C, and tells what it
   context.after(() => client.close())
   const answer = await client.ask('127.0.0.1', port)
   assert.deepEqual([answer?.type, answer?.host, answer?.port], [0x0101, '127.0.0.1', client.port])
-  client.send(Buffer.from('no STUN'), '127.0.0.1', port)
+  // Its first byte is no protocol's (RFC 7983): 'n' would be QUIC's.
+  client.send(Buffer.from('\u0005 no STUN'), '127.0.0.1', port)
   await client.ask('127.0.0.1', port)
   assert.deepEqual(await server.kill('SIGINT'), { code: 130, signal: null })
   assert.deepEqual(server.event('served'), { event: 'served', answered: 2, limited: 0, malformed: 1 })
