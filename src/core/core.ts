@@ -4,6 +4,14 @@ import { ByteReader, ByteWriter } from './bytes.js'
 import { type DialRequest, type DialTargets, encodeDial, encodeRelays, encodeTargets } from './dial.js'
 import type { RawCore } from './glue.js'
 import { type CoreInstance, INPUT_BYTES } from './instance.js'
+import {
+  type EndpointRecord,
+  encodePacket,
+  encodeRecord,
+  PACKET_ID_BYTES,
+  type RecordContent,
+  readRecord,
+} from './record.js'
 import { type OutputSink, readOutput } from './records.js'
 import { type ConnectionStatsRecord, type PeerStatsRecord, readConnectionStats, readPeerStats } from './stats.js'
 import { readTicket, type TicketRecord, writeTicket } from './ticket.js'
@@ -240,25 +248,44 @@ export class Core {
     // A ticket has at most a few kilobytes; this keeps a mistaken argument from growing the memory for good.
     if (bytes.length > INPUT_BYTES)
       throw createError('InvalidTicket', `${bytes.length} bytes are too many for a ticket`)
-    const input = this.#instance.place(bytes)
-    const length = this.#call((raw) => raw.parse_ticket(input))
-    if (length === 0) throw this.#lastError()
-    return readTicket(new ByteReader(this.#instance.copyOutput(length)), this.addresses)
+    const ticket = this.#convert(bytes, (raw, length) => raw.parse_ticket(length))
+    return readTicket(new ByteReader(ticket), this.addresses)
   }
 
   /** @throws AnypathError `InvalidTicket`, `InvalidKey` or `InvalidArgument`. */
   formatTicket(ticket: TicketRecord): string {
     const writer = new ByteWriter()
     writeTicket(writer, ticket, this.addresses)
-    const input = this.#instance.place(writer.written)
-    const length = this.#call((raw) => raw.format_ticket(input))
-    if (length === 0) throw this.#lastError()
-    return this.#decoder.decode(this.#instance.copyOutput(length))
+    return this.#decoder.decode(this.#convert(writer.written, (raw, length) => raw.format_ticket(length)))
+  }
+
+  /**
+   * Signs what this peer says about itself, at a time in microseconds since the Unix epoch; what HTTP relays of pkarr take.
+   *
+   * @throws AnypathError `InvalidArgument` when a record can't say it.
+   */
+  signRecord(content: RecordContent, ttlSeconds: number, timestampMicros: number): Uint8Array<ArrayBuffer> {
+    const bytes = encodeRecord(content, ttlSeconds, timestampMicros, this.addresses)
+    return this.#convert(bytes, (raw, length) => raw.sign_record(timestampMicros, length)).subarray(PACKET_ID_BYTES)
+  }
+
+  /** Checks what HTTP relays of pkarr gave for an id, and reads it. @throws AnypathError `InvalidRecord`, `InvalidKey`. */
+  readRecord(id: Uint8Array, packet: Uint8Array): EndpointRecord {
+    const record = this.#convert(encodePacket(id, packet), (raw, length) => raw.read_record(length))
+    return readRecord(new ByteReader(record), this.addresses)
   }
 
   /** Releases the instance. Idempotent. */
   close(): void {
     this.#instance.close()
+  }
+
+  /** A call from bytes to bytes; 0 is a failure. */
+  #convert(input: Uint8Array, use: (raw: RawCore, length: number) => number): Uint8Array<ArrayBuffer> {
+    const inputLength = this.#instance.place(input)
+    const length = this.#call((raw) => use(raw, inputLength))
+    if (length === 0) throw this.#lastError()
+    return this.#instance.copyOutput(length)
   }
 
   #outcome(result: number): CoreRefusal | undefined {

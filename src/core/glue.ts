@@ -46,6 +46,8 @@ export interface RawCore {
   add_addresses(now: number, connection: number, length: number): void
   parse_ticket(length: number): number
   format_ticket(length: number): number
+  sign_record(timestamp: number, length: number): number
+  read_record(length: number): number
   endpoint_id(): void
   last_error(): number
   last_error_length(): number

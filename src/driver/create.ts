@@ -8,6 +8,7 @@ import { type Clock, systemClock } from './clock.js'
 import { Driver } from './driver.js'
 import type { Engine } from './engine.js'
 import { LOG_LEVELS } from './names.js'
+import type { RecordKeeper } from './record-keeper.js'
 import { Relays } from './relays.js'
 
 export type { CoreSource }
@@ -110,7 +111,7 @@ export interface EngineOptions {
  *
  * @throws AnypathError `InvalidConfig`, `InvalidKey`, `AddressInUse` or `TransportFailed`; nothing stays open then.
  */
-export async function createEngine(options: EngineOptions): Promise<Engine> {
+export async function createEngine(options: EngineOptions): Promise<Engine & RecordKeeper> {
   const clock = options.clock ?? systemClock()
   const module = await compileCore(options.core)
   const config = encodeConfig(coreConfig(options, clock))

@@ -18,6 +18,7 @@ import type {
 import { forgottenError, refusalError } from './errors.js'
 import { EventLoop } from './loop.js'
 import { ADMISSIONS, connectionStats } from './names.js'
+import type { RecordKeeper, RecordParts } from './record-keeper.js'
 import { Streams } from './streams.js'
 
 /** What a driver is put together from; `createEngine` does it. */
@@ -33,7 +34,7 @@ export interface DriverParts {
 /**
  * The only caller of the core: commands go straight in and ask for a turn of the event loop, which brings out what they caused.
  */
-export class Driver implements Engine {
+export class Driver implements Engine, RecordKeeper {
   readonly endpointId: Uint8Array<ArrayBuffer>
   readonly #core: Core
   readonly #carriers: Carriers
@@ -185,6 +186,14 @@ export class Driver implements Engine {
 
   async formatTicket(parts: TicketParts): Promise<string> {
     return this.#core.formatTicket(parts)
+  }
+
+  async signRecord(parts: RecordParts, ttlSeconds: number, timestampMicros: number): Promise<Uint8Array> {
+    return this.#core.signRecord(parts, ttlSeconds, timestampMicros)
+  }
+
+  async readRecord(id: Uint8Array, packet: Uint8Array): Promise<RecordParts & { readonly timestampMicros: bigint }> {
+    return this.#core.readRecord(id, packet)
   }
 
   close(code: number, reason: string, timeoutMs: number): Promise<void> {

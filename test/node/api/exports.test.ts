@@ -52,6 +52,8 @@ const EXPORTS = [
   'VersionMismatchError',
   'WrongKeyError',
   'n0Relays',
+  'pkarrDiscovery',
+  'pkarrPublisher',
   'staticDiscovery',
 ]
 

@@ -5,6 +5,7 @@ use anypath_peer::carrier::CarrierKind;
 use anypath_peer::clock::Instant;
 use anypath_peer::error::ErrorCode;
 use anypath_peer::peer::{Peer, PeerError, ReadOutcome, StreamError};
+use anypath_peer::pkarr;
 use anypath_wire::record::Records as InputRecords;
 use anypath_wire::ticket::Ticket;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -316,6 +317,37 @@ impl Core {
                 self.output.len() as u32
             }
             Err(error) => self.fail(ErrorCode::InvalidTicket, &error.to_string()),
+        }
+    }
+
+    /// Signs the record in the input buffer and writes the packet to the output buffer.
+    pub fn sign_record(&mut self, timestamp: f64, len: u32) -> u32 {
+        let signed = match decode::record(self.given(len)) {
+            Ok(request) => {
+                let timestamp = timestamp as u64;
+                let signed = self.peer.sign_record(&request.info, request.ttl, timestamp);
+                signed.map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        match signed {
+            Ok(packet) => {
+                self.output = packet;
+                self.output.len() as u32
+            }
+            Err(message) => self.fail(ErrorCode::InvalidArgument, &message),
+        }
+    }
+
+    /// Checks the packet in the input buffer and takes it apart.
+    pub fn read_record(&mut self, len: u32) -> u32 {
+        match pkarr::read(self.given(len)) {
+            Ok(record) => {
+                self.output.clear();
+                encode::record(&mut self.output, &record);
+                self.output.len() as u32
+            }
+            Err(error) => self.fail(ErrorCode::InvalidRecord, &error.to_string()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What comes in: datagrams, dials and tickets.
+//! What comes in: datagrams, dials, tickets and records to sign.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::Duration;
@@ -7,6 +7,7 @@ use anypath_peer::carrier::Route;
 use anypath_peer::dial::Target;
 use anypath_wire::EndpointId;
 use anypath_wire::address::{self as wire, ADDRESS_LENGTH, from_mapped};
+use anypath_wire::info::{EndpointInfo, InfoError};
 use anypath_wire::reader::{ReadError, Reader};
 use anypath_wire::ticket::{Marker, Ticket, TicketAddress, TicketError};
 
@@ -104,11 +105,18 @@ fn target(reader: &mut Reader<'_>) -> Result<Target, ReadError> {
     Ok(Target { route, delay })
 }
 
-/// Why the bytes of a ticket's parts are not one.
+/// A record as it is to be signed.
+pub(crate) struct RecordRequest {
+    pub(crate) ttl: u32,
+    pub(crate) info: EndpointInfo,
+}
+
+/// Why the bytes of a ticket's or a record's parts are not one.
 #[derive(Debug)]
 pub(crate) enum PartsError {
     Read(ReadError),
     Ticket(TicketError),
+    Info(InfoError),
     Kind(u8),
     Text,
 }
@@ -118,8 +126,9 @@ impl std::fmt::Display for PartsError {
         match self {
             Self::Read(error) => error.fmt(f),
             Self::Ticket(error) => error.fmt(f),
+            Self::Info(error) => error.fmt(f),
             Self::Kind(kind) => write!(f, "addresses of kind {kind} can't be written"),
-            Self::Text => f.write_str("a relay's URL is not UTF-8"),
+            Self::Text => f.write_str("a relay's URL or the user data is not UTF-8"),
         }
     }
 }
@@ -136,17 +145,41 @@ impl From<TicketError> for PartsError {
     }
 }
 
+impl From<InfoError> for PartsError {
+    fn from(error: InfoError) -> Self {
+        Self::Info(error)
+    }
+}
+
 pub(crate) fn ticket(bytes: &[u8]) -> Result<Ticket, PartsError> {
     let mut reader = Reader::new(bytes);
+    let ticket = ticket_parts(&mut reader)?;
+    reader.finish()?;
+    Ok(ticket)
+}
+
+pub(crate) fn record(bytes: &[u8]) -> Result<RecordRequest, PartsError> {
+    let mut reader = Reader::new(bytes);
+    let ttl = reader.u32()?;
+    let has_user_data = reader.u8()? & 1 != 0;
+    let user_data = text(reader.bytes16()?)?;
+    let mut info = EndpointInfo::new(ticket_parts(&mut reader)?);
+    reader.finish()?;
+    info.set_user_data(has_user_data.then(|| user_data.to_owned()))?;
+    Ok(RecordRequest { ttl, info })
+}
+
+fn text(bytes: &[u8]) -> Result<&str, PartsError> {
+    std::str::from_utf8(bytes).map_err(|_| PartsError::Text)
+}
+
+fn ticket_parts(reader: &mut Reader<'_>) -> Result<Ticket, PartsError> {
     let mut ticket = Ticket::new(EndpointId(reader.array()?));
     let anypath = reader.u32()? & 1 != 0;
     for _ in 0..reader.u16()? {
         let address = match reader.u8()? {
-            0 => {
-                let url = std::str::from_utf8(reader.bytes16()?).map_err(|_| PartsError::Text)?;
-                TicketAddress::Relay(url.to_owned())
-            }
-            1 => TicketAddress::Ip(from_mapped(address(&mut reader)?)),
+            0 => TicketAddress::Relay(text(reader.bytes16()?)?.to_owned()),
+            1 => TicketAddress::Ip(from_mapped(address(reader)?)),
             2 => TicketAddress::Custom {
                 transport_id: reader.u64()?,
                 data: reader.bytes16()?.to_vec(),
@@ -162,7 +195,6 @@ pub(crate) fn ticket(bytes: &[u8]) -> Result<Ticket, PartsError> {
         };
         ticket.insert(address)?;
     }
-    reader.finish()?;
     if anypath && ticket.marker().is_none() {
         ticket.set_marker(Marker::default())?;
     }

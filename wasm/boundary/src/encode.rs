@@ -1,10 +1,11 @@
-//! What goes out: events, packets, figures and tickets.
+//! What goes out: events, packets, figures, tickets and records.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::Duration;
 
 use anypath_peer::carrier::Route;
 use anypath_peer::event::{Connected, Event, Outbox};
+use anypath_peer::pkarr::Record;
 use anypath_peer::relay::{RelayId, RelayStatus};
 use anypath_peer::stats::{ConnectionStats, PathStats, PeerStats};
 use anypath_wire::address::{encode_with_segment_size, to_mapped};
@@ -294,6 +295,15 @@ pub(crate) fn ticket(out: &mut Vec<u8>, ticket: &Ticket) {
 fn put_remote(out: &mut Vec<u8>, route: &Route) {
     let nowhere = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0);
     put_address(out, route.address.socket().unwrap_or(nowhere), 0);
+}
+
+/// A record that was read and is signed.
+pub(crate) fn record(out: &mut Vec<u8>, record: &Record) {
+    let user_data = record.info.user_data();
+    out.extend(record.timestamp.to_le_bytes());
+    out.push(user_data.is_some().into());
+    put_bytes(out, user_data.unwrap_or_default().as_bytes());
+    ticket(out, &record.info.endpoint);
 }
 
 fn put_address(out: &mut Vec<u8>, address: SocketAddrV6, segment_bytes: u16) {

@@ -9,6 +9,7 @@
 //! | [`dial`] | several addresses, one connection |
 //! | [`carrier`] | what moves datagrams |
 //! | [`relay`] | relays, as carriers |
+//! | [`pkarr`] | signed records, by which peers are found |
 //! | `first_flight` | a start without pacing |
 //! | [`admission`] | limits on strangers |
 //! | [`tls`] | identity and handshake |
@@ -34,6 +35,7 @@ pub mod error;
 pub mod event;
 mod first_flight;
 pub mod peer;
+pub mod pkarr;
 #[cfg(feature = "qlog")]
 mod qlog;
 #[cfg(not(feature = "qlog"))]

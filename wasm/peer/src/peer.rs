@@ -8,6 +8,7 @@ mod census;
 mod connecting;
 mod incoming;
 mod lifecycle;
+mod publishing;
 mod relaying;
 mod rerouting;
 mod serving;
