@@ -2,11 +2,14 @@ import { checkInjected, type ResolvedSettings, resolveSettings } from '../config
 import { systemClock } from '../driver/clock.js'
 import { createEngine, type EngineOptions } from '../driver/create.js'
 import type { Engine } from '../driver/engine.js'
+import type { RecordKeeper } from '../driver/record-keeper.js'
 import { InvalidConfigError } from '../errors/index.js'
 import type { QlogSink, QlogWriter } from '../observe/qlog.js'
 import { AcceptingEngine } from './engine/accepting.js'
 import { AddressingEngine } from './engine/addressing.js'
 import { ObservedEngine } from './engine/observed.js'
+import { PublishingEngine } from './engine/publishing.js'
+import { recordReader } from './engine/record-reader.js'
 import { ReleasingEngine } from './engine/releasing.js'
 import type { PeerOptions } from './peer-options.js'
 import type { HeldKey, Platform } from './platform.js'
@@ -24,7 +27,7 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
   const settings = resolveSettings(options, random)
   const key = await secretKeyOf(settings, platform, random)
   const writers = new Map<number, QlogWriter>()
-  let inner: Engine | undefined
+  let inner: (Engine & RecordKeeper) | undefined
   try {
     inner = await createEngine(engineOptions({ ...settings, secretKey: key.secretKey }, options, platform, writers))
     const engine = wrapped(inner, options, writers, settings.limits.handshakeTimeoutMs)
@@ -86,9 +89,14 @@ function engineOptions(
 }
 
 /** The engine with what the options inject around it. */
-function wrapped(inner: Engine, options: PeerOptions, writers: Map<number, QlogWriter>, timeoutMs: number): Engine {
-  const { logger, meter, tracer, accept, qlog } = options
-  let engine = inner
+function wrapped(
+  inner: Engine & RecordKeeper,
+  options: PeerOptions,
+  writers: Map<number, QlogWriter>,
+  timeoutMs: number,
+): Engine {
+  const { logger, meter, tracer, accept, qlog, discovery = [] } = options
+  let engine: Engine = inner
   if (meter || tracer || logger || qlog) {
     const drained = (connectionId: number) => {
       writers.get(connectionId)?.close?.()
@@ -102,7 +110,11 @@ function wrapped(inner: Engine, options: PeerOptions, writers: Map<number, QlogW
       now: () => (options.clock ?? performance).now(),
     })
   }
-  engine = new AddressingEngine(engine, options.discovery ?? [], timeoutMs, logger)
+  engine = new AddressingEngine(engine, discovery, timeoutMs, logger, recordReader(inner))
+  if (discovery.some(({ publish }) => publish !== undefined)) {
+    const clock = options.clock ?? systemClock()
+    engine = new PublishingEngine(engine, { records: inner, discovery, clock, logger })
+  }
   if (accept?.address || accept?.connection) engine = new AcceptingEngine(engine, accept, logger)
   return engine
 }

@@ -1,4 +1,5 @@
 import type { Discovery } from '../../discovery/discovery.js'
+import type { ReadRecord } from '../../discovery/record.js'
 import type { ConnectRequest, DialTargets, Engine, EngineEvent } from '../../driver/engine.js'
 import { NoAddressError, NoRelayConfiguredError } from '../../errors/index.js'
 import type { Logger } from '../../observe/logger.js'
@@ -14,15 +15,26 @@ export class AddressingEngine extends ForwardingEngine {
   readonly #discovery: readonly Discovery[]
   readonly #timeoutMs: number
   readonly #logger: Logger | undefined
+  readonly #readRecord: ReadRecord | undefined
   /** The remotes of the connections that this peer dialled. */
   readonly #dialled = new Map<number, string>()
   /** The connections for which discovery is being asked. */
   readonly #asking = new Set<number>()
   #listener: (event: EngineEvent) => void = () => {}
 
-  /** @param timeoutMs how long all discoveries together may take. */
-  constructor(inner: Engine, discovery: readonly Discovery[], timeoutMs: number, logger: Logger | undefined) {
+  /**
+   * @param timeoutMs how long all discoveries together may take.
+   * @param readRecord reads signed records for them.
+   */
+  constructor(
+    inner: Engine,
+    discovery: readonly Discovery[],
+    timeoutMs: number,
+    logger: Logger | undefined,
+    readRecord?: ReadRecord,
+  ) {
     super(inner)
+    this.#readRecord = readRecord
     this.#discovery = discovery
     this.#timeoutMs = timeoutMs
     this.#logger = logger
@@ -50,7 +62,7 @@ export class AddressingEngine extends ForwardingEngine {
       addresses.length > 0 || (found.length > 0 && relays.length > 0)
     if (canUse(request)) return request
     const carriers = carriersOf(await this.inner.localAddresses())
-    const known = request.relays.length > 0 ? [] : await this.#lookup(idToText(request.remoteId))
+    const known = request.relays.length > 0 ? [] : await this.#lookup(idToText(request.remoteId), false)
     const targets = reachableAddresses(known, carriers)
     if (canUse(targets)) return { ...request, ...targets }
     if (relays.length === 0 && (carriers.size === 0 || request.relays.length > 0 || targets.relays.length > 0))
@@ -63,7 +75,7 @@ export class AddressingEngine extends ForwardingEngine {
     if (remoteId === undefined || this.#discovery.length === 0 || this.#asking.has(connectionId)) return
     this.#asking.add(connectionId)
     try {
-      const found = await this.#lookup(remoteId)
+      const found = await this.#lookup(remoteId, true)
       const targets = reachableAddresses(found, carriersOf(await this.inner.localAddresses()))
       if (targets.addresses.length > 0 || targets.relays.length > 0) this.inner.addAddresses(connectionId, targets)
     } finally {
@@ -71,13 +83,15 @@ export class AddressingEngine extends ForwardingEngine {
     }
   }
 
-  async #lookup(remoteId: string): ReturnType<Discovery['lookup']> {
+  async #lookup(remoteId: string, fresh: boolean): ReturnType<Discovery['lookup']> {
     if (this.#discovery.length === 0) return []
     const signal = AbortSignal.timeout(this.#timeoutMs)
     const late = new Promise<[]>((resolve) => signal.addEventListener('abort', () => resolve([]), { once: true }))
+    const readRecord = this.#readRecord
+    const options = readRecord === undefined ? { signal, fresh } : { signal, fresh, readRecord }
     const answers = this.#discovery.map(async (discovery) => {
       try {
-        return await Promise.race([discovery.lookup(remoteId, { signal }), late])
+        return await Promise.race([discovery.lookup(remoteId, options), late])
       } catch (thrown) {
         const error = thrown instanceof Error ? thrown.message : String(thrown)
         this.#logger?.warn('a lookup failed', { discovery: discovery.name, error })
