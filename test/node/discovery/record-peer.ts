@@ -1,17 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
-import { encodeConfig } from '../../../src/core/config.js'
-import { Core } from '../../../src/core/core.js'
-import { CoreInstance } from '../../../src/core/instance.js'
-import { compileCore } from '../../../src/core/load.js'
+import { recordReader } from '../../../src/api/engine/record-reader.js'
 import { nodeCore } from '../../../src/core/load.node.js'
 import type { PublishingPeer, ReadRecord } from '../../../src/discovery/index.js'
 import { systemClock } from '../../../src/driver/clock.js'
-import { DEFAULT_LIMITS } from '../../../src/driver/create.js'
+import { createEngine } from '../../../src/driver/create.js'
+import type { RecordKeeper } from '../../../src/driver/record-keeper.js'
 
 /** A peer without connections: a real core that signs and reads records. */
 export interface RecordPeer {
-  readonly core: Core
+  readonly records: RecordKeeper
+  readonly publicKey: Uint8Array
   /** 64 hexadecimal digits. */
   readonly id: string
   readonly publishing: PublishingPeer
@@ -25,48 +24,25 @@ export async function recordPeer(
   t: TestContext,
   { secretKey = randomBytes(32), epochMs }: { secretKey?: Uint8Array; epochMs?: () => number } = {},
 ): Promise<RecordPeer> {
-  const program = nodeCore()
-  const config = encodeConfig({
-    secretKey,
-    seed: randomBytes(32),
-    epochMs: Date.now(),
-    flags: {
-      accept: false,
-      askBeforeHandshake: false,
-      earlyData: false,
-      qlog: false,
-      discoverMtu: false,
-      classicalOnly: false,
-    },
-    logLevel: 0,
-    congestion: 'cubic',
-    limits: DEFAULT_LIMITS,
-    alpns: [],
-  })
-  const core = new Core(new CoreInstance(await compileCore(program), program.createGlue(), config, () => 0))
-  t.after(() => core.close())
-  const publicKey = core.endpointId()
+  const engine = await createEngine({ secretKey, alpns: [], transports: [], core: nodeCore() })
+  t.after(() => engine.close(0, '', 0))
+  const publicKey = engine.endpointId
   const id = Buffer.from(publicKey).toString('hex')
-  const readRecord: ReadRecord = async (remoteId, packet) => {
-    const { endpoint, ...rest } = core.readRecord(Buffer.from(remoteId, 'hex'), packet)
-    return { ...rest, addresses: endpoint.addresses }
-  }
+  const readRecord = recordReader(engine)
   const log: string[] = []
   const clock = systemClock()
   const publishing: PublishingPeer = {
     id,
     readRecord,
-    signRecord: async ({ addresses, userData }, ttlSeconds, timestampMicros) =>
-      core.signRecord(
-        { endpoint: { id: publicKey, anypath: addresses.length > 0, addresses }, userData },
-        ttlSeconds,
-        timestampMicros,
-      ),
+    signRecord: async ({ addresses, userData }, ttlSeconds, timestampMicros) => {
+      const endpoint = { id: publicKey, anypath: addresses.length > 0, addresses }
+      return engine.signRecord({ endpoint, userData }, ttlSeconds, timestampMicros)
+    },
     clock: { ...clock, epochMs: epochMs ?? clock.epochMs },
     logger: {
       debug: (message) => void log.push(`debug ${message}`),
       warn: (message, fields) => void log.push(`warn ${message} ${JSON.stringify(fields ?? {})}`),
     },
   }
-  return { core, id, publishing, readRecord, log }
+  return { records: engine, publicKey, id, publishing, readRecord, log }
 }

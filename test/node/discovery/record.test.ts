@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { RecordContent } from '../../../src/core/record.js'
 import type { TicketAddress } from '../../../src/discovery/index.js'
 import { zBase32FromHex } from '../../../src/discovery/z-base-32.js'
+import type { RecordParts } from '../../../src/driver/record-keeper.js'
 import { zBase32 } from './pkarr-server.js'
 import { recordPeer } from './record-peer.js'
 
@@ -25,9 +25,9 @@ const ADDRESSES: TicketAddress[] = [
 ]
 
 test('a record that iroh signed is read', async (t) => {
-  const { core } = await recordPeer(t)
+  const { records } = await recordPeer(t)
   const other = await recordPeer(t, { secretKey: FORTY_TWO })
-  const record = core.readRecord(Buffer.from(other.id, 'hex'), Buffer.from(IROH, 'hex'))
+  const record = await records.readRecord(other.publicKey, Buffer.from(IROH, 'hex'))
   assert.equal(record.timestampMicros, BigInt(TIMESTAMP))
   assert.equal(record.userData, 'room 7')
   assert.equal(record.endpoint.anypath, true)
@@ -35,12 +35,11 @@ test('a record that iroh signed is read', async (t) => {
 })
 
 test('a record that is signed here reads back, whether or not it marks an anypath peer and has user data', async (t) => {
-  const { core } = await recordPeer(t)
-  const id = core.endpointId()
+  const { records, publicKey: id } = await recordPeer(t)
   for (const anypath of [true, false]) {
     for (const userData of ['room 7', '', undefined]) {
-      const packet = core.signRecord({ endpoint: { id, anypath, addresses: ADDRESSES }, userData }, 30, TIMESTAMP)
-      const record = core.readRecord(id, packet)
+      const content = { endpoint: { id, anypath, addresses: ADDRESSES }, userData }
+      const record = await records.readRecord(id, await records.signRecord(content, 30, TIMESTAMP))
       assert.equal(record.timestampMicros, BigInt(TIMESTAMP))
       assert.equal(record.userData, userData)
       assert.equal(record.endpoint.anypath, anypath)
@@ -51,38 +50,35 @@ test('a record that is signed here reads back, whether or not it marks an anypat
 })
 
 test('a record that was changed, or found under another id, is refused with InvalidRecord', async (t) => {
-  const { core } = await recordPeer(t)
-  const id = core.endpointId()
-  const packet = core.signRecord({ endpoint: { id, anypath: true, addresses: ADDRESSES } }, 30, TIMESTAMP)
+  const { records, publicKey: id } = await recordPeer(t)
+  const packet = await records.signRecord({ endpoint: { id, anypath: true, addresses: ADDRESSES } }, 30, TIMESTAMP)
   for (const at of [0, 63, 64, 71, 72, packet.length - 1]) {
     const bent = packet.slice()
     bent[at] = (bent[at] ?? 0) ^ 1
-    assert.throws(() => core.readRecord(id, bent), { code: 'InvalidRecord', retryable: false })
+    await assert.rejects(records.readRecord(id, bent), { code: 'InvalidRecord', retryable: false })
   }
-  const other = await recordPeer(t)
-  const moved = () => core.readRecord(other.core.endpointId(), packet)
-  assert.throws(moved, { code: 'InvalidRecord', message: /signature/ })
+  const { publicKey: other } = await recordPeer(t)
+  await assert.rejects(records.readRecord(other, packet), { code: 'InvalidRecord', message: /signature/ })
   for (const length of [0, 71, 1073]) {
-    const refused = () => core.readRecord(id, new Uint8Array(length))
-    assert.throws(refused, { code: 'InvalidRecord' }, `${length} bytes`)
+    await assert.rejects(records.readRecord(id, new Uint8Array(length)), { code: 'InvalidRecord' }, `${length} bytes`)
   }
-  assert.throws(() => core.readRecord(id.subarray(1), packet), { code: 'InvalidKey' })
+  await assert.rejects(records.readRecord(id.subarray(1), packet), { code: 'InvalidKey' })
 })
 
 test('what no record can say is refused with InvalidArgument', async (t) => {
-  const { core } = await recordPeer(t)
-  const { core: other } = await recordPeer(t)
-  const endpoint = { id: core.endpointId(), anypath: true, addresses: [] }
-  const refuses = (content: RecordContent, ttlSeconds = 30, timestamp = TIMESTAMP) =>
-    assert.throws(() => core.signRecord(content, ttlSeconds, timestamp), { code: 'InvalidArgument' })
-  refuses({ endpoint: { ...endpoint, id: other.endpointId() } })
-  refuses({ endpoint, userData: 'x'.repeat(236) })
-  refuses({ endpoint, userData: 'anypath:0' })
-  refuses({ endpoint: { ...endpoint, addresses: [{ kind: 'relay', url: 'https://a.example/?token=x' }] } })
-  refuses({ endpoint }, -1)
-  refuses({ endpoint }, 0.5)
-  refuses({ endpoint }, 30, 2 ** 53)
-  core.signRecord({ endpoint, userData: 'x'.repeat(235) }, 0, 0)
+  const { records, publicKey: id } = await recordPeer(t)
+  const { publicKey: other } = await recordPeer(t)
+  const endpoint = { id, anypath: true, addresses: [] }
+  const refuses = (content: RecordParts, ttlSeconds = 30, timestamp = TIMESTAMP) =>
+    assert.rejects(records.signRecord(content, ttlSeconds, timestamp), { code: 'InvalidArgument' })
+  await refuses({ endpoint: { ...endpoint, id: other } })
+  await refuses({ endpoint, userData: 'x'.repeat(236) })
+  await refuses({ endpoint, userData: 'anypath:0' })
+  await refuses({ endpoint: { ...endpoint, addresses: [{ kind: 'relay', url: 'https://a.example/?token=x' }] } })
+  await refuses({ endpoint }, -1)
+  await refuses({ endpoint }, 0.5)
+  await refuses({ endpoint }, 30, 2 ** 53)
+  await records.signRecord({ endpoint, userData: 'x'.repeat(235) }, 0, 0)
 })
 
 test('an id has the same z-base-32 text as elsewhere', () => {
