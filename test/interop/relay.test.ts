@@ -40,7 +40,7 @@ test('stock iroh peers present a token that our relay asks for', { skip: skipSto
 })
 
 test('a stock iroh peer whose key is on no list is not served', { skip: skipStock }, async () => {
-  await using relay = await startRelay({ port: 0, allow: ['0'.repeat(63) + '1'] })
+  await using relay = await startRelay({ port: 0, allow: [`${'0'.repeat(63)}1`] })
   await using stranger = new IrohPeer(['listen', ...ALPN, '--relay', relay.url])
   await assert.rejects(stranger.report('listening'), /no relay answers/)
   assert.ok(relay.metrics().refusedAccess > 0)
