@@ -74,6 +74,8 @@ export class Relay {
       const now = performance.now()
       for (const client of registry.clients()) client.tick(now)
       records?.expire()
+      // A core that has failed is told by whoever uses it.
+      parts.services.count().catch(() => undefined)
     }, TICK_MS)
   }
 
@@ -90,6 +92,7 @@ export class Relay {
   async reload(): Promise<void> {
     await this.#access.reload()
     await this.#listener.reload()
+    await this.#services.reload()
     for (const client of this.#registry.clients()) {
       if (!this.#access.allowsKey(client.key)) client.close(1008, 'not authorized')
     }
@@ -160,7 +163,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   const context = { auth, access, metrics, limits, trustProxy, records, now, logger, registry, forwarding }
   const http = new HttpService({ ...context, version: version() })
   const upgrades = new Upgrades({ ...context, turnEnd: new TurnEnd() })
-  const services = await Services.open(resolved)
+  const services = await Services.open(resolved, metrics)
   const listener = await Listener.open(resolved, metrics, http.handle).catch(async (error: unknown) => {
     await services.close()
     throw error

@@ -1,46 +1,90 @@
 import { readFile } from 'node:fs/promises'
 import { InvalidConfigError } from '../errors/index.js'
 import { type AddressDiscoveryServer, startAddressDiscovery } from './address-discovery.js'
-import { certifiedKeyFromPem } from './certificate.js'
+import { type CertifiedKey, certifiedKeyFromPem } from './certificate.js'
+import type { MutableMetrics } from './metrics.js'
 import type { ResolvedRelayOptions } from './options.js'
 import { type StunServer, startStun } from './stun.js'
 
-/** What a relay tells strangers over UDP: their own address. */
+/** What a relay serves on UDP beside its TCP port: STUN, and QUIC Address Discovery, on one port when both are given the same. */
 export class Services {
-  /** The UDP port of the STUN server, where there is one. */
-  readonly stunPort: number | undefined
-  /** The UDP port of the address-discovery service, where there is one. */
-  readonly qadPort: number | undefined
-  readonly #servers: readonly (StunServer | AddressDiscoveryServer)[]
+  readonly #options: ResolvedRelayOptions
+  readonly #metrics: MutableMetrics
+  #stun: StunServer | undefined
+  #discovery: AddressDiscoveryServer | undefined
+  /** Counts of services that a new certificate has replaced. */
+  readonly #earlier = { stunAnswered: 0, stunLimited: 0, discoveries: 0 }
 
-  private constructor(stun: StunServer | undefined, discovery: AddressDiscoveryServer | undefined) {
-    this.stunPort = stun?.port
-    this.qadPort = discovery?.port
-    this.#servers = [stun, discovery].filter((server) => server !== undefined)
+  private constructor(options: ResolvedRelayOptions, metrics: MutableMetrics) {
+    this.#options = options
+    this.#metrics = metrics
   }
 
-  /**
-   * Opens what was asked for.
-   *
-   * @throws InvalidConfigError when the certificate can't be used, AddressInUseError when a port is taken, TransportFailedError when it
-   *   can't be opened otherwise; nothing stays open then.
-   */
-  static async open({ host, stunPort, qadPort, qad }: ResolvedRelayOptions): Promise<Services> {
-    const stun = stunPort === undefined ? undefined : await startStun({ host, port: stunPort })
+  /** @throws InvalidConfigError for a certificate that can't be used, AddressInUseError and TransportFailedError as the system says. */
+  static async open(options: ResolvedRelayOptions, metrics: MutableMetrics): Promise<Services> {
+    const services = new Services(options, metrics)
+    const { host, stunPort, qadPort } = options
     try {
-      if (qadPort === undefined || qad === undefined) return new Services(stun, undefined)
-      const certificate = certifiedKeyFromPem(await read(qad.certFile), await read(qad.keyFile))
-      return new Services(stun, await startAddressDiscovery({ host, port: qadPort, ...certificate }))
+      if (qadPort !== undefined) await services.#openDiscovery(await readCertifiedKey(options))
+      if (stunPort !== undefined && !sharesPort(options)) services.#stun = await startStun({ host, port: stunPort })
     } catch (error) {
-      await stun?.close()
+      await services.close()
       throw error
     }
+    return services
   }
 
-  /** Releases the sockets. Idempotent. */
-  async close(): Promise<void> {
-    await Promise.all(this.#servers.map((server) => server.close()))
+  get stunPort(): number | undefined {
+    return this.#stun?.port ?? (this.#options.stunPort === undefined ? undefined : this.#discovery?.port)
   }
+
+  get qadPort(): number | undefined {
+    return this.#discovery?.port
+  }
+
+  /** Serves with the certificate as the files have it now; clients come back by themselves. @throws InvalidConfigError */
+  async reload(): Promise<void> {
+    const discovery = this.#discovery
+    if (discovery === undefined) return
+    const certified = await readCertifiedKey(this.#options)
+    const { served, stunAnswered, stunLimited } = await discovery.counts()
+    this.#earlier.discoveries += served
+    this.#earlier.stunAnswered += stunAnswered
+    this.#earlier.stunLimited += stunLimited
+    await discovery.close()
+    await this.#openDiscovery(certified, discovery.port)
+  }
+
+  /** Brings the counts into the relay's metrics. */
+  async count(): Promise<void> {
+    const stun = await this.#stun?.counts()
+    const discovery = await this.#discovery?.counts()
+    const { stunAnswered, stunLimited, discoveries } = this.#earlier
+    this.#metrics.stunAnswered = stunAnswered + (stun?.answered ?? 0) + (discovery?.stunAnswered ?? 0)
+    this.#metrics.stunLimited = stunLimited + (stun?.limited ?? 0) + (discovery?.stunLimited ?? 0)
+    this.#metrics.discoveries = discoveries + (discovery?.served ?? 0)
+    this.#metrics.discoveryClients = discovery?.clients ?? 0
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#stun?.close(), this.#discovery?.close()])
+  }
+
+  async #openDiscovery(certified: CertifiedKey, port = this.#options.qadPort): Promise<void> {
+    const { host } = this.#options
+    const shared = { host, ...certified, ...(port === undefined ? {} : { port }) }
+    this.#discovery = await startAddressDiscovery({ ...shared, stun: sharesPort(this.#options) })
+  }
+}
+
+/** Two ports that the system chooses are two. */
+function sharesPort({ stunPort, qadPort }: ResolvedRelayOptions): boolean {
+  return stunPort !== undefined && stunPort !== 0 && stunPort === qadPort
+}
+
+async function readCertifiedKey({ qad }: ResolvedRelayOptions): Promise<CertifiedKey> {
+  if (qad === undefined) throw new InvalidConfigError('qadPort: needs a certificate')
+  return certifiedKeyFromPem(await read(qad.certFile), await read(qad.keyFile))
 }
 
 async function read(file: string): Promise<string> {

@@ -43,6 +43,7 @@ test('address discovery without a certificate that can be used is refused, and n
   const first = await startRelay({ port: 0, stunPort: 0 })
   const { stunPort } = first
   await first.close()
+  assert.ok(stunPort)
   const refuses = (options: object, message: RegExp) =>
     assert.rejects(startRelay({ port: 0, stunPort, qadPort: 0, ...options }), { code: 'InvalidConfig', message })
   await refuses({}, /^qadPort: needs a certificate/)
