@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test'
-import { type Relay, startRelay } from '../../../src/relay/index.js'
 import { Peer, type PeerOptions } from '../../../src/entry/node.js'
+import { type Relay, startRelay } from '../../../src/relay/index.js'
 
 export const ALPN = 'test/1'
 
@@ -12,7 +12,11 @@ export async function relayOf(context: TestContext, port = 0): Promise<Relay> {
 }
 
 /** A peer that has no socket: it is reached over its relays only. */
-export async function relayedPeer(context: TestContext, urls: readonly string[], options: PeerOptions = {}): Promise<Peer> {
+export async function relayedPeer(
+  context: TestContext,
+  urls: readonly string[],
+  options: PeerOptions = {},
+): Promise<Peer> {
   const peer = await Peer.create({ transports: [], relays: urls, alpns: [ALPN], ...options })
   context.after(() => peer.close())
   return peer
@@ -35,7 +39,8 @@ export async function readAll(readable: ReadableStream<Uint8Array>): Promise<Uin
 export async function echo(peer: Peer): Promise<void> {
   for await (const connection of peer.incoming) {
     void (async () => {
-      for await (const { readable, writable } of connection.incomingBidirectionalStreams) void readable.pipeTo(writable)
+      for await (const { readable, writable } of connection.incomingBidirectionalStreams)
+        void readable.pipeTo(writable).catch(() => {})
     })().catch(() => {})
   }
 }
