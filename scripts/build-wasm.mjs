@@ -34,10 +34,16 @@ const WASM_OPT_FEATURES = [
 ]
 const WASM_OPT_STRIP = ['--strip-debug', '--strip-producers', '--strip-target-features']
 
+/** What a page loads is built for size, except for what every packet passes through. */
+const FOR_SIZE = [
+  'profile.release.opt-level="z"',
+  ...['bytes', 'noq-proto', 'ring'].map((crate) => `profile.release.package.${crate}.opt-level=3`),
+]
+
 /** Each core is one wasm-pack build of wasm/boundary; the name is that of its files in wasm/pkg. */
 const CORES = [
-  { name: 'anypath_core_node', cargoFeatures: ['node'] },
-  { name: 'anypath_core', cargoFeatures: ['browser'] },
+  { name: 'anypath_core_node', cargoFeatures: ['node'], cargoConfig: [] },
+  { name: 'anypath_core', cargoFeatures: ['browser'], cargoConfig: FOR_SIZE },
 ]
 
 const { values: options } = parseArgs({
@@ -127,6 +133,7 @@ async function buildCore(core, { toolchain, tools, wasmOpt, staging }) {
     '--locked',
     '--no-default-features',
     ...core.cargoFeatures.flatMap((feature) => ['--features', feature]),
+    ...core.cargoConfig.flatMap((setting) => ['--config', setting]),
   ]
   if (toolchain.buildStd) cargoArgs.push('-Z', 'build-std=std,panic_abort')
   const args = ['build', '--mode', 'force', '--target', 'web', '--release', '--no-opt', '--no-pack', '--no-gitignore']
@@ -238,7 +245,7 @@ function sizes(file) {
 }
 
 function buildFlags() {
-  return { rust: TARGET_FLAGS, c: C_FLAGS, wasmOpt: [`-${options.opt}`, ...WASM_OPT_FEATURES, ...WASM_OPT_STRIP] }
+  return { rust: TARGET_FLAGS, forSize: FOR_SIZE, c: C_FLAGS, wasmOpt: [`-${options.opt}`, ...WASM_OPT_FEATURES, ...WASM_OPT_STRIP] }
 }
 
 function lockedVersion(crate) {

@@ -1,9 +1,16 @@
 // time limit: 180 s
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { type TestContext, test } from 'node:test'
+import { after, type TestContext, test } from 'node:test'
 import type { Connection } from '../../../src/index.js'
 import { ALPN, echo, readAll, relayedPeer, relayOf } from './relay-pair.js'
+
+// Timers of a peer keep no process alive, and between two relays it has no socket.
+const alive = setInterval(() => {}, 1000)
+after(() => clearInterval(alive))
+
+/** A test that waits for ever says which one it is. */
+const LIMIT = { timeout: 60_000 }
 
 const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
@@ -26,7 +33,7 @@ async function echoed(connection: Connection, bytes: Uint8Array): Promise<Uint8A
   return answer
 }
 
-test('two peers without sockets talk over a relay, and know it', async (context) => {
+test('two peers without sockets talk over a relay, and know it', LIMIT, async (context) => {
   const { relay, alice, bob, connection } = await connected(context)
   assert.equal(connection.remoteId, bob.id)
   assert.equal(connection.state, 'relayed')
@@ -42,8 +49,10 @@ test('two peers without sockets talk over a relay, and know it', async (context)
   assert.ok(stats.relayBytesSent > bytes.length && stats.relayBytesReceived > bytes.length)
 })
 
-test('datagrams go over a relay', async (context) => {
-  const { bob, alice } = await connected(context)
+test('datagrams go over a relay', LIMIT, async (context) => {
+  const relay = await relayOf(context)
+  const bob = await relayedPeer(context, [relay.url])
+  const alice = await relayedPeer(context, [relay.url])
   const incoming = new Promise<Connection>((resolve) => bob.on('connection', resolve))
   const connection = await alice.connect(await bob.ticket(), { alpn: ALPN })
   const other = await incoming
@@ -52,7 +61,7 @@ test('datagrams go over a relay', async (context) => {
   assert.deepEqual([...(value ?? [])], [1, 2, 3])
 })
 
-test('a ticket names the home relay only while it is connected', async (context) => {
+test('a ticket names the home relay only while it is connected', LIMIT, async (context) => {
   const relay = await relayOf(context)
   const peer = await relayedPeer(context, [relay.url])
   assert.deepEqual((await peer.ticket()).addresses, [{ kind: 'relay', url: relay.url }])
@@ -64,21 +73,25 @@ test('a ticket names the home relay only while it is connected', async (context)
   await assert.rejects(peer.online({ timeoutMs: 50 }), { code: 'RelayUnreachable' })
 })
 
-test('a dial over a relay to somebody who is not there is Unreachable, and says so within its limit', async (context) => {
-  const relay = await relayOf(context)
-  const alice = await relayedPeer(context, [relay.url])
-  const target = { id: 'd04ab232742bb4ab3a1368bd4615e4e6d0224ab71a016baf8520a332c9778737', relays: [relay.url] }
-  await assert.rejects(alice.connect(target, { alpn: ALPN, timeoutMs: 1000 }), { code: 'Unreachable' })
-})
+test(
+  'a dial over a relay to somebody who is not there is Unreachable, and says so within its limit',
+  LIMIT,
+  async (context) => {
+    const relay = await relayOf(context)
+    const alice = await relayedPeer(context, [relay.url])
+    const target = { id: 'd04ab232742bb4ab3a1368bd4615e4e6d0224ab71a016baf8520a332c9778737', relays: [relay.url] }
+    await assert.rejects(alice.connect(target, { alpn: ALPN, timeoutMs: 1000 }), { code: 'Unreachable' })
+  },
+)
 
-test('without relays of its own a peer without sockets fails with NoRelayConfigured', async (context) => {
+test('without relays of its own a peer without sockets fails with NoRelayConfigured', LIMIT, async (context) => {
   const relay = await relayOf(context)
   const bob = await relayedPeer(context, [relay.url])
   const alice = await relayedPeer(context, [])
   await assert.rejects(alice.connect(await bob.ticket(), { alpn: ALPN }), { code: 'NoRelayConfigured' })
 })
 
-test('a connection survives the restart of its relay in the middle of a transfer', async (context) => {
+test('a connection survives the restart of its relay in the middle of a transfer', LIMIT, async (context) => {
   const { relay, alice, connection } = await connected(context)
   const errors: unknown[] = []
   connection.closed.catch((error: unknown) => errors.push(error))
@@ -94,23 +107,27 @@ test('a connection survives the restart of its relay in the middle of a transfer
   assert.equal(connection.state, 'relayed')
 })
 
-test('a connection moves to another relay that both sides know when its own does not come back', async (context) => {
-  const first = await relayOf(context)
-  const second = await relayOf(context)
-  const both = [first.url, second.url]
-  const bob = await relayedPeer(context, both)
-  const alice = await relayedPeer(context, both)
-  void echo(bob)
-  const home = (await bob.online()).url
-  const connection = await alice.connect({ id: bob.id, relays: [home] }, { alpn: ALPN })
-  const [gone, left] = home === first.url ? [first, second] : [second, first]
-  await gone.close()
-  const bytes = randomBytes(1 << 20)
-  assert.equal(digest(await echoed(connection, bytes)), digest(bytes))
-  assert.deepEqual([...new Set(connection.paths.map((path) => path.relay))], [left.url])
-})
+test(
+  'a connection moves to another relay that both sides know when its own does not come back',
+  LIMIT,
+  async (context) => {
+    const first = await relayOf(context)
+    const second = await relayOf(context)
+    const both = [first.url, second.url]
+    const bob = await relayedPeer(context, both)
+    const alice = await relayedPeer(context, both)
+    void echo(bob)
+    const home = (await bob.online()).url
+    const connection = await alice.connect({ id: bob.id, relays: [home] }, { alpn: ALPN })
+    const [gone, left] = home === first.url ? [first, second] : [second, first]
+    await gone.close()
+    const bytes = randomBytes(1 << 20)
+    assert.equal(digest(await echoed(connection, bytes)), digest(bytes))
+    assert.deepEqual([...new Set(connection.paths.map((path) => path.relay))], [left.url])
+  },
+)
 
-test('a remote that is closed is known at once', async (context) => {
+test('a remote that is closed is known at once', LIMIT, async (context) => {
   const { bob, connection } = await connected(context)
   const started = performance.now()
   void bob.close({ closeCode: 7, reason: 'done' })
@@ -118,7 +135,7 @@ test('a remote that is closed is known at once', async (context) => {
   assert.ok(performance.now() - started < 2000)
 })
 
-test('a relay that wants a token is told it, and one that gets a wrong one is RelayDenied', async (context) => {
+test('a relay that wants a token is told it, and one that gets a wrong one is RelayDenied', LIMIT, async (context) => {
   const { startRelay } = await import('../../../src/relay/index.js')
   const relay = await startRelay({ port: 0, tokens: ['right'] })
   context.after(() => relay.close())
