@@ -291,7 +291,12 @@ impl Client {
                 reconnect_in_ms, ..
             } => {
                 self.close_socket();
-                let delay = self.backoff.restart(reconnect_in_ms, cx.rng);
+                // One that says so again and again is treated as one that fails.
+                let least = match self.note_held(cx.now) {
+                    true => Duration::ZERO,
+                    false => self.backoff.next(cx.rng),
+                };
+                let delay = self.backoff.restart(reconnect_in_ms, cx.rng).max(least);
                 self.wait_for(delay, RelayCause::Restarting, "", cx);
             }
         }
@@ -430,10 +435,17 @@ impl Client {
         self.wait(cause, detail, cx);
     }
 
-    fn wait(&mut self, cause: RelayCause, detail: &str, cx: &mut Context<'_>) {
-        if matches!(self.phase, Phase::Connected { since } if since + HELD <= cx.now) {
+    /// Whether the connection has held for so long that the next failure is the first again.
+    fn note_held(&mut self, now: Instant) -> bool {
+        let held = matches!(self.phase, Phase::Connected { since } if since + HELD <= now);
+        if held {
             self.backoff.reset();
         }
+        held
+    }
+
+    fn wait(&mut self, cause: RelayCause, detail: &str, cx: &mut Context<'_>) {
+        self.note_held(cx.now);
         let delay = match cause {
             RelayCause::Denied => self.backoff.denied(cx.rng),
             RelayCause::SameEndpoint => self.backoff.in_use(cx.rng),

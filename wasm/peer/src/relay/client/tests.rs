@@ -273,3 +273,25 @@ fn a_probe_expects_a_quick_answer_and_ends_a_wait() {
     rig.act(|client, cx| client.probe(cx));
     assert_eq!(rig.outputs(), [Output::Open]);
 }
+
+#[test]
+fn a_relay_that_restarts_again_and_again_is_come_back_to_less_and_less_often() {
+    let mut rig = Rig::connected();
+    let mut restarting = Vec::new();
+    let now = RelayMessage::Restarting {
+        reconnect_in_ms: 0,
+        try_for_ms: 0,
+    };
+    now.encode(Version::V2, &mut restarting).expect("fits");
+    let mut comings = 0;
+    while rig.now - rig.start < Duration::from_secs(600) {
+        rig.hears(&restarting);
+        assert_eq!(rig.client.waits_because(), Some(RelayCause::Restarting));
+        rig.wait_for_due();
+        rig.act(|client, cx| client.opened(2, cx));
+        rig.hears(&[2]);
+        rig.outputs();
+        comings += 1;
+    }
+    assert!(comings < 60, "{comings} times in ten minutes");
+}
