@@ -40,11 +40,7 @@ export async function echo(peer: Peer): Promise<void> {
   for await (const connection of peer.incoming) {
     void (async () => {
       for await (const { readable, writable } of connection.incomingBidirectionalStreams)
-<<<<<<< Updated upstream
-        void readable.pipeTo(writable).catch(() => {})
-=======
         readable.pipeTo(writable).catch(() => {})
->>>>>>> Stashed changes
     })().catch(() => {})
   }
 }
