@@ -245,7 +245,12 @@ function sizes(file) {
 }
 
 function buildFlags() {
-  return { rust: TARGET_FLAGS, forSize: FOR_SIZE, c: C_FLAGS, wasmOpt: [`-${options.opt}`, ...WASM_OPT_FEATURES, ...WASM_OPT_STRIP] }
+  return {
+    rust: TARGET_FLAGS,
+    forSize: FOR_SIZE,
+    c: C_FLAGS,
+    wasmOpt: [`-${options.opt}`, ...WASM_OPT_FEATURES, ...WASM_OPT_STRIP],
+  }
 }
 
 function lockedVersion(crate) {
