@@ -67,7 +67,7 @@ export const relayCommand: Command = {
     positionals: [0, 0],
     examples: [
       'anypath relay',
-      'anypath relay --host 0.0.0.0 --port 443 --tls-cert-file chain.pem --tls-key-file key.pem',
+      'anypath relay --host :: --port 443 --tls-cert-file a.pem --tls-key-file b.pem',
       'anypath relay --trust-proxy --metrics-port 9090 --json',
     ],
   },
