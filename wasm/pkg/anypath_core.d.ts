@@ -8,6 +8,10 @@ export class Core {
     free(): void;
     [Symbol.dispose](): void;
     /**
+     * Gives a connection the further targets in the input buffer; false when they can't be read.
+     */
+    add_addresses(now: number, connection: number, len: number): boolean;
+    /**
      * Answers an `INCOMING` record.
      */
     admit(now: number, incoming: number, decision: number): boolean;
@@ -104,6 +108,18 @@ export class Core {
      */
     read(connection: number, stream: number, max: number): number;
     /**
+     * Checks the packet in the input buffer and takes it apart.
+     */
+    read_record(len: number): number;
+    /**
+     * The WebSocket to a relay is closed, with the reason in the input buffer.
+     */
+    relay_closed(now: number, relay: number, len: number): void;
+    /**
+     * The WebSocket to a relay is open.
+     */
+    relay_opened(now: number, relay: number, protocol: number): void;
+    /**
      * Takes a carrier away.
      */
     remove_carrier(now: number, id: number): void;
@@ -111,6 +127,10 @@ export class Core {
      * Abandons a stream's sending side.
      */
     reset(connection: number, stream: number, code: number): number;
+    /**
+     * Time may have passed unnoticed.
+     */
+    resumed(now: number): void;
     /**
      * Queues the datagram in the input buffer.
      */
@@ -124,9 +144,21 @@ export class Core {
      */
     set_priority(connection: number, stream: number, priority: number): number;
     /**
+     * Chooses the home among the relays in the input buffer; false when they can't be read.
+     */
+    set_relays(now: number, len: number): boolean;
+    /**
+     * Tells whether timers run on time.
+     */
+    set_visible(now: number, visible: boolean): void;
+    /**
      * Closes everything with the reason in the input buffer.
      */
     shutdown(now: number, code: number, len: number): void;
+    /**
+     * Signs the record in the input buffer and writes the packet to the output buffer.
+     */
+    sign_record(timestamp: number, len: number): number;
     /**
      * Refuses the rest of a stream.
      */
@@ -147,6 +179,7 @@ export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembl
 export interface InitOutput {
     readonly memory: WebAssembly.Memory;
     readonly __wbg_core_free: (a: number, b: number) => void;
+    readonly core_add_addresses: (a: number, b: number, c: number, d: number) => number;
     readonly core_admit: (a: number, b: number, c: number, d: number) => number;
     readonly core_close: (a: number, b: number, c: number, d: number, e: number) => void;
     readonly core_connect: (a: number, b: number, c: number) => number;
@@ -171,12 +204,19 @@ export interface InitOutput {
     readonly core_peer_stats: (a: number) => number;
     readonly core_ping: (a: number, b: number) => void;
     readonly core_read: (a: number, b: number, c: number, d: number) => number;
+    readonly core_read_record: (a: number, b: number) => number;
+    readonly core_relay_closed: (a: number, b: number, c: number, d: number) => void;
+    readonly core_relay_opened: (a: number, b: number, c: number, d: number) => void;
     readonly core_remove_carrier: (a: number, b: number, c: number) => void;
     readonly core_reset: (a: number, b: number, c: number, d: number) => number;
+    readonly core_resumed: (a: number, b: number) => void;
     readonly core_send_datagram: (a: number, b: number, c: number) => number;
     readonly core_set_carrier: (a: number, b: number, c: number, d: number) => number;
     readonly core_set_priority: (a: number, b: number, c: number, d: number) => number;
+    readonly core_set_relays: (a: number, b: number, c: number) => number;
+    readonly core_set_visible: (a: number, b: number, c: number) => void;
     readonly core_shutdown: (a: number, b: number, c: number, d: number) => void;
+    readonly core_sign_record: (a: number, b: number, c: number) => number;
     readonly core_stop: (a: number, b: number, c: number, d: number) => number;
     readonly core_write: (a: number, b: number, c: number, d: number) => number;
     readonly panic_message: () => [number, number];

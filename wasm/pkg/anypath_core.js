@@ -15,6 +15,17 @@ class Core {
         wasm.__wbg_core_free(ptr, 0);
     }
     /**
+     * Gives a connection the further targets in the input buffer; false when they can't be read.
+     * @param {number} now
+     * @param {number} connection
+     * @param {number} len
+     * @returns {boolean}
+     */
+    add_addresses(now, connection, len) {
+        const ret = wasm.core_add_addresses(this.__wbg_ptr, now, connection, len);
+        return ret !== 0;
+    }
+    /**
      * Answers an `INCOMING` record.
      * @param {number} now
      * @param {number} incoming
@@ -230,6 +241,33 @@ class Core {
         return ret;
     }
     /**
+     * Checks the packet in the input buffer and takes it apart.
+     * @param {number} len
+     * @returns {number}
+     */
+    read_record(len) {
+        const ret = wasm.core_read_record(this.__wbg_ptr, len);
+        return ret >>> 0;
+    }
+    /**
+     * The WebSocket to a relay is closed, with the reason in the input buffer.
+     * @param {number} now
+     * @param {number} relay
+     * @param {number} len
+     */
+    relay_closed(now, relay, len) {
+        wasm.core_relay_closed(this.__wbg_ptr, now, relay, len);
+    }
+    /**
+     * The WebSocket to a relay is open.
+     * @param {number} now
+     * @param {number} relay
+     * @param {number} protocol
+     */
+    relay_opened(now, relay, protocol) {
+        wasm.core_relay_opened(this.__wbg_ptr, now, relay, protocol);
+    }
+    /**
      * Takes a carrier away.
      * @param {number} now
      * @param {number} id
@@ -247,6 +285,13 @@ class Core {
     reset(connection, stream, code) {
         const ret = wasm.core_reset(this.__wbg_ptr, connection, stream, code);
         return ret;
+    }
+    /**
+     * Time may have passed unnoticed.
+     * @param {number} now
+     */
+    resumed(now) {
+        wasm.core_resumed(this.__wbg_ptr, now);
     }
     /**
      * Queues the datagram in the input buffer.
@@ -281,6 +326,24 @@ class Core {
         return ret;
     }
     /**
+     * Chooses the home among the relays in the input buffer; false when they can't be read.
+     * @param {number} now
+     * @param {number} len
+     * @returns {boolean}
+     */
+    set_relays(now, len) {
+        const ret = wasm.core_set_relays(this.__wbg_ptr, now, len);
+        return ret !== 0;
+    }
+    /**
+     * Tells whether timers run on time.
+     * @param {number} now
+     * @param {boolean} visible
+     */
+    set_visible(now, visible) {
+        wasm.core_set_visible(this.__wbg_ptr, now, visible);
+    }
+    /**
      * Closes everything with the reason in the input buffer.
      * @param {number} now
      * @param {number} code
@@ -288,6 +351,16 @@ class Core {
      */
     shutdown(now, code, len) {
         wasm.core_shutdown(this.__wbg_ptr, now, code, len);
+    }
+    /**
+     * Signs the record in the input buffer and writes the packet to the output buffer.
+     * @param {number} timestamp
+     * @param {number} len
+     * @returns {number}
+     */
+    sign_record(timestamp, len) {
+        const ret = wasm.core_sign_record(this.__wbg_ptr, timestamp, len);
+        return ret >>> 0;
     }
     /**
      * Refuses the rest of a stream.

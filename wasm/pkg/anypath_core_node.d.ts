@@ -8,6 +8,10 @@ export class Core {
     free(): void;
     [Symbol.dispose](): void;
     /**
+     * Gives a connection the further targets in the input buffer; false when they can't be read.
+     */
+    add_addresses(now: number, connection: number, len: number): boolean;
+    /**
      * Answers an `INCOMING` record.
      */
     admit(now: number, incoming: number, decision: number): boolean;
@@ -104,6 +108,18 @@ export class Core {
      */
     read(connection: number, stream: number, max: number): number;
     /**
+     * Checks the packet in the input buffer and takes it apart.
+     */
+    read_record(len: number): number;
+    /**
+     * The WebSocket to a relay is closed, with the reason in the input buffer.
+     */
+    relay_closed(now: number, relay: number, len: number): void;
+    /**
+     * The WebSocket to a relay is open.
+     */
+    relay_opened(now: number, relay: number, protocol: number): void;
+    /**
      * Takes a carrier away.
      */
     remove_carrier(now: number, id: number): void;
@@ -111,6 +127,10 @@ export class Core {
      * Abandons a stream's sending side.
      */
     reset(connection: number, stream: number, code: number): number;
+    /**
+     * Time may have passed unnoticed.
+     */
+    resumed(now: number): void;
     /**
      * Queues the datagram in the input buffer.
      */
@@ -124,9 +144,21 @@ export class Core {
      */
     set_priority(connection: number, stream: number, priority: number): number;
     /**
+     * Chooses the home among the relays in the input buffer; false when they can't be read.
+     */
+    set_relays(now: number, len: number): boolean;
+    /**
+     * Tells whether timers run on time.
+     */
+    set_visible(now: number, visible: boolean): void;
+    /**
      * Closes everything with the reason in the input buffer.
      */
     shutdown(now: number, code: number, len: number): void;
+    /**
+     * Signs the record in the input buffer and writes the packet to the output buffer.
+     */
+    sign_record(timestamp: number, len: number): number;
     /**
      * Refuses the rest of a stream.
      */
@@ -142,11 +174,37 @@ export class Core {
  */
 export function panic_message(): string;
 
+/**
+ * The key that a keying material authentication claims, as verified as the claim is: not at all.
+ */
+export function relay_claimed_key(authentication: Uint8Array | number[]): Uint8Array;
+
+/**
+ * The key that a text names: hexadecimal or base32, or z-base-32 when that is asked for; empty for none.
+ */
+export function relay_parse_id(text: string, z_base_32: boolean): Uint8Array;
+
+/**
+ * Verifies a `ClientAuth` message against the 16-byte challenge that it has to answer.
+ */
+export function relay_verify_client_auth(challenge: Uint8Array | number[], message: Uint8Array | number[]): Uint8Array;
+
+/**
+ * Verifies a keying material authentication against 32 bytes of exported material.
+ */
+export function relay_verify_key_material(authentication: Uint8Array | number[], material: Uint8Array | number[]): Uint8Array;
+
+/**
+ * The time of a signed packet in microseconds since 1970; -1 malformed, -2 signature invalid.
+ */
+export function relay_verify_signed_packet(id: Uint8Array | number[], payload: Uint8Array | number[]): number;
+
 export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
 
 export interface InitOutput {
     readonly memory: WebAssembly.Memory;
     readonly __wbg_core_free: (a: number, b: number) => void;
+    readonly core_add_addresses: (a: number, b: number, c: number, d: number) => number;
     readonly core_admit: (a: number, b: number, c: number, d: number) => number;
     readonly core_close: (a: number, b: number, c: number, d: number, e: number) => void;
     readonly core_connect: (a: number, b: number, c: number) => number;
@@ -171,15 +229,27 @@ export interface InitOutput {
     readonly core_peer_stats: (a: number) => number;
     readonly core_ping: (a: number, b: number) => void;
     readonly core_read: (a: number, b: number, c: number, d: number) => number;
+    readonly core_read_record: (a: number, b: number) => number;
+    readonly core_relay_closed: (a: number, b: number, c: number, d: number) => void;
+    readonly core_relay_opened: (a: number, b: number, c: number, d: number) => void;
     readonly core_remove_carrier: (a: number, b: number, c: number) => void;
     readonly core_reset: (a: number, b: number, c: number, d: number) => number;
+    readonly core_resumed: (a: number, b: number) => void;
     readonly core_send_datagram: (a: number, b: number, c: number) => number;
     readonly core_set_carrier: (a: number, b: number, c: number, d: number) => number;
     readonly core_set_priority: (a: number, b: number, c: number, d: number) => number;
+    readonly core_set_relays: (a: number, b: number, c: number) => number;
+    readonly core_set_visible: (a: number, b: number, c: number) => void;
     readonly core_shutdown: (a: number, b: number, c: number, d: number) => void;
+    readonly core_sign_record: (a: number, b: number, c: number) => number;
     readonly core_stop: (a: number, b: number, c: number, d: number) => number;
     readonly core_write: (a: number, b: number, c: number, d: number) => number;
     readonly panic_message: () => [number, number];
+    readonly relay_claimed_key: (a: number, b: number) => [number, number];
+    readonly relay_parse_id: (a: number, b: number, c: number) => [number, number];
+    readonly relay_verify_client_auth: (a: number, b: number, c: number, d: number) => [number, number];
+    readonly relay_verify_key_material: (a: number, b: number, c: number, d: number) => [number, number];
+    readonly relay_verify_signed_packet: (a: number, b: number, c: number, d: number) => number;
     readonly ring_core_0_17_14__bn_mul_mont: (a: number, b: number, c: number, d: number, e: number, f: number) => void;
     readonly __wbindgen_exn_store: (a: number) => void;
     readonly __externref_table_alloc: () => number;
@@ -187,6 +257,7 @@ export interface InitOutput {
     readonly __wbindgen_malloc: (a: number, b: number) => number;
     readonly __wbindgen_free: (a: number, b: number, c: number) => void;
     readonly __externref_table_dealloc: (a: number) => void;
+    readonly __wbindgen_realloc: (a: number, b: number, c: number, d: number) => number;
     readonly __wbindgen_start: () => void;
 }
 
@@ -213,4 +284,4 @@ export function initSync(module: { module: SyncInitInput } | SyncInitInput): Ini
 export default function __wbg_init (module_or_path?: { module_or_path: InitInput | Promise<InitInput> } | InitInput | Promise<InitInput>): Promise<InitOutput>;
 
 /** The only export that exists at run time: glue with an instance of its own. */
-export function createGlue(): { readonly initSync: typeof initSync; readonly Core: typeof Core; readonly panic_message: typeof panic_message };
+export function createGlue(): { readonly initSync: typeof initSync; readonly Core: typeof Core; readonly panic_message: typeof panic_message; readonly relay_claimed_key: typeof relay_claimed_key; readonly relay_parse_id: typeof relay_parse_id; readonly relay_verify_client_auth: typeof relay_verify_client_auth; readonly relay_verify_key_material: typeof relay_verify_key_material; readonly relay_verify_signed_packet: typeof relay_verify_signed_packet };

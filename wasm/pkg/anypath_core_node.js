@@ -15,6 +15,17 @@ class Core {
         wasm.__wbg_core_free(ptr, 0);
     }
     /**
+     * Gives a connection the further targets in the input buffer; false when they can't be read.
+     * @param {number} now
+     * @param {number} connection
+     * @param {number} len
+     * @returns {boolean}
+     */
+    add_addresses(now, connection, len) {
+        const ret = wasm.core_add_addresses(this.__wbg_ptr, now, connection, len);
+        return ret !== 0;
+    }
+    /**
      * Answers an `INCOMING` record.
      * @param {number} now
      * @param {number} incoming
@@ -230,6 +241,33 @@ class Core {
         return ret;
     }
     /**
+     * Checks the packet in the input buffer and takes it apart.
+     * @param {number} len
+     * @returns {number}
+     */
+    read_record(len) {
+        const ret = wasm.core_read_record(this.__wbg_ptr, len);
+        return ret >>> 0;
+    }
+    /**
+     * The WebSocket to a relay is closed, with the reason in the input buffer.
+     * @param {number} now
+     * @param {number} relay
+     * @param {number} len
+     */
+    relay_closed(now, relay, len) {
+        wasm.core_relay_closed(this.__wbg_ptr, now, relay, len);
+    }
+    /**
+     * The WebSocket to a relay is open.
+     * @param {number} now
+     * @param {number} relay
+     * @param {number} protocol
+     */
+    relay_opened(now, relay, protocol) {
+        wasm.core_relay_opened(this.__wbg_ptr, now, relay, protocol);
+    }
+    /**
      * Takes a carrier away.
      * @param {number} now
      * @param {number} id
@@ -247,6 +285,13 @@ class Core {
     reset(connection, stream, code) {
         const ret = wasm.core_reset(this.__wbg_ptr, connection, stream, code);
         return ret;
+    }
+    /**
+     * Time may have passed unnoticed.
+     * @param {number} now
+     */
+    resumed(now) {
+        wasm.core_resumed(this.__wbg_ptr, now);
     }
     /**
      * Queues the datagram in the input buffer.
@@ -281,6 +326,24 @@ class Core {
         return ret;
     }
     /**
+     * Chooses the home among the relays in the input buffer; false when they can't be read.
+     * @param {number} now
+     * @param {number} len
+     * @returns {boolean}
+     */
+    set_relays(now, len) {
+        const ret = wasm.core_set_relays(this.__wbg_ptr, now, len);
+        return ret !== 0;
+    }
+    /**
+     * Tells whether timers run on time.
+     * @param {number} now
+     * @param {boolean} visible
+     */
+    set_visible(now, visible) {
+        wasm.core_set_visible(this.__wbg_ptr, now, visible);
+    }
+    /**
      * Closes everything with the reason in the input buffer.
      * @param {number} now
      * @param {number} code
@@ -288,6 +351,16 @@ class Core {
      */
     shutdown(now, code, len) {
         wasm.core_shutdown(this.__wbg_ptr, now, code, len);
+    }
+    /**
+     * Signs the record in the input buffer and writes the packet to the output buffer.
+     * @param {number} timestamp
+     * @param {number} len
+     * @returns {number}
+     */
+    sign_record(timestamp, len) {
+        const ret = wasm.core_sign_record(this.__wbg_ptr, timestamp, len);
+        return ret >>> 0;
     }
     /**
      * Refuses the rest of a stream.
@@ -329,6 +402,106 @@ function panic_message() {
     } finally {
         wasm.__wbindgen_free(deferred1_0, deferred1_1, 1);
     }
+}
+
+/**
+ * The key that a keying material authentication claims, as verified as the claim is: not at all.
+ * @param {Uint8Array | number[]} authentication
+ * @returns {Uint8Array}
+ */
+function relay_claimed_key(authentication) {
+    const ptr0 = passArray8ToWasm0(authentication, wasm.__wbindgen_malloc);
+    const len0 = WASM_VECTOR_LEN;
+    const ret = wasm.relay_claimed_key(ptr0, len0);
+    var v2 = getArrayU8FromWasm0(ret[0], ret[1]).slice();
+    wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+    return v2;
+}
+
+/**
+ * The key that a text names: hexadecimal or base32, or z-base-32 when that is asked for; empty for none.
+ * @param {string} text
+ * @param {boolean} z_base_32
+ * @returns {Uint8Array}
+ */
+function relay_parse_id(text, z_base_32) {
+    const val2 = +z_base_32;
+    const ptr0 = passStringToWasm0(text, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+    const len0 = WASM_VECTOR_LEN;
+    const ret = wasm.relay_parse_id(ptr0, len0, val2);
+    var v3 = getArrayU8FromWasm0(ret[0], ret[1]).slice();
+    wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+    return v3;
+}
+
+/**
+ * Verifies a `ClientAuth` message against the 16-byte challenge that it has to answer.
+ * @param {Uint8Array | number[]} challenge
+ * @param {Uint8Array | number[]} message
+ * @returns {Uint8Array}
+ */
+function relay_verify_client_auth(challenge, message) {
+    let ptr0, len0, ptr1, len1;
+    try {
+        ptr0 = passArray8ToWasm0(challenge, wasm.__wbindgen_malloc);
+        len0 = WASM_VECTOR_LEN;
+        ptr1 = passArray8ToWasm0(message, wasm.__wbindgen_malloc);
+        len1 = WASM_VECTOR_LEN;
+    } catch (e) {
+        if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+        if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+        throw e;
+    }
+    const ret = wasm.relay_verify_client_auth(ptr0, len0, ptr1, len1);
+    var v3 = getArrayU8FromWasm0(ret[0], ret[1]).slice();
+    wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+    return v3;
+}
+
+/**
+ * Verifies a keying material authentication against 32 bytes of exported material.
+ * @param {Uint8Array | number[]} authentication
+ * @param {Uint8Array | number[]} material
+ * @returns {Uint8Array}
+ */
+function relay_verify_key_material(authentication, material) {
+    let ptr0, len0, ptr1, len1;
+    try {
+        ptr0 = passArray8ToWasm0(authentication, wasm.__wbindgen_malloc);
+        len0 = WASM_VECTOR_LEN;
+        ptr1 = passArray8ToWasm0(material, wasm.__wbindgen_malloc);
+        len1 = WASM_VECTOR_LEN;
+    } catch (e) {
+        if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+        if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+        throw e;
+    }
+    const ret = wasm.relay_verify_key_material(ptr0, len0, ptr1, len1);
+    var v3 = getArrayU8FromWasm0(ret[0], ret[1]).slice();
+    wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+    return v3;
+}
+
+/**
+ * The time of a signed packet in microseconds since 1970; -1 malformed, -2 signature invalid.
+ * @param {Uint8Array | number[]} id
+ * @param {Uint8Array | number[]} payload
+ * @returns {number}
+ */
+function relay_verify_signed_packet(id, payload) {
+    let ptr0, len0, ptr1, len1;
+    try {
+        ptr0 = passArray8ToWasm0(id, wasm.__wbindgen_malloc);
+        len0 = WASM_VECTOR_LEN;
+        ptr1 = passArray8ToWasm0(payload, wasm.__wbindgen_malloc);
+        len1 = WASM_VECTOR_LEN;
+    } catch (e) {
+        if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+        if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+        throw e;
+    }
+    const ret = wasm.relay_verify_signed_packet(ptr0, len0, ptr1, len1);
+    return ret;
 }
 function __wbg_get_imports() {
     const import0 = {
@@ -510,6 +683,43 @@ function passArray8ToWasm0(arg, malloc) {
     return ptr;
 }
 
+function passStringToWasm0(arg, malloc, realloc) {
+    if (realloc === undefined) {
+        const buf = cachedTextEncoder.encode(arg);
+        const ptr = malloc(buf.length, 1) >>> 0;
+        getUint8ArrayMemory0().subarray(ptr, ptr + buf.length).set(buf);
+        WASM_VECTOR_LEN = buf.length;
+        return ptr;
+    }
+
+    let len = arg.length;
+    let ptr = malloc(len, 1) >>> 0;
+
+    const mem = getUint8ArrayMemory0();
+
+    let offset = 0;
+
+    for (; offset < len; offset++) {
+        const code = arg.charCodeAt(offset);
+        if (code > 0x7F) break;
+        mem[ptr + offset] = code;
+    }
+    if (offset !== len) {
+        if (offset !== 0) {
+            arg = arg.slice(offset);
+        }
+        ptr = realloc(ptr, len, len = offset + arg.length * 3, 1) >>> 0;
+        const view = getUint8ArrayMemory0().subarray(ptr + offset, ptr + len);
+        const ret = cachedTextEncoder.encodeInto(arg, view);
+
+        offset += ret.written;
+        ptr = realloc(ptr, len, offset, 1) >>> 0;
+    }
+
+    WASM_VECTOR_LEN = offset;
+    return ptr;
+}
+
 function takeFromExternrefTable0(idx) {
     const value = wasm.__wbindgen_externrefs.get(idx);
     wasm.__externref_table_dealloc(idx);
@@ -528,6 +738,19 @@ function decodeText(bytes) {
         numBytesDecoded = bytes.length;
     }
     return cachedTextDecoder.decode(bytes);
+}
+
+const cachedTextEncoder = new TextEncoder();
+
+if (!('encodeInto' in cachedTextEncoder)) {
+    cachedTextEncoder.encodeInto = function (arg, view) {
+        const buf = cachedTextEncoder.encode(arg);
+        view.set(buf);
+        return {
+            read: arg.length,
+            written: buf.length
+        };
+    };
 }
 
 let WASM_VECTOR_LEN = 0;
@@ -637,5 +860,5 @@ async function __wbg_init_once(module_or_path) {
 
 
 
-return { initSync, Core, panic_message };
+return { initSync, Core, panic_message, relay_claimed_key, relay_parse_id, relay_verify_client_auth, relay_verify_key_material, relay_verify_signed_packet };
 }
