@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { AddressCodec } from '../../../src/core/address.js'
 import { ByteReader, ByteWriter } from '../../../src/core/bytes.js'
 import { type CoreConfig, encodeConfig } from '../../../src/core/config.js'
-import { type OutputSink, readOutput, writeDatagram } from '../../../src/core/records.js'
+import { type OutputSink, readOutput, writeDatagram, writeRelayMessage } from '../../../src/core/records.js'
 import { readConnectionStats, readPeerStats } from '../../../src/core/stats.js'
 import { readTicket, type TicketRecord, writeTicket } from '../../../src/core/ticket.js'
 import { DEFAULT_LIMITS } from '../../../src/driver/create.js'
@@ -33,6 +33,9 @@ function concatenated(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
 
 const codec = new AddressCodec()
 const address = (host: string, port: number) => codec.encode(host, port) as Uint8Array
+const RELAY = 0x8000_0000
+const URL_TEXT = 'https://relay.example/'
+const relay = (w: ByteWriter) => w.u8(3).u8(1).u8(1).f64(12.5).f64(2.5).text16(URL_TEXT, '').text16('fine', '')
 const text = (value: string) => new TextEncoder().encode(value)
 
 test('a socket address keeps its text through 24 bytes, IPv4 as IPv6-mapped', () => {
@@ -123,6 +126,14 @@ test('an input record is a header, the source, ECN and the packet', () => {
   assert.equal(reader.text(6), 'packet')
 })
 
+test('an input record of a relay is a header and the message', () => {
+  const target = new Uint8Array(100)
+  const end = writeRelayMessage(target, new DataView(target.buffer), 10, RELAY, text('message'))
+  assert.equal(end, 10 + 9 + 7)
+  const reader = new ByteReader(target, 10)
+  assert.deepEqual([reader.u8(), reader.u32(), reader.u32(), reader.text(7)], [2, RELAY, 7, 'message'])
+})
+
 test('every output record reaches the sink with its fields', () => {
   const { sink, calls } = recorder()
   const to = address('192.0.2.1', 9).slice()
@@ -145,11 +156,16 @@ test('every output record reaches the sink with its fields', () => {
     record(11, 5),
     record(12, 5, (w) => path(w.u32(3).u8(2))),
     record(13, 5, (w) => w.u8(2).u8(5).u8(2).f64(12.5)),
-    record(14, 6, (w) => w.bytes(address('192.0.2.1', 9)).u8(1)),
+    record(14, 6, (w) => w.bytes(address('192.0.2.1', 9)).u8(1).u32(7)),
     record(15, 0, (w) => w.u8(3).text16('noq', '').text16('hello', '')),
     record(16, 5, (w) => w.bytes(text('{}'))),
     record(17, 5, (w) => w.u8(0)),
     record(18, 5),
+    record(19, RELAY, (w) => w.bytes(text(URL_TEXT))),
+    record(20, RELAY, (w) => w.bytes(text('message'))),
+    record(21, RELAY),
+    record(22, RELAY, (w) => relay(w)),
+    record(23, 5),
   )
   readOutput(bytes, codec, sink)
   const plain = calls.map((call) =>
@@ -184,11 +200,20 @@ test('every output record reaches the sink with its fields', () => {
     ['datagramsUnblocked', 5],
     ['path', 5, 2, pathOf(3)],
     ['state', 5, 2, 5, 2, 12.5],
-    ['incoming', 6, entry, true],
+    ['incoming', 6, 7, entry, true],
     ['log', 3, 'noq', 'hello'],
     ['qlog', 5, [...text('{}')]],
     ['earlyData', 5, false],
     ['drained', 5],
+    ['relayOpen', RELAY, URL_TEXT],
+    ['relaySend', RELAY, [...text('message')]],
+    ['relayClose', RELAY],
+    [
+      'relay',
+      RELAY,
+      { state: 3, home: true, cause: 1, latencyMs: 12.5, retryInMs: 2.5, url: URL_TEXT, detail: 'fine' },
+    ],
+    ['discover', 5],
   ])
 })
 
@@ -206,6 +231,7 @@ test('every truncation of an output record is an InternalError, and the records 
     record(3, 5, (w) => w.u16(20).u8(1).f64(77).text16('bye', '')),
     record(13, 5, (w) => w.u8(2).u8(5).u8(2).f64(12.5)),
     record(15, 0, (w) => w.u8(3).text16('noq', '').text16('hello', '')),
+    record(22, RELAY, (w) => relay(w)),
   ]
   for (const kind of kinds) {
     for (let length = 1; length < kind.length; length++) {
@@ -216,14 +242,14 @@ test('every truncation of an output record is an InternalError, and the records 
     }
   }
   // The length field tells the truth and the payload is too short for its kind.
-  for (const kind of [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15, 17]) {
+  for (const kind of [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15, 17, 22]) {
     assert.throws(
       () => readOutput(concatenated(record(kind, 1)), codec, recorder().sink),
       { code: 'InternalError' },
       `kind ${kind}`,
     )
   }
-  for (const kind of [0, 19, 255])
+  for (const kind of [0, 24, 255])
     assert.throws(() => readOutput(concatenated(record(kind, 1)), codec, recorder().sink), /unknown kind/)
 })
 
@@ -332,6 +358,8 @@ test('statistics are read in their order', () => {
     packetsLost: 5,
     backup: true,
   })
-  const peer = readPeerStats(new ByteReader(writer.written))
-  assert.deepEqual([peer.connections, peer.memoryBytes], [1, 18])
+  const figures = new ByteWriter()
+  for (let value = 1; value <= 28; value++) figures.f64(value)
+  const peer = readPeerStats(new ByteReader(figures.written))
+  assert.deepEqual([peer.connections, peer.memoryBytes, peer.relayDropped, peer.discoveries], [1, 18, 24, 28])
 })
