@@ -5,6 +5,9 @@ import { streamCodeOf } from './stream-code.js'
 /** The most bytes that one read asks for. */
 const READ_BYTES = 256 * 1024
 
+/** WebKitGTK 2.50 has no byte streams: there a stream is an ordinary one, whose readers can't bring a buffer. */
+const hasByteStreams = typeof ReadableByteStreamController === 'function'
+
 /** What was received on a stream. */
 export interface ReceiveStreamStats {
   /** Bytes that the application has read. */
@@ -12,8 +15,8 @@ export interface ReceiveStreamStats {
 }
 
 /**
- * The receiving side of a stream (W3C `WebTransportReceiveStream`, RFC 9000 section 2): a byte stream, so that readers can bring their
- * own buffer.
+ * The receiving side of a stream (W3C `WebTransportReceiveStream`, RFC 9000 section 2): a byte stream where the platform has them, so that
+ * readers can bring their own buffer.
  *
  * - Nothing is read ahead: what the application has not read holds back the remote.
  * - `cancel(reason)` asks the remote to stop, with `reason.streamErrorCode`, or 0.
@@ -61,7 +64,9 @@ export class ReceiveStream extends ReadableStream<Uint8Array<ArrayBuffer>> {
       },
     }
     // The overload for byte sources has no type parameter, so it can't be the base of a class.
-    super(source as UnderlyingSource<Uint8Array<ArrayBuffer>>, { highWaterMark: 0 })
+    super((hasByteStreams ? source : { ...source, type: undefined }) as UnderlyingSource<Uint8Array<ArrayBuffer>>, {
+      highWaterMark: 0,
+    })
     this.id = id
     this.#progress = progress
     this.#fail = fail

@@ -10,6 +10,7 @@ const START_LIMIT_MS = 30_000
 
 /** WebKit, driven by W3C WebDriver: Playwright's own build of it can't be had from a distribution. */
 export interface WebKit {
+  /** Opens a page whose script makes the package the global `anypath`, and waits for that. */
   open(url: string): Promise<void>
   /** Runs the body of an async function in the page. It may not take longer than a minute. */
   run<T>(body: string): Promise<T>
@@ -39,9 +40,15 @@ export async function launchWebkit(): Promise<WebKit> {
     const env = { ...process.env, DISPLAY: display, WEBKIT_DISABLE_COMPOSITING_MODE: '1' }
     children.push(spawn(DRIVER, [`--port=${port}`, '--host=127.0.0.1'], { stdio: 'ignore', env }))
     const session = await startSession(`http://127.0.0.1:${port}`)
+    const run = <T>(body: string) =>
+      session('POST', '/execute/async', { script: asCallback(body), args: [] }) as Promise<T>
     return {
-      open: (url) => session('POST', '/url', { url }).then(() => {}),
-      run: <T>(body: string) => session('POST', '/execute/async', { script: asCallback(body), args: [] }) as Promise<T>,
+      open: async (url) => {
+        await session('POST', '/url', { url })
+        // The driver does not always wait for module scripts.
+        while (!(await run('return "anypath" in globalThis'))) await sleep(50)
+      },
+      run,
       close: async () => {
         await session('DELETE', '').catch(() => {})
         await endAll()
@@ -77,7 +84,7 @@ async function command(method: string, url: string, body?: unknown): Promise<unk
 /** A script that gives what an async function gives, or `{ thrown }`, to WebDriver's callback. */
 function asCallback(body: string): string {
   return `const done = arguments[arguments.length - 1];
-    (async () => { ${body} })().then(done, (error) => done({ thrown: String(error && error.stack || error) }))`
+    (async () => { ${body} })().then(done, (error) => done({ thrown: String(error) }))`
 }
 
 function browser(): string {
