@@ -14,6 +14,16 @@ const GRACE_MS = 5000
 export async function endLeftovers(mark, source, report) {
   const deadline = performance.now() + GRACE_MS
   while (marked(mark).length > 0 && performance.now() < deadline) await sleep(100)
+  const left = endMarked(mark)
+  if (left.length > 0) report.fail(`${source}: left processes running`, left.map(({ command }) => command).join('\n'))
+}
+
+/**
+ * Ends at once what has that mark in its environment.
+ *
+ * @returns {{pid: number, command: string}[]} what was ended
+ */
+export function endMarked(mark) {
   const left = marked(mark)
   for (const { pid } of left) {
     try {
@@ -22,7 +32,7 @@ export async function endLeftovers(mark, source, report) {
       // It has ended by itself just now.
     }
   }
-  if (left.length > 0) report.fail(`${source}: left processes running`, left.map(({ command }) => command).join('\n'))
+  return left
 }
 
 /** Processes of this machine with that mark; where there is no /proc, none are found. */

@@ -5,7 +5,7 @@ import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { buildTests } from '../build-tests.mjs'
 import { preparePeers } from '../interop-peers.mjs'
-import { endLeftovers } from '../leftovers.mjs'
+import { endLeftovers, endMarked } from '../leftovers.mjs'
 import { packForUsers } from '../pack.mjs'
 import { run } from '../run.mjs'
 
@@ -61,13 +61,18 @@ export const browserStage = {
   async run(context) {
     const project = await packForUsers(context.root)
     // Whatever these tests start inherits it, so that what they leave behind is found.
-    const mark = randomUUID()
+    const id = randomUUID()
+    const mark = `ANYPATH_BROWSER_RUN=${id}`
+    // A runner that is itself told to end has no time to wait.
+    const sweep = () => endMarked(mark)
+    process.once('exit', sweep)
     try {
       await runFiles({ ...context, concurrency: 1 }, (file) => BROWSER.test(file), {
-        env: { ANYPATH_BROWSER_RUN: mark, ANYPATH_USER_PROJECT: project.folder },
-        after: (source) => endLeftovers(`ANYPATH_BROWSER_RUN=${mark}`, source, context.report),
+        env: { ANYPATH_BROWSER_RUN: id, ANYPATH_USER_PROJECT: project.folder },
+        after: (source) => endLeftovers(mark, source, context.report),
       })
     } finally {
+      process.off('exit', sweep)
       project.remove()
     }
   },
