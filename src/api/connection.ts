@@ -1,18 +1,18 @@
 import type { ConnectedInfo, Engine, EngineEvent, PathInfo, SessionState } from '../driver/engine.js'
-import { createError, EarlyDataRejectedError, InvalidArgumentError } from '../errors/index.js'
+import { createError, InvalidArgumentError } from '../errors/index.js'
 import type { Logger } from '../observe/logger.js'
 import type { BidirectionalStream, StreamOptions } from './bidirectional-stream.js'
 import { CLOSED_BY_PEER, CLOSED_LOCALLY, cutText, goneError } from './close.js'
 import type { CloseEvent, CloseInfo, ConnectionEvents } from './connection-events.js'
 import { type ConnectionStats, connectionStats } from './connection-stats.js'
+import { ConnectionStreams } from './connection-streams.js'
 import { Datagrams } from './datagrams.js'
 import { type Deferred, deferred } from './deferred.js'
 import { Emitter, type Listener } from './emitter.js'
 import { idToText } from './identity.js'
-import { IncomingStreams } from './incoming-streams.js'
 import { PathTable } from './path-table.js'
-import { ReceiveStream } from './receive-stream.js'
-import { SendStream } from './send-stream.js'
+import type { ReceiveStream } from './receive-stream.js'
+import type { SendStream } from './send-stream.js'
 import { type TlsInfo, tlsInfo } from './tls-names.js'
 
 const INTERNAL_ERROR = 1
@@ -36,14 +36,10 @@ export class Connection {
   readonly #context: ConnectionContext
   readonly #emitter: Emitter<ConnectionEvents>
   readonly #paths = new PathTable()
-  readonly #sending = new Map<number, SendStream>()
-  /** Receiving sides of streams that were opened in early data. */
-  readonly #early = new Set<ReceiveStream>()
   readonly #ready: Deferred<void> = deferred()
   readonly #closed: Deferred<CloseInfo> = deferred()
   readonly #draining: Deferred<void> = deferred()
-  readonly #bidirectional: IncomingStreams<BidirectionalStream>
-  readonly #unidirectional: IncomingStreams<ReceiveStream>
+  readonly #streams: ConnectionStreams
   readonly #datagrams: Datagrams
   #incoming = false
   #remoteId = ''
@@ -61,8 +57,7 @@ export class Connection {
     this.#context = context
     this.#emitter = new Emitter(context.logger)
     this.#datagrams = new Datagrams(context.engine, id, context.now)
-    this.#bidirectional = new IncomingStreams((streamId) => this.#stream(streamId, 0))
-    this.#unidirectional = new IncomingStreams((streamId) => new ReceiveStream(context.engine, id, streamId))
+    this.#streams = new ConnectionStreams(context.engine, id)
   }
 
   /** Whether the remote dialled. */
@@ -147,12 +142,12 @@ export class Connection {
 
   /** Bidirectional streams that the remote opened. */
   get incomingBidirectionalStreams(): ReadableStream<BidirectionalStream> {
-    return this.#bidirectional.readable
+    return this.#streams.bidirectional
   }
 
   /** Unidirectional streams that the remote opened. */
   get incomingUnidirectionalStreams(): ReadableStream<ReceiveStream> {
-    return this.#unidirectional.readable
+    return this.#streams.unidirectional
   }
 
   /**
@@ -161,7 +156,7 @@ export class Connection {
    * @throws StreamLimitError when the remote allows no more and `waitUntilAvailable` is false; otherwise the connection's error.
    */
   async createBidirectionalStream(options: StreamOptions = {}): Promise<BidirectionalStream> {
-    return this.#stream(await this.#open(true, options), options.sendOrder ?? 0)
+    return this.#streams.openBidirectional(options)
   }
 
   /**
@@ -170,7 +165,7 @@ export class Connection {
    * @throws StreamLimitError when the remote allows no more and `waitUntilAvailable` is false; otherwise the connection's error.
    */
   async createUnidirectionalStream(options: StreamOptions = {}): Promise<SendStream> {
-    return this.#sendStream(await this.#open(false, options), options.sendOrder ?? 0)
+    return this.#streams.openUnidirectional(options)
   }
 
   /** Measures now. Rejects with the connection's error when it is gone. */
@@ -231,11 +226,9 @@ export class Connection {
       case 'connected':
         return this.#connected(event.info)
       case 'stream':
-        return event.bidirectional
-          ? this.#bidirectional.push(event.streamId)
-          : this.#unidirectional.push(event.streamId)
+        return this.#streams.opened(event.streamId, event.bidirectional)
       case 'stopped':
-        return this.#sending.get(event.streamId)?.stopped(event.code)
+        return this.#streams.stopped(event.streamId, event.code)
       case 'datagram':
         return this.#datagrams.receive(event.bytes)
       case 'path':
@@ -248,9 +241,7 @@ export class Connection {
       }
       case 'early-data':
         this.#earlyDataAccepted = event.accepted
-        if (!event.accepted) this.#rejectEarlyStreams()
-        this.#early.clear()
-        return
+        return this.#streams.earlyDataAnswered(event.accepted)
       case 'closed':
         return this.#close(event.code, event.by, event.wireCode, event.reason)
       case 'failed':
@@ -307,6 +298,7 @@ export class Connection {
       this.#tls = tlsInfo(info.group, info.cipher, info.resumed)
     }
     this.#handshake = info.early ? 'early' : 'done'
+    this.#streams.early = info.early && !info.incoming
     this.#settleUsable()
     // The getter `datagrams.maxDatagramSize` answers at once, so it has to be known when `ready` is.
     void this.#datagrams.refresh().then(() => {
@@ -327,42 +319,12 @@ export class Connection {
     const error = goneError(end)
     this.#ready.reject(error)
     this.#settleUsable()
-    for (const stream of [...this.#sending.values()]) stream.fail(error)
     const how = end.error ?? 'closed'
-    this.#bidirectional.end(how)
-    this.#unidirectional.end(how)
+    this.#streams.end(how, error)
     this.#datagrams.end(how)
     this.#draining.resolve()
     if (end.error === undefined) this.#closed.resolve({ closeCode: end.closeCode, reason: end.reason })
     else this.#closed.reject(end.error)
     this.#emitter.emit('close', end)
-  }
-
-  async #open(bidirectional: boolean, options: StreamOptions): Promise<number> {
-    if (this.#end !== undefined) throw goneError(this.#end)
-    return this.#context.engine.openStream(this.#id, bidirectional, options.waitUntilAvailable ?? true)
-  }
-
-  #stream(streamId: number, sendOrder: number): BidirectionalStream {
-    const readable = new ReceiveStream(this.#context.engine, this.#id, streamId)
-    if (this.#handshake === 'early' && !this.#incoming) this.#early.add(readable)
-    return { readable, writable: this.#sendStream(streamId, sendOrder) }
-  }
-
-  #sendStream(streamId: number, sendOrder: number): SendStream {
-    const stream = new SendStream(this.#context.engine, this.#id, streamId, sendOrder, this.#forget)
-    // Handed out after the end: what waits in it is readable, but nothing can be sent.
-    if (this.#end !== undefined) stream.fail(goneError(this.#end))
-    else this.#sending.set(streamId, stream)
-    return stream
-  }
-
-  #rejectEarlyStreams(): void {
-    const error = new EarlyDataRejectedError('the remote did not take early data: open the stream again')
-    for (const stream of [...this.#sending.values(), ...this.#early]) stream.fail(error)
-  }
-
-  readonly #forget = (streamId: number): void => {
-    this.#sending.delete(streamId)
   }
 }

@@ -23,7 +23,8 @@ const CONNECTION_FIELDS = [
   'datagramsDropped',
 ] as const
 
-const PEER_FIELDS = [
+/** The figures of a peer, in the order in which the boundary gives them. */
+export const PEER_FIELDS = [
   'connections',
   'handshakes',
   'datagramsReceived',

@@ -16,29 +16,8 @@ export type { CoreSource }
 /** Levels of log records, the least talkative first. */
 export type EngineLogLevel = 'error' | 'warn' | 'info' | 'debug' | 'trace'
 
-/** Sizes, counts and times that bound what a peer spends. Everything left out has the default in `DEFAULT_LIMITS`. */
+/** Sizes, counts and times that bound what a peer spends. */
 export type EngineLimits = CoreLimits
-
-/** What a limit is when it is left out. */
-export const DEFAULT_LIMITS: EngineLimits = {
-  maxConnections: 100_000,
-  maxConnectionsPerRemote: 64,
-  maxConnectionsPerAddress: 1024,
-  maxHandshakes: 1024,
-  retryAbove: 128,
-  handshakeTimeoutMs: 10_000,
-  idleTimeoutMs: 120_000,
-  keepAliveMs: 5_000,
-  streamReceiveWindowBytes: 2_400_000,
-  receiveWindowBytes: 8_000_000,
-  sendWindowBytes: 3_145_728,
-  maxBidirectionalStreams: 1024,
-  maxUnidirectionalStreams: 1024,
-  datagramReceiveBufferBytes: 1_048_576,
-  datagramSendBufferBytes: 1_048_576,
-  initialMtuBytes: 1200,
-  maxMtuBytes: 1452,
-}
 
 /** What a limit of the address-discovery service is when it is left out. */
 const DISCOVERY_LIMITS = { maxClients: 1024, maxClientsPerAddress: 64, maxAgeMs: 3_600_000 }
@@ -93,7 +72,7 @@ export interface EngineOptions {
   readonly addressDiscovery?: EngineAddressDiscovery
   /** @default 'cubic' */
   readonly congestion?: 'cubic' | 'new-reno' | 'bbr'
-  readonly limits?: Partial<EngineLimits>
+  readonly limits: EngineLimits
   /** Gets the core's log records at `logLevel` and above; nothing is built for it when left out. */
   readonly log?: (level: EngineLogLevel, target: string, message: string) => void
   /** @default 'info' */
@@ -146,7 +125,7 @@ function coreConfig(options: EngineOptions, clock: Clock): CoreConfig {
     },
     logLevel: options.log ? LOG_LEVELS.indexOf(options.logLevel ?? 'info') + 1 : 0,
     congestion: options.congestion ?? 'cubic',
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    limits: options.limits,
     alpns: options.alpns,
     addressDiscovery: options.addressDiscovery && { ...DISCOVERY_LIMITS, ...options.addressDiscovery },
   }

@@ -1,3 +1,4 @@
+import { DEFAULT_LIMITS } from '../config/index.js'
 import { nodeCore } from '../core/load.node.js'
 import { createEngine, type EngineAddressDiscovery } from '../driver/create.js'
 import type { Engine } from '../driver/engine.js'
@@ -38,7 +39,7 @@ export interface AddressDiscoveryServer {
 }
 
 /** Clients keep their connection alive every 25 s, to hear of changes; ours would only double that. */
-const LIMITS = { keepAliveMs: 0, idleTimeoutMs: 35_000, maxHandshakes: 256, retryAbove: 64 }
+const LIMITS = { ...DEFAULT_LIMITS, keepAliveMs: 0, idleTimeoutMs: 35_000, maxHandshakes: 256 }
 
 /** How long closes may take to be sent. */
 const CLOSE_MS = 500

@@ -1,3 +1,4 @@
+import { DEFAULT_LIMITS } from '../config/index.js'
 import { nodeCore } from '../core/load.node.js'
 import { createEngine } from '../driver/create.js'
 import type { Engine } from '../driver/engine.js'
@@ -45,6 +46,7 @@ export async function startStun({ host = '127.0.0.1', port = 3478 }: StunOptions
     accept: false,
     transports: [transport],
     core: nodeCore(),
+    limits: DEFAULT_LIMITS,
     stun: true,
   })
   const bound = transport.localAddresses()[0]?.port

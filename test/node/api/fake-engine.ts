@@ -1,4 +1,5 @@
 import { idFromText, idToText } from '../../../src/api/identity.js'
+import { PEER_FIELDS } from '../../../src/core/stats.js'
 import type * as engine from '../../../src/driver/engine.js'
 import { createError } from '../../../src/errors/index.js'
 import { FakeHalf } from './fake-stream.js'
@@ -226,40 +227,11 @@ export class FakeEngine implements engine.Engine {
   }
 
   peerStats(): Promise<engine.PeerStats> {
-    const counters = [
-      'handshakes',
-      'datagramsReceived',
-      'datagramsSent',
-      'bytesReceived',
-      'bytesSent',
-      'malformedDropped',
-      'unroutedDropped',
-      'virtualDropped',
-      'retriesSent',
-      'refused',
-      'resetsSent',
-      'dialsStarted',
-      'dialsFailed',
-      'dialsSucceeded',
-      'accepted',
-      'incomingBytesBuffered',
-      'memoryBytes',
-      'relaysConnected',
-      'relayMessagesSent',
-      'relayMessagesReceived',
-      'relayBytesSent',
-      'relayBytesReceived',
-      'relayDropped',
-      'stunAnswered',
-      'stunLimited',
-      'discoveryClients',
-      'discoveries',
-    ] as const
-    const counted = Object.fromEntries(counters.map((name, i) => [name, i + 1])) as Record<
-      (typeof counters)[number],
+    const numbers = Object.fromEntries(PEER_FIELDS.map((name, i) => [name, i])) as Record<
+      (typeof PEER_FIELDS)[number],
       number
     >
-    return Promise.resolve({ connections: this.links.size, ...counted, transportDrops: { full: 3 } })
+    return Promise.resolve({ ...numbers, connections: this.links.size, transportDrops: { full: 3 } })
   }
 
   ping(): void {

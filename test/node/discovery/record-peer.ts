@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import { recordReader } from '../../../src/api/engine/record-reader.js'
+import { DEFAULT_LIMITS } from '../../../src/config/index.js'
 import { nodeCore } from '../../../src/core/load.node.js'
 import type { PublishingPeer, ReadRecord } from '../../../src/discovery/index.js'
 import { systemClock } from '../../../src/driver/clock.js'
@@ -24,7 +25,7 @@ export async function recordPeer(
   t: TestContext,
   { secretKey = randomBytes(32), epochMs }: { secretKey?: Uint8Array; epochMs?: () => number } = {},
 ): Promise<RecordPeer> {
-  const engine = await createEngine({ secretKey, alpns: [], transports: [], core: nodeCore() })
+  const engine = await createEngine({ secretKey, alpns: [], transports: [], core: nodeCore(), limits: DEFAULT_LIMITS })
   t.after(() => engine.close(0, '', 0))
   const publicKey = engine.endpointId
   const id = Buffer.from(publicKey).toString('hex')

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { DEFAULT_LIMITS } from '../../../src/config/index.js'
 import { createEngine, type EngineOptions } from '../../../src/driver/create.js'
 import type { Engine, EngineEvent } from '../../../src/driver/engine.js'
 import { MemoryHub } from '../../../src/transport/memory.js'
@@ -23,6 +24,7 @@ async function staged(options: Partial<EngineOptions> = {}): Promise<Stage> {
     alpns: [],
     transports: [hub.port('10.0.0.1', 1)],
     core: core.program(),
+    limits: DEFAULT_LIMITS,
     clock,
     ...options,
   })

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { DEFAULT_LIMITS } from '../../../src/config/index.js'
 import { AddressCodec } from '../../../src/core/address.js'
 import { ByteReader, ByteWriter } from '../../../src/core/bytes.js'
 import { type CoreConfig, encodeConfig } from '../../../src/core/config.js'
 import { type OutputSink, readOutput, writeDatagram, writeRelayMessage } from '../../../src/core/records.js'
 import { readConnectionStats, readPeerStats } from '../../../src/core/stats.js'
 import { readTicket, type TicketRecord, writeTicket } from '../../../src/core/ticket.js'
-import { DEFAULT_LIMITS } from '../../../src/driver/create.js'
 
 /** A sink that notes every call by name and arguments. */
 function recorder(): { sink: OutputSink; calls: unknown[][] } {

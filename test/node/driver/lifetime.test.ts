@@ -13,11 +13,13 @@ const at = (path: string): string => JSON.stringify(new URL(path, import.meta.ur
 /** Runs a script with an engine in it; gives how it ended. */
 function run(body: string): Promise<{ code: number | string | null; stdout: string; stderr: string }> {
   const script = `
+    import { DEFAULT_LIMITS } from ${at('../../../src/config/index.js')}
     import { createEngine } from ${at('../../../src/driver/create.js')}
     import { UdpTransport } from ${at('../../../src/transport/udp.node.js')}
     import { nodeCore } from ${at('../../../src/core/load.node.js')}
     const engine = await createEngine({
-      secretKey: crypto.getRandomValues(new Uint8Array(32)), alpns: [], core: nodeCore(), transports: [new UdpTransport({ host: '127.0.0.1' })],
+      secretKey: crypto.getRandomValues(new Uint8Array(32)), alpns: [], core: nodeCore(), limits: DEFAULT_LIMITS,
+      transports: [new UdpTransport({ host: '127.0.0.1' })],
     })
     ${body}`
   return new Promise((resolve) => {

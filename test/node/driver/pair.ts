@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
+import { DEFAULT_LIMITS } from '../../../src/config/index.js'
 import { nodeCore } from '../../../src/core/load.node.js'
 import type { Clock } from '../../../src/driver/clock.js'
-import { createEngine, type EngineOptions } from '../../../src/driver/create.js'
+import { createEngine, type EngineLimits, type EngineOptions } from '../../../src/driver/create.js'
 import type { Engine, EngineAddress, EngineEvent } from '../../../src/driver/engine.js'
 import { UdpTransport } from '../../../src/transport/udp.node.js'
 
@@ -78,14 +79,18 @@ export class Endpoint {
   }
 }
 
+/** What `endpoint` need not make up. */
+export type EndpointOptions = Partial<Omit<EngineOptions, 'limits'>> & { readonly limits?: Partial<EngineLimits> }
+
 /** An engine with a key of its own; it is closed with the test. */
-export async function endpoint(context: TestContext, options: Partial<EngineOptions>): Promise<Endpoint> {
+export async function endpoint(context: TestContext, options: EndpointOptions): Promise<Endpoint> {
   const engine = await createEngine({
     secretKey: randomBytes(32),
     alpns: [ALPN],
     transports: [],
     core: nodeCore(),
     ...options,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
   })
   const { clock } = options
   context.after(async () => {
@@ -100,7 +105,7 @@ export async function endpoint(context: TestContext, options: Partial<EngineOpti
 /** An engine on a loopback socket. */
 export async function loopback(
   context: TestContext,
-  options: Partial<EngineOptions> = {},
+  options: EndpointOptions = {},
 ): Promise<Endpoint & { udp: UdpTransport }> {
   const udp = new UdpTransport({ host: '127.0.0.1' })
   return Object.assign(await endpoint(context, { transports: [udp], ...options }), { udp })

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { DEFAULT_LIMITS } from '../../../src/config/index.js'
+import { PEER_FIELDS } from '../../../src/core/stats.js'
 import { createEngine } from '../../../src/driver/create.js'
 import type { Engine, EngineEvent } from '../../../src/driver/engine.js'
 import type { RelayDialer, RelaySocketEvents } from '../../../src/transport/transport.js'
@@ -32,8 +34,8 @@ class FakeSocket {
 async function staged() {
   const clock = new FakeClock()
   const core = new FakeCore()
-  // 28 figures, all of them 0.
-  core.results.peer_stats = 28 * 8
+  // All of them 0.
+  core.results.peer_stats = PEER_FIELDS.length * 8
   const sockets: FakeSocket[] = []
   const relayDialer: RelayDialer = {
     dial: (url, events) => {
@@ -47,6 +49,7 @@ async function staged() {
     alpns: [],
     transports: [],
     core: core.program(),
+    limits: DEFAULT_LIMITS,
     clock,
     relays: [URL_TEXT],
     relayDialer,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { EngineOptions } from '../../../src/driver/create.js'
+
 import { MemoryHub, type MemoryHubOptions } from '../../../src/transport/memory.js'
 import { FakeClock } from './fake-clock.js'
-import { ALPN, connected, type Endpoint, endpoint, rejection } from './pair.js'
+import { ALPN, connected, type Endpoint, type EndpointOptions, endpoint, rejection } from './pair.js'
 
 interface Net {
   readonly clock: FakeClock
@@ -15,7 +15,7 @@ interface Net {
 async function net(
   context: TestContext,
   hubOptions: Partial<MemoryHubOptions> = {},
-  options: Partial<EngineOptions> = {},
+  options: EndpointOptions = {},
 ): Promise<Net> {
   const clock = new FakeClock()
   const hub = new MemoryHub({ clock, delayMs: 10, ...hubOptions })
