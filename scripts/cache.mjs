@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { run } from './run.mjs'
 
 /** Where tools and build products that survive a checkout are kept: `ANYPATH_CACHE_DIR`, else the user's cache folder. */
@@ -24,6 +24,11 @@ export function coreTestEnv(toolchain) {
   return { ...cargoBuildEnv(toolchain), CARGO_PROFILE_DEV_OPT_LEVEL: '2' }
 }
 
+/** Where a program is, or will be, that `installTool` installs. */
+export function toolPath({ crate, version, bin, folder = `${crate}-${version}` }) {
+  return join(cacheDir, 'tools', folder, 'bin', bin)
+}
+
 /**
  * Installs a program from crates.io into the cache unless it is there already.
  *
@@ -34,9 +39,9 @@ export function coreTestEnv(toolchain) {
  * @throws {Error} with cargo's last lines, when it can't be built
  */
 export async function installTool(tool, toolchain) {
-  const root = join(cacheDir, 'tools', tool.folder ?? `${tool.crate}-${tool.version}`)
-  const program = join(root, 'bin', tool.bin)
+  const program = toolPath(tool)
   if (existsSync(program)) return program
+  const root = dirname(dirname(program))
   mkdirSync(root, { recursive: true })
   console.error(`installing ${tool.crate} ${tool.version} into ${root} (once; a few minutes)`)
   const profile = tool.release === true ? [] : ['--debug']

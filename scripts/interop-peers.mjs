@@ -1,13 +1,13 @@
-// Builds the stock peers that interop tests talk to, into the cache, and prints where they are.
+// Builds the stock programs that interop tests talk to, into the cache, and prints where they are.
 //
-//   node scripts/interop-peers.mjs              {"irohPeer": PATH, "dumbpipe": PATH}
+//   node scripts/interop-peers.mjs              {"irohPeer": PATH, "dumbpipe": PATH, "irohRelay": PATH, "irohDnsServer": PATH}
 //   node scripts/interop-peers.mjs --release    an optimised iroh-peer only, for benchmarks
 //   node scripts/interop-peers.mjs --relay      {"irohRelay": PATH}; with --release an optimised one
 
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { cacheDir, cargoBuildEnv, cargoTargetDir, installTool, lastLines, sha256 } from './cache.mjs'
+import { cacheDir, cargoBuildEnv, cargoTargetDir, installTool, lastLines, sha256, toolPath } from './cache.mjs'
 import { run } from './run.mjs'
 import { nativeToolchain } from './rust-toolchain.mjs'
 
@@ -19,25 +19,30 @@ const IROH_RELAY = {
   bin: 'iroh-relay',
   args: ['--locked', '--features', 'server'],
 }
+const RELEASED_RELAY = { ...IROH_RELAY, folder: `${IROH_RELAY.crate}-${IROH_RELAY.version}-release`, release: true }
+const IROH_DNS_SERVER = { crate: 'iroh-dns-server', version: '1.4.1', bin: 'iroh-dns-server', args: ['--locked'] }
+const NO_TOOLCHAIN = { missing: 'no Rust toolchain to build them' }
 
 /**
  * Builds what is not in the cache yet.
  *
- * @param {{release?: boolean}} [options] `release`: an optimised `iroh-peer`, and no dumbpipe
- * @returns {Promise<{irohPeer: string, dumbpipe?: string} | {missing: string}>} `missing` says why they can't be built
+ * @param {{release?: boolean}} [options] `release`: an optimised `iroh-peer`, and nothing else
+ * @returns {Promise<{irohPeer: string, dumbpipe?: string, irohRelay?: string, irohDnsServer?: string} | {missing: string}>}
+ *   `missing` says why they can't be built
  */
 export async function preparePeers({ release = false } = {}) {
   const toolchain = nativeToolchain()
   const irohPeer = irohPeerPath(release)
   if (!existsSync(irohPeer)) {
-    if (!toolchain) return { missing: 'no Rust toolchain to build them' }
+    if (!toolchain) return NO_TOOLCHAIN
     await buildIrohPeer(toolchain, irohPeer, release)
   }
   if (release) return { irohPeer }
-  const dumbpipe = join(cacheDir, 'tools', `${DUMBPIPE.crate}-${DUMBPIPE.version}`, 'bin', DUMBPIPE.bin)
-  if (existsSync(dumbpipe)) return { irohPeer, dumbpipe }
-  if (!toolchain) return { missing: 'no Rust toolchain to build them' }
-  return { irohPeer, dumbpipe: await installTool(DUMBPIPE, toolchain) }
+  const dumbpipe = await prepareTool(DUMBPIPE, toolchain)
+  // An optimised one, which benchmarks have built, serves as well.
+  const irohRelay = cached(RELEASED_RELAY) ?? (await prepareTool(IROH_RELAY, toolchain))
+  const irohDnsServer = await prepareTool(IROH_DNS_SERVER, toolchain)
+  return dumbpipe && irohRelay && irohDnsServer ? { irohPeer, dumbpipe, irohRelay, irohDnsServer } : NO_TOOLCHAIN
 }
 
 /**
@@ -47,12 +52,18 @@ export async function preparePeers({ release = false } = {}) {
  * @returns {Promise<{irohRelay: string} | {missing: string}>}
  */
 export async function prepareRelay({ release = false } = {}) {
-  const folder = `${IROH_RELAY.crate}-${IROH_RELAY.version}${release ? '-release' : ''}`
-  const irohRelay = join(cacheDir, 'tools', folder, 'bin', IROH_RELAY.bin)
-  if (existsSync(irohRelay)) return { irohRelay }
-  const toolchain = nativeToolchain()
-  if (!toolchain) return { missing: 'no Rust toolchain to build it' }
-  return { irohRelay: await installTool({ ...IROH_RELAY, folder, release }, toolchain) }
+  const irohRelay = await prepareTool(release ? RELEASED_RELAY : IROH_RELAY, nativeToolchain())
+  return irohRelay ? { irohRelay } : NO_TOOLCHAIN
+}
+
+/** The path of a tool, which is built if need be; undefined without a toolchain to do so. */
+async function prepareTool(tool, toolchain) {
+  return cached(tool) ?? (toolchain && (await installTool(tool, toolchain)))
+}
+
+function cached(tool) {
+  const path = toolPath(tool)
+  return existsSync(path) ? path : undefined
 }
 
 /** The name holds a hash of the sources, so that a change of them is built and an old checkout finds its own. */

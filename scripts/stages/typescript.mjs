@@ -37,13 +37,11 @@ export const serialStage = {
 
 export const interopStage = {
   name: 'interop',
-  title: 'against stock iroh and dumbpipe, which are built once and cached',
+  title: 'against stock iroh, its relay and DNS server, and dumbpipe, which are built once and cached',
   minutes: [2, 8],
   async run(context) {
-    const peers = await preparePeers()
-    if ('missing' in peers) console.log(`no stock peers: ${peers.missing}`)
-    else process.env.ANYPATH_INTEROP_PEERS = JSON.stringify(peers)
-    await runFiles({ ...context, concurrency: 1 }, (file) => INTEROP.test(file) && !SERIAL.test(file))
+    const env = await stockPeersEnv()
+    await runFiles({ ...context, concurrency: 1 }, (file) => INTEROP.test(file) && !SERIAL.test(file), { env })
   },
 }
 
@@ -59,6 +57,7 @@ export const browserStage = {
   title: 'the packed tarball in Chromium, Firefox and WebKit, and built by bundlers',
   minutes: [6, 7],
   async run(context) {
+    const stockPeers = await stockPeersEnv()
     const project = await packForUsers(context.root)
     // Whatever these tests start inherits it, so that what they leave behind is found.
     const id = randomUUID()
@@ -68,7 +67,7 @@ export const browserStage = {
     process.once('exit', sweep)
     try {
       await runFiles({ ...context, concurrency: 1 }, (file) => BROWSER.test(file), {
-        env: { ANYPATH_BROWSER_RUN: id, ANYPATH_USER_PROJECT: project.folder },
+        env: { ...stockPeers, ANYPATH_BROWSER_RUN: id, ANYPATH_USER_PROJECT: project.folder },
         after: (source) => endLeftovers(mark, source, context.report),
       })
     } finally {
@@ -76,6 +75,14 @@ export const browserStage = {
       project.remove()
     }
   },
+}
+
+/** What tests find the stock programs by. */
+async function stockPeersEnv() {
+  const peers = await preparePeers()
+  if (!('missing' in peers)) return { ANYPATH_INTEROP_PEERS: JSON.stringify(peers) }
+  console.log(`no stock peers: ${peers.missing}`)
+  return {}
 }
 
 /**

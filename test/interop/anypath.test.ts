@@ -1,52 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Connection, Peer, UnreachableError, WrongKeyError } from '../../src/entry/node.js'
+import { Peer, UnreachableError, WrongKeyError } from '../../src/entry/node.js'
+import { echoAll, exchange } from './exchange.js'
 import { IrohPeer, skipStock } from './stock-peers.js'
 
 const ALPN = 'anypath-test/1'
 const BYTES = 300_000
 const loopback = { udp: { host: '127.0.0.1' } }
-
-function payload(length: number): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 8)) & 0xff)
-}
-
-async function everything(readable: ReadableStream<Uint8Array>): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of readable) chunks.push(chunk)
-  return Buffer.concat(chunks)
-}
-
-/** Writes beside reading, because an echo stops taking what nobody takes back. */
-async function send(writable: WritableStream<Uint8Array>, bytes: Uint8Array): Promise<void> {
-  const writer = writable.getWriter()
-  await writer.write(bytes)
-  await writer.close()
-}
-
-async function first<T>(readable: ReadableStream<T>): Promise<T> {
-  const reader = readable.getReader()
-  const { value, done } = await reader.read()
-  reader.releaseLock()
-  assert.ok(!done)
-  return value
-}
-
-/** What an `iroh-peer listen` does: echoes a bidirectional stream on itself, a unidirectional one on a new one, and datagrams. */
-function echo(connection: Connection): void {
-  const ignore = () => {}
-  void (async () => {
-    for await (const { readable, writable } of connection.incomingBidirectionalStreams)
-      void readable.pipeTo(writable).catch(ignore)
-  })().catch(ignore)
-  void (async () => {
-    for await (const readable of connection.incomingUnidirectionalStreams)
-      void readable.pipeTo(await connection.createUnidirectionalStream()).catch(ignore)
-  })().catch(ignore)
-  void (async () => {
-    for await (const datagram of connection.datagrams.readable) await connection.datagrams.send(datagram)
-  })().catch(ignore)
-}
 
 for (const how of ['by ticket', 'by address'] as const) {
   test(`we dial stock iroh ${how}: streams and datagrams both ways, each checks the other's key`, {
@@ -64,18 +24,7 @@ for (const how of ['by ticket', 'by address'] as const) {
       assert.equal(accepted.remote_id, peer.id)
       assert.equal(accepted.alpn, ALPN)
 
-      const sent = payload(BYTES)
-      const { readable, writable } = await connection.createBidirectionalStream()
-      const [back] = await Promise.all([everything(readable), send(writable, sent)])
-      assert.ok(Buffer.from(sent).equals(back))
-
-      const answer = first(connection.incomingUnidirectionalStreams).then(everything)
-      await send(await connection.createUnidirectionalStream(), sent)
-      assert.ok(Buffer.from(sent).equals(await answer))
-
-      const echoed = first(connection.datagrams.readable)
-      await connection.datagrams.send(payload(1000))
-      assert.deepEqual(await echoed, payload(1000))
+      await exchange(connection, BYTES)
 
       // A stock peer has no post-quantum group, and answers without a HelloRetryRequest.
       const { tls } = await connection.getStats()
@@ -100,13 +49,7 @@ for (const how of ['by ticket', 'by address'] as const) {
         how === 'by ticket'
           ? ['--ticket', String(ticket)]
           : ['--id', peer.id, '--addr', `${address.host}:${address.port}`]
-      const incoming = (async () => {
-        for await (const connection of peer.incoming) {
-          echo(connection)
-          return connection
-        }
-        throw new Error('the peer was closed')
-      })()
+      const incoming = echoAll(peer)
       const dialler = new IrohPeer(['dial', '--alpn', ALPN, '--bytes', String(BYTES), ...target])
       const checked = await dialler.report('checked')
       const connection = await incoming
@@ -148,9 +91,7 @@ test('stock iroh that expects another key at our address gives up, and we go on'
     const addr = `${address.host}:${address.port}`
     const mistaken = new IrohPeer(['dial', '--alpn', ALPN, '--id', other.id, '--addr', addr])
     await assert.rejects(mistaken.report('checked'), /iroh-peer/)
-    void (async () => {
-      for await (const connection of peer.incoming) echo(connection)
-    })()
+    void echoAll(peer)
     const right = new IrohPeer(['dial', '--alpn', ALPN, '--id', peer.id, '--addr', addr])
     assert.equal((await right.report('checked')).remote_id, peer.id)
   } finally {

@@ -2,24 +2,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startRelay } from '../../src/relay/index.js'
-import { IrohPeer, skipStock } from './stock-peers.js'
+import { IrohPeer, skipStock, talk } from './stock-peers.js'
 
 const ALPN = ['--alpn', 'anypath-test/1']
-
-/** A stock peer that has no address but the relay dials another such peer, and each byte comes back. */
-async function talk(relayArgs: string[], bytes: number): Promise<void> {
-  await using listener = new IrohPeer(['listen', ...ALPN, ...relayArgs, '--connections', '1'])
-  const { ticket = '', id, addrs } = await listener.report('listening')
-  assert.deepEqual(addrs, [], 'the listener has addresses beside the relay')
-  await using dialler = new IrohPeer(['dial', ...ALPN, ...relayArgs, '--ticket', ticket, '--bytes', String(bytes)])
-  const checked = await dialler.report('checked')
-  assert.equal(checked.remote_id, id)
-  assert.equal(checked.datagrams_echoed, 10)
-  assert.equal(await dialler.exitCode(), 0)
-  const closed = await listener.report('closed')
-  assert.equal(closed.bi_streams, 1)
-  assert.equal(closed.uni_streams, 1)
-}
+/** Long enough to be refused at least once: an iroh peer tries again and again. */
+const SOON = ['--relay-wait-ms', '5000']
 
 test('two stock iroh peers exchange streams and datagrams over our relay, and over nothing else', {
   skip: skipStock,
@@ -34,14 +21,14 @@ test('two stock iroh peers exchange streams and datagrams over our relay, and ov
 test('stock iroh peers present a token that our relay asks for', { skip: skipStock }, async () => {
   await using relay = await startRelay({ port: 0, tokens: ['a token'] })
   await talk(['--relay', relay.url, '--relay-token', 'a token'], 100_000)
-  await using stranger = new IrohPeer(['listen', ...ALPN, '--relay', relay.url])
+  await using stranger = new IrohPeer(['listen', ...ALPN, '--relay', relay.url, ...SOON])
   await assert.rejects(stranger.report('listening'), /no relay answers/)
   assert.ok(relay.metrics().refusedAccess > 0)
 })
 
 test('a stock iroh peer whose key is on no list is not served', { skip: skipStock }, async () => {
   await using relay = await startRelay({ port: 0, allow: [`${'0'.repeat(63)}1`] })
-  await using stranger = new IrohPeer(['listen', ...ALPN, '--relay', relay.url])
+  await using stranger = new IrohPeer(['listen', ...ALPN, '--relay', relay.url, ...SOON])
   await assert.rejects(stranger.report('listening'), /no relay answers/)
   assert.ok(relay.metrics().refusedAccess > 0)
   assert.equal(relay.metrics().clients, 0)

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -7,6 +8,8 @@ import type { Readable } from 'node:stream'
 export interface StockPeers {
   readonly irohPeer: string
   readonly dumbpipe: string
+  readonly irohRelay: string
+  readonly irohDnsServer: string
 }
 
 /** The stock programs, or undefined where they can't be built: give `skipStock` to such tests as their `skip`. */
@@ -93,4 +96,29 @@ export class IrohPeer implements AsyncDisposable {
     for (const resolve of this.#waiting) resolve()
     this.#waiting.clear()
   }
+}
+
+/**
+ * A stock peer dials another one over loopback or, with such arguments, over nothing but a relay, and every byte comes back.
+ *
+ * @param args what both get, such as `--relay URL`
+ */
+export async function talk(args: string[], bytes: number): Promise<void> {
+  const both = ['--alpn', 'anypath-test/1', ...args]
+  await using listener = new IrohPeer(['listen', ...both, '--connections', '1'])
+  const { ticket = '', id, addrs = [] } = await listener.report('listening')
+  assert.equal(
+    addrs.length > 0,
+    !args.includes('--relay'),
+    'with a relay there is no other address, and without one there is',
+  )
+  await using dialler = new IrohPeer(['dial', ...both, '--ticket', ticket, '--bytes', String(bytes)])
+  const checked = await dialler.report('checked')
+  assert.equal(checked.remote_id, id)
+  assert.equal(checked.datagrams_echoed, 10)
+  assert.equal(await dialler.exitCode(), 0)
+  const closed = await listener.report('closed')
+  assert.equal(closed.bi_streams, 1)
+  assert.equal(closed.uni_streams, 1)
+  assert.equal(await listener.exitCode(), 0)
 }

@@ -1,12 +1,13 @@
 //! A stock iroh endpoint for interop tests and benchmarks: it listens or dials over loopback, checks what comes back,
 //! and reports in JSON, one object a line on standard output.
 //!
-//! It has no address lookup, and no relays but those it is given, so nothing leaves the addresses that it knows.
+//! It has no address lookup and no relays but those it is given, so nothing leaves the addresses that it knows.
 
 mod bulk;
 mod dial;
 mod discovery;
 mod echo;
+mod lookup;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,8 +22,6 @@ use iroh_tickets::endpoint::EndpointTicket;
 use serde_json::{Value, json};
 
 const LOOPBACK: &str = "127.0.0.1:0";
-/// How long the first relay may take to answer.
-const RELAY_WAIT: Duration = Duration::from_secs(20);
 
 #[derive(Parser)]
 struct Cli {
@@ -91,9 +90,14 @@ struct EndpointArgs {
     /// The token that these relays ask for.
     #[arg(long, requires = "relay")]
     relay_token: Option<String>,
+    /// How long the first relay may take to answer.
+    #[arg(long, default_value_t = 20_000)]
+    relay_wait_ms: u64,
     /// The secret key, 64 hex characters; a new one otherwise.
     #[arg(long)]
     key: Option<SecretKey>,
+    #[command(flatten)]
+    lookup: lookup::LookupArgs,
 }
 
 #[derive(Args)]
@@ -102,7 +106,7 @@ struct TargetArgs {
     ticket: Option<EndpointTicket>,
     #[arg(long)]
     id: Option<EndpointId>,
-    /// Addresses of the peer; may be repeated. Without any, it is dialled over the relays.
+    /// Addresses of the peer; may be repeated. Without any, it is looked up, or else dialled over the relays.
     #[arg(long, requires = "id")]
     addr: Vec<SocketAddr>,
 }
@@ -163,7 +167,9 @@ async fn run(command: Command) -> Result<()> {
 async fn listen(args: EndpointArgs, connections: Option<usize>, bulk: bool) -> Result<()> {
     let endpoint = bind(&args).await?;
     if !args.relay.is_empty() {
-        let connected = tokio::time::timeout(RELAY_WAIT, endpoint.online()).await;
+        let connected =
+            tokio::time::timeout(Duration::from_millis(args.relay_wait_ms), endpoint.online())
+                .await;
         connected.context("no relay answers")?;
     }
     let addrs = endpoint.bound_sockets();
@@ -221,6 +227,7 @@ async fn serve(connection: &Connection, bulk: bool) {
 async fn connect(args: &EndpointArgs, target: TargetArgs) -> Result<(Endpoint, Connection)> {
     let addr = match (target.ticket, target.id) {
         (Some(ticket), _) => ticket.endpoint_addr().clone(),
+        (None, Some(id)) if args.lookup.finds() && target.addr.is_empty() => id.into(),
         (None, Some(id)) => {
             let relays = args.relay.iter().cloned().map(TransportAddr::Relay);
             let addresses = target.addr.into_iter().map(TransportAddr::Ip);
@@ -251,7 +258,11 @@ async fn bind(args: &EndpointArgs) -> Result<Endpoint> {
     for address in &args.bind {
         builder = builder.bind_addr(*address)?;
     }
-    builder.bind().await.context("can't bind")
+    args.lookup
+        .apply(builder, !args.relay.is_empty())
+        .bind()
+        .await
+        .context("can't bind")
 }
 
 fn relay_map(args: &EndpointArgs) -> RelayMap {

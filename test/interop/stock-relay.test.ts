@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { Peer, type PeerOptions } from '../../src/entry/node.js'
+import { WebSocketRelays } from '../../src/transport/relay.js'
+import { openWebSocket } from '../../src/transport/relay.node.js'
+import type { RelayDialer, RelaySocket, RelaySocketEvents } from '../../src/transport/transport.js'
+import { echoAll, exchange } from './exchange.js'
+import { IrohPeer, skipStock } from './stock-peers.js'
+import { type StockServer, startStockRelay } from './stock-servers.js'
+
+const ALPN = 'anypath-test/1'
+const BYTES = 100_000
+const LIMIT = { skip: skipStock, timeout: 120_000 }
+/** How much farther away one relay of a fleet is made: far more than a busy machine makes of the other. */
+const FAR_MS = 200
+
+/** The relays of a Node peer, some of them farther away than they are; it tells which version of the protocol each chose. */
+class TestedRelays implements RelayDialer {
+  readonly versions = new Map<string, 1 | 2>()
+  readonly #relays = new WebSocketRelays(openWebSocket, new Map())
+  readonly #far: string | undefined
+
+  constructor(far?: string) {
+    this.#far = far
+  }
+
+  dial(url: string, events: RelaySocketEvents): RelaySocket {
+    const delayed = (deliver: () => void) => void (url === this.#far ? setTimeout(deliver, FAR_MS) : deliver())
+    return this.#relays.dial(url, {
+      opened: (version) => {
+        this.versions.set(url, version)
+        events.opened(version)
+      },
+      message: (data) => {
+        const kept = data.slice()
+        delayed(() => events.message(kept))
+      },
+      closed: (reason) => delayed(() => events.closed(reason)),
+    })
+  }
+}
+
+/** A peer without a socket: it is reached over relays and over nothing else. */
+async function relayedPeer(context: TestContext, relays: string[], options: PeerOptions = {}): Promise<Peer> {
+  const peer = await Peer.create({ transports: [], alpns: [ALPN], relays, ...options })
+  context.after(() => peer.close())
+  await peer.online({ timeoutMs: 30_000 })
+  return peer
+}
+
+async function stockRelay(context: TestContext): Promise<StockServer> {
+  const relay = await startStockRelay()
+  context.after(() => relay[Symbol.asyncDispose]())
+  return relay
+}
+
+test(
+  'two peers of ours exchange streams and datagrams over a stock relay, by version 2 of its protocol',
+  LIMIT,
+  async (context) => {
+    const { url } = await stockRelay(context)
+    const relayDialer = new TestedRelays()
+    const bob = await relayedPeer(context, [url])
+    const alice = await relayedPeer(context, [url], { relayDialer })
+    const accepted = echoAll(bob)
+    const connection = await alice.connect(await bob.ticket(), { alpn: ALPN })
+    assert.equal(connection.remoteId, bob.id)
+    assert.equal((await accepted).remoteId, alice.id)
+    assert.deepEqual(
+      connection.paths.map(({ kind, relay }) => [kind, relay]),
+      [['relay', url]],
+    )
+    await exchange(connection, BYTES)
+    assert.deepEqual([...relayDialer.versions], [[url, 2]])
+  },
+)
+
+test('a peer of ours and a stock one dial each other over a stock relay', LIMIT, async (context) => {
+  const { url } = await stockRelay(context)
+  const peer = await relayedPeer(context, [url])
+  await weDialStock(peer, [url])
+  await stockDialsUs(peer, [url])
+})
+
+test('peers whose homes are different relays of a stock fleet reach each other', LIMIT, async (context) => {
+  const [here, there] = [await stockRelay(context), await stockRelay(context)]
+  const fleet = [here.url, there.url]
+  const alice = await relayedPeer(context, fleet, { relayDialer: new TestedRelays(there.url) })
+  const bob = await relayedPeer(context, fleet, { relayDialer: new TestedRelays(here.url) })
+  assert.deepEqual([alice.relay?.url, bob.relay?.url], [here.url, there.url])
+  void echoAll(bob)
+  void echoAll(alice)
+  for (const [dialler, acceptor] of [
+    [alice, bob],
+    [bob, alice],
+  ] as const) {
+    const connection = await dialler.connect(await acceptor.ticket(), { alpn: ALPN })
+    assert.equal(connection.paths[0]?.relay, acceptor.relay?.url)
+    await exchange(connection, BYTES)
+    connection.close()
+  }
+})
+
+test('stock peers at one relay of a fleet and ours at another reach each other', LIMIT, async (context) => {
+  const [here, there] = [await stockRelay(context), await stockRelay(context)]
+  const peer = await relayedPeer(context, [here.url, there.url], { relayDialer: new TestedRelays(there.url) })
+  assert.equal(peer.relay?.url, here.url)
+  await weDialStock(peer, [there.url])
+  await stockDialsUs(peer, [there.url])
+})
+
+async function weDialStock(peer: Peer, relays: string[]): Promise<void> {
+  const args = relays.flatMap((url) => ['--relay', url])
+  await using listener = new IrohPeer(['listen', '--alpn', ALPN, ...args, '--connections', '1'])
+  const { ticket = '', id } = await listener.report('listening')
+  const connection = await peer.connect(ticket, { alpn: ALPN })
+  assert.equal(connection.remoteId, id)
+  assert.equal((await listener.report('connection')).remote_id, peer.id)
+  await exchange(connection, BYTES)
+  connection.close()
+  assert.equal((await listener.report('closed')).uni_streams, 1)
+}
+
+async function stockDialsUs(peer: Peer, relays: string[]): Promise<void> {
+  const accepted = echoAll(peer)
+  const args = relays.flatMap((url) => ['--relay', url])
+  const ticket = String(await peer.ticket())
+  await using dialler = new IrohPeer(['dial', '--alpn', ALPN, ...args, '--ticket', ticket, '--bytes', String(BYTES)])
+  const checked = await dialler.report('checked')
+  assert.equal(checked.remote_id, peer.id)
+  assert.ok((checked.datagrams_echoed ?? 0) > 0, 'no datagram came back')
+  assert.match((await accepted).remoteId, /^[0-9a-f]{64}$/)
+  assert.equal(await dialler.exitCode(), 0)
+}
