@@ -57,7 +57,7 @@ for (const { what, leave, engines } of [
   testInBrowsers(
     `a page that ${what} tells the other side within two seconds`,
     async ({ serve, open }) => {
-      const page = await open((await serve(packagePages(user, { headers: policyFor(relay.url) }))).url)
+      const page = await open((await serve(packagePages(user, { headers: policyFor([relay.url]) }))).url)
       const { node, ticket, next } = await echoing()
       try {
         const [connection] = await Promise.all([next(), page.evaluate(dialInPage, { relay: relay.url, ticket })])
@@ -79,7 +79,7 @@ for (const { what, leave, engines } of [
 testInBrowsers(
   'a tab that is frozen and resumed has the same connection',
   async ({ serve, browser }) => {
-    const { url } = await serve(packagePages(user, { headers: policyFor(relay.url) }))
+    const { url } = await serve(packagePages(user, { headers: policyFor([relay.url]) }))
     const tab = await openTab(browser, url)
     const { node, ticket, next } = await echoing()
     try {

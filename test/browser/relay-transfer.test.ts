@@ -28,7 +28,7 @@ testInBrowsers('a file of 64 MiB arrives whole, from the page and at the page', 
   const relay = await startRelay(user)
   const node = await Peer.create({ alpns: ['test/1'], relays: [relay.url], udp: { host: '127.0.0.1' } })
   try {
-    const { url } = await serve(packagePages(user, { headers: policyFor(relay.url) }))
+    const { url } = await serve(packagePages(user, { headers: policyFor([relay.url]) }))
     const page = await open(url)
     await node.online()
     const arrived = node.incoming[Symbol.asyncIterator]().next()
@@ -57,7 +57,7 @@ testInBrowsers('a relay that is killed and restarted costs a transfer nothing bu
   let relay = await startRelay(user)
   const node = await Peer.create({ alpns: ['test/1'], relays: [relay.url], udp: { host: '127.0.0.1' } })
   try {
-    const page = await open((await serve(packagePages(user, { headers: policyFor(relay.url) }))).url)
+    const page = await open((await serve(packagePages(user, { headers: policyFor([relay.url]) }))).url)
     await node.online()
     const arrived = node.incoming[Symbol.asyncIterator]().next()
     await page.evaluate(dialInPage, { relay: relay.url, ticket: String(await node.ticket()) })

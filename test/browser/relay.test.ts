@@ -9,6 +9,8 @@ import { packagePages } from './harness/pages.js'
 import {
   type Dialled,
   dialInPage,
+  echo,
+  echoed,
   echoInPage,
   inNode,
   policyFor,
@@ -25,7 +27,7 @@ const user = await userProject()
 const { Peer } = await inNode(user)
 const relay = await startRelay(user)
 after(() => relay.close())
-const pages = () => packagePages(user, { headers: policyFor(relay.url) })
+const pages = () => packagePages(user, { headers: policyFor([relay.url]) })
 
 testInBrowsers('two tabs talk over the relay, under a strict policy', async ({ serve, open, profile }) => {
   const { url } = await serve(pages())
@@ -79,7 +81,7 @@ testInBrowsers('a peer in a worker is reached over the relay', async ({ serve, o
       peer.serve(self)
       postMessage({ ready: true })`,
   }
-  const page = await open((await serve(packagePages(user, { files, headers: policyFor(relay.url) }))).url)
+  const page = await open((await serve(packagePages(user, { files, headers: policyFor([relay.url]) }))).url)
   const node = await Peer.create({ relays: [relay.url], udp: { host: '127.0.0.1' } })
   try {
     const ticket = await page.evaluate(async () => {
@@ -106,7 +108,7 @@ testInBrowsers('a peer in a worker is reached over the relay', async ({ serve, o
 })
 
 test('Node reaches a page in WebKit over the relay', { skip: webkitMissing(), timeout: 120_000 }, async () => {
-  const site = await serveSite(packagePages(user, { files: { '/watch.js': WATCH }, headers: policyFor(relay.url) }))
+  const site = await serveSite(packagePages(user, { files: { '/watch.js': WATCH }, headers: policyFor([relay.url]) }))
   const webkit = await launchWebkit()
   const node = await Peer.create({ alpns: ['test/1'], relays: [relay.url], udp: { host: '127.0.0.1' } })
   try {
@@ -127,24 +129,3 @@ test('Node reaches a page in WebKit over the relay', { skip: webkitMissing(), ti
     await site.close()
   }
 })
-
-async function echo(peer: Anypath.Peer): Promise<void> {
-  for await (const connection of peer.incoming) {
-    void (async () => {
-      for await (const { readable, writable } of connection.incomingBidirectionalStreams) {
-        readable.pipeTo(writable).catch(() => {})
-      }
-    })().catch(() => {})
-  }
-}
-
-/** What comes back of a text; a remote that does not answer fails the test before its time is over. */
-async function echoed(connection: Anypath.Connection, text: string): Promise<string> {
-  const { readable, writable } = await connection.createBidirectionalStream()
-  const signal = AbortSignal.timeout(30_000)
-  signal.addEventListener('abort', () => connection.close({ reason: 'no echo' }))
-  const writer = writable.getWriter()
-  await writer.write(new TextEncoder().encode(text))
-  void writer.close().catch(() => {})
-  return new Response(readable as unknown as BodyInit).text()
-}

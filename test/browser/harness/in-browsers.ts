@@ -42,15 +42,24 @@ after(async () => {
   for (const browser of running.values()) await (await browser.catch(() => undefined))?.close()
 })
 
+export interface BrowserTestOptions {
+  /** @default all of them */
+  readonly engines?: readonly EngineName[]
+  /** Another browser that the test needs. */
+  readonly with?: EngineName
+  /** Why the test can't run on this machine. @default false */
+  readonly skip?: string | false
+}
+
 /** Defines a test for each browser. It fails on any error that a page reports unless it was expected. */
 export function testInBrowsers(
   name: string,
   body: (browser: BrowserTest) => Promise<void>,
-  { engines = ENGINES, with: other }: { readonly engines?: readonly EngineName[]; readonly with?: EngineName } = {},
+  { engines = ENGINES, with: other, skip = false }: BrowserTestOptions = {},
 ): void {
   for (const engine of engines) {
     test(`${name} (${engine})`, {
-      skip: missing(engine) || (other !== undefined && missing(other)),
+      skip: skip || missing(engine) || (other !== undefined && missing(other)),
       timeout: 240_000,
     }, async (context) => {
       const running = await begin(engine)

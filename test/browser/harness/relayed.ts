@@ -20,9 +20,11 @@ export async function startRelay(user: UserProject, port = 0): Promise<RelayServ
   return relay.startRelay({ port })
 }
 
-/** The headers of a page that may reach that relay, and nothing else but what it was loaded from. */
-export function policyFor(relayUrl: string): Record<string, string> {
-  return { 'content-security-policy': `${STRICT_POLICY} ${relayUrl.replace(/^http/, 'ws').replace(/\/$/, '')}` }
+/** The headers of a page that may reach these relays, a server of records if one is named, and nothing else but what it was loaded from. */
+export function policyFor(relayUrls: readonly string[], recordsUrl?: string): Record<string, string> {
+  const sockets = relayUrls.map((url) => new URL(url).origin.replace(/^http/, 'ws'))
+  const records = recordsUrl === undefined ? [] : [new URL(recordsUrl).origin]
+  return { 'content-security-policy': [STRICT_POLICY, ...sockets, ...records].join(' ') }
 }
 
 /** Runs in a page: a peer that echoes streams, and hashes what comes by one-way streams; gives its ticket. */
@@ -112,6 +114,28 @@ export async function sendFileInPage(bytes: number): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', file))
   await new Blob([file]).stream().pipeTo(await connection.createUnidirectionalStream())
   return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/** A Node peer that answers each bidirectional stream with what it carries. */
+export async function echo(peer: Anypath.Peer): Promise<void> {
+  for await (const connection of peer.incoming) {
+    void (async () => {
+      for await (const { readable, writable } of connection.incomingBidirectionalStreams) {
+        readable.pipeTo(writable).catch(() => {})
+      }
+    })().catch(() => {})
+  }
+}
+
+/** What comes back of a text; a remote that does not answer fails the test before its time is over. */
+export async function echoed(connection: Anypath.Connection, text: string): Promise<string> {
+  const { readable, writable } = await connection.createBidirectionalStream()
+  const signal = AbortSignal.timeout(30_000)
+  signal.addEventListener('abort', () => connection.close({ reason: 'no echo' }))
+  const writer = writable.getWriter()
+  await writer.write(new TextEncoder().encode(text))
+  void writer.close().catch(() => {})
+  return new Response(readable as unknown as BodyInit).text()
 }
 
 /** What a Node peer receives on the next one-way stream, as its SHA-256. */
