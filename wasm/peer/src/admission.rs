@@ -59,7 +59,7 @@ impl Origin {
 pub(crate) struct Admissions {
     limits: Limits,
     by_origin: BTreeMap<Origin, usize>,
-    by_remote: BTreeMap<[u8; 32], usize>,
+    by_remote: BTreeMap<Origin, usize>,
     pub(crate) handshakes: usize,
 }
 
@@ -100,7 +100,7 @@ impl Admissions {
 
     /// Whether a peer that has just proven its id may have one more connection.
     pub(crate) fn has_room_for(&self, remote: &EndpointId) -> bool {
-        let of_remote = self.by_remote.get(remote.as_bytes()).copied();
+        let of_remote = self.by_remote.get(&Origin::Endpoint(*remote)).copied();
         of_remote.unwrap_or(0) < self.limits.per_remote
     }
 
@@ -122,15 +122,15 @@ impl Admissions {
     }
 
     pub(crate) fn add_remote(&mut self, remote: &EndpointId) {
-        *self.by_remote.entry(*remote.as_bytes()).or_default() += 1;
+        *self.by_remote.entry(Origin::Endpoint(*remote)).or_default() += 1;
     }
 
     pub(crate) fn remove_remote(&mut self, remote: &EndpointId) {
-        take_one(&mut self.by_remote, *remote.as_bytes());
+        take_one(&mut self.by_remote, Origin::Endpoint(*remote));
     }
 }
 
-fn take_one<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
+pub(crate) fn take_one(counts: &mut BTreeMap<Origin, usize>, key: Origin) {
     if let Some(count) = counts.get_mut(&key) {
         *count -= 1;
         if *count == 0 {

@@ -4,13 +4,15 @@
 //! further UDP socket included, has virtual addresses: one for each remote address behind it. They exist
 //! in this table only, and what arrives from outside and claims to be one is dropped.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, SocketAddrV6};
 
 use anypath_wire::address::{VirtualPrefix, to_mapped};
 use anypath_wire::id::EndpointId;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+
+use crate::few::Few;
 
 /// How many virtual addresses the table holds beside those that connections use.
 ///
@@ -129,7 +131,7 @@ struct Virtual {
 pub(crate) struct CarrierTable {
     prefix: VirtualPrefix,
     rng: StdRng,
-    carriers: BTreeMap<u32, Carrier>,
+    carriers: Few<u32, Carrier>,
     by_address: BTreeMap<SocketAddrV6, Virtual>,
     by_route: BTreeMap<Route, SocketAddrV6>,
     /// How many virtual addresses there may be before strangers' are forgotten.
@@ -147,7 +149,7 @@ impl CarrierTable {
         Self {
             prefix: VirtualPrefix::new(global_id),
             rng,
-            carriers: BTreeMap::new(),
+            carriers: Few::default(),
             by_address: BTreeMap::new(),
             by_route: BTreeMap::new(),
             limit: MAX_STRANGERS,
@@ -193,14 +195,14 @@ impl CarrierTable {
             && !self.by_route.contains_key(route)
     }
 
-    /// Forgets half of the strangers' addresses, those unused for longest, and none that is `in_use`.
+    /// Forgets half of the strangers' addresses, those unused for longest, and none that is `in_use`, which is sorted.
     ///
     /// Half, because to find out what is in use takes a look at every connection.
-    pub(crate) fn forget_strangers(&mut self, in_use: &BTreeSet<SocketAddrV6>) {
+    pub(crate) fn forget_strangers(&mut self, in_use: &[SocketAddrV6]) {
         let mut strangers: Vec<_> = self
             .by_address
             .iter()
-            .filter(|(address, _)| !in_use.contains(address))
+            .filter(|(address, _)| in_use.binary_search(address).is_err())
             .map(|(address, entry)| (entry.last_use, *address))
             .collect();
         self.limit = self.by_address.len() - strangers.len() + MAX_STRANGERS;
@@ -372,10 +374,11 @@ mod tests {
     #[test]
     fn strangers_cannot_grow_the_table_without_end_nor_take_an_address_in_use() {
         let mut table = table();
-        let used: BTreeSet<_> = (1..=300)
+        let mut used: Vec<_> = (1..=300)
             .filter_map(|port| table.inward(route(3, &format!("192.0.2.2:{port}"))))
             .map(to_mapped)
             .collect();
+        used.sort_unstable();
         for port in 1..=60_000 {
             let stranger = route(3, &format!("192.0.2.1:{port}"));
             if table.is_full_for(&stranger) {
@@ -395,10 +398,11 @@ mod tests {
     #[test]
     fn more_addresses_in_use_than_strangers_may_have_leave_room_for_strangers() {
         let mut table = table();
-        let mut used = BTreeSet::new();
+        let mut used = Vec::new();
         for port in 1..=3 * MAX_STRANGERS {
             let route = route(3, &format!("192.0.2.2:{port}"));
             if table.is_full_for(&route) {
+                used.sort_unstable();
                 table.forget_strangers(&used);
             }
             used.extend(table.inward(route).map(to_mapped));

@@ -18,6 +18,7 @@ use crate::carrier::{CarrierTable, Route};
 use crate::clock::Instant;
 use crate::dial::Dial;
 use crate::event::{ConnectionKey, Event, PathChange};
+use crate::few::Few;
 use crate::peer::{ReadOutcome, Search, StreamError};
 use crate::stats::{ConnectionStats, PathStats};
 use crate::tls::{HandshakeInfo, Slack};
@@ -97,7 +98,7 @@ pub(crate) struct Connection {
     /// Streams of which the application knows that they are readable.
     announced: BTreeSet<StreamId>,
     backlog: Backlog,
-    paths: BTreeMap<PathId, SocketAddr>,
+    paths: Few<PathId, SocketAddr>,
     /// Where a path led before it moved last: QUIC goes back there when the new address does not answer.
     left: Option<SocketAddr>,
 }
@@ -138,7 +139,7 @@ impl Connection {
             frames: FrameStats::default(),
             announced: BTreeSet::new(),
             backlog: Backlog::default(),
-            paths: BTreeMap::new(),
+            paths: Few::default(),
             left: None,
         }
     }
@@ -318,7 +319,7 @@ impl Connection {
         let rtt = self.quic.rtt(PathId::ZERO).unwrap_or(self.min_rtt);
         self.min_rtt = self.min_rtt.min(rtt);
         let mut moved = Vec::new();
-        for (id, known) in &mut self.paths {
+        for (id, known) in self.paths.iter_mut() {
             let Ok(tuple) = self.quic.network_path(*id) else {
                 continue;
             };

@@ -8,12 +8,12 @@
 //! [draft-ietf-quic-address-discovery]: https://datatracker.ietf.org/doc/draft-ietf-quic-address-discovery/
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anypath_wire::address::to_mapped;
 
-use crate::admission::subnet;
+use crate::admission::{Origin, take_one};
 use crate::event::ConnectionKey;
 use crate::tls::Certificate;
 
@@ -52,8 +52,8 @@ pub(crate) enum Place {
 #[derive(Debug, Default)]
 pub(crate) struct Clients {
     /// Where each comes from. Keys only grow, so the oldest is the first.
-    by_key: BTreeMap<ConnectionKey, IpAddr>,
-    by_address: BTreeMap<IpAddr, usize>,
+    by_key: BTreeMap<ConnectionKey, Origin>,
+    by_address: BTreeMap<Origin, usize>,
 }
 
 impl Clients {
@@ -68,7 +68,7 @@ impl Clients {
         source: SocketAddr,
         limits: &DiscoveryLimits,
     ) -> Place {
-        let address = subnet(to_mapped(source));
+        let address = Origin::of(&to_mapped(source).into());
         let of_address = self.by_address.get(&address).copied().unwrap_or(0);
         if of_address >= limits.per_address || limits.connections == 0 {
             return Place::None;
@@ -87,12 +87,7 @@ impl Clients {
         let Some(address) = self.by_key.remove(&key) else {
             return;
         };
-        if let Some(count) = self.by_address.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_address.remove(&address);
-            }
-        }
+        take_one(&mut self.by_address, address);
     }
 }
 

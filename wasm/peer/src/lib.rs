@@ -33,6 +33,7 @@ pub mod dial;
 pub mod discovery;
 pub mod error;
 pub mod event;
+mod few;
 mod first_flight;
 pub mod peer;
 pub mod pkarr;

@@ -247,18 +247,20 @@ impl Peer {
         self.scratch = response;
     }
 
-    /// Every address that a connection, a dial or an incoming connection needs.
-    fn addresses_in_use(&self) -> BTreeSet<SocketAddrV6> {
+    /// Every address that a connection, a dial or an incoming connection needs, sorted.
+    fn addresses_in_use(&self) -> Vec<SocketAddrV6> {
         let connections = self.connections.values();
         let dials = connections.clone().filter_map(|c| c.dial.as_ref());
         let dialled = dials.flat_map(Dial::routes);
         let asked = self.asked.values();
-        connections
+        let mut addresses: Vec<_> = connections
             .flat_map(Connection::addresses)
             .chain(asked.map(|(incoming, _)| incoming.remote_address()))
             .map(to_mapped)
             .chain(dialled.filter_map(|route| self.carriers.known(route)))
-            .collect()
+            .collect();
+        addresses.sort_unstable();
+        addresses
     }
 
     /// Tells whoever asks its address, if that is wanted. A channel within the process has none.

@@ -1,6 +1,6 @@
 //! Relays as carriers: what their clients tell goes to the connections, and the other way round.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -170,7 +170,7 @@ pub(super) fn routes_of<'a>(
 fn in_use(
     connections: &BTreeMap<ConnectionKey, Connection>,
     carriers: &CarrierTable,
-) -> BTreeSet<RelayId> {
+) -> Vec<RelayId> {
     let alive = connections.values().filter(|c| c.phase != Phase::Over);
     alive
         .flat_map(|connection| {

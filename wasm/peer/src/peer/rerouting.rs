@@ -5,7 +5,6 @@
 //! remote may be at any of them; and the dialling side, which alone may open paths in QUIC, tries every relay and
 //! address that it knows of. The first path that proves itself stays, and the others are closed.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use noq_proto::{FourTuple, PathId, PathStatus, VarInt};
@@ -19,6 +18,7 @@ use crate::clock::Instant;
 use crate::connection::{Connection, Phase};
 use crate::dial::Target;
 use crate::event::{ConnectionKey, Event, PathChange};
+use crate::few::Few;
 use crate::session::{Cause, State};
 
 /// How often the driver is asked to look the remote up again.
@@ -41,11 +41,11 @@ const NOT_NEEDED: VarInt = VarInt::from_u32(0);
 pub(crate) struct Search {
     next_discover: Instant,
     /// The paths that were there when it began.
-    lost: BTreeSet<PathId>,
+    lost: Vec<PathId>,
     /// Those of them over which something has come since.
-    again: BTreeSet<PathId>,
+    again: Vec<PathId>,
     /// Those that were opened for it, and when.
-    opened: BTreeMap<PathId, Instant>,
+    opened: Few<PathId, Instant>,
     /// How often a lost path was led elsewhere, and when that may be again.
     turns: usize,
     next_turn: Instant,
@@ -93,9 +93,9 @@ impl Peer {
         if connection.search.is_none() {
             connection.search = Some(Search {
                 next_discover: now,
-                lost: connection.quic.paths().into_iter().collect(),
-                again: BTreeSet::new(),
-                opened: BTreeMap::new(),
+                lost: connection.quic.paths(),
+                again: Vec::new(),
+                opened: Few::default(),
                 turns: 0,
                 next_turn: now,
             });
@@ -123,15 +123,14 @@ impl Peer {
             search.next_discover = now + DISCOVER_INTERVAL;
             self.events.push_back(Event::Discover(key));
         }
-        let late = |opened: &Instant| *opened + PROOF_LIMIT <= now;
-        let given_up: Vec<_> = search
-            .opened
-            .extract_if(.., |_, opened| late(opened))
-            .collect();
-        for (path, _) in given_up {
-            // The last path can't be closed, and need not be.
-            let _ = connection.quic.close_path(now, path, NOT_NEEDED);
-        }
+        search.opened.retain(|path, opened| {
+            let keep = *opened + PROOF_LIMIT > now;
+            if !keep {
+                // The last path can't be closed, and need not be.
+                let _ = connection.quic.close_path(now, *path, NOT_NEEDED);
+            }
+            keep
+        });
         let configured = self.relays.configured().iter();
         let configured = configured.map(|relay| Route::relay(*relay, remote));
         let routes: Vec<_> = connection.known.iter().copied().chain(configured).collect();
@@ -182,7 +181,7 @@ impl Peer {
         let Some(search) = &mut connection.search else {
             return;
         };
-        if routes.is_empty() || !search.opened.is_empty() || search.next_turn > now {
+        if routes.is_empty() || search.opened.len() > 0 || search.next_turn > now {
             return;
         }
         let Some(path) = search.lost.first().copied() else {
@@ -227,12 +226,13 @@ impl Peer {
         let Some(search) = &mut connection.search else {
             return;
         };
-        let leads_there = |path: &&PathId| {
-            let place = connection.quic.network_path(**path);
-            place.is_ok_and(|place| self.carriers.outward(place.remote()) == Some(route))
-        };
-        let again = search.lost.iter().filter(leads_there);
-        search.again.extend(again);
+        for path in &search.lost {
+            let place = connection.quic.network_path(*path);
+            let there = |remote| self.carriers.outward(remote) == Some(route);
+            if !search.again.contains(path) && place.is_ok_and(|place| there(place.remote())) {
+                search.again.push(*path);
+            }
+        }
     }
 
     /// The remote was heard: if that was over an old path, nothing else is needed.
@@ -242,7 +242,7 @@ impl Peer {
             && let Some(search) = &connection.search
             && !search.again.is_empty()
         {
-            let working: Vec<_> = search.again.iter().copied().collect();
+            let working = search.again.clone();
             end_search(connection, &working, now);
         }
     }
@@ -265,12 +265,10 @@ fn end_search(connection: &mut Connection, working: &[PathId], now: Instant) {
     let Some(search) = connection.search.take() else {
         return;
     };
-    let opened = search.opened.into_keys();
-    let unneeded: Vec<_> = match search.lost.iter().any(|path| working.contains(path)) {
-        // The old ways work again.
-        true => opened.collect(),
-        false => search.lost.into_iter().chain(opened).collect(),
-    };
+    let mut unneeded: Vec<_> = search.opened.keys().copied().collect();
+    if !search.lost.iter().any(|path| working.contains(path)) {
+        unneeded.extend(search.lost);
+    }
     for path in unneeded {
         if !working.contains(&path) {
             let _ = connection.quic.close_path(now, path, NOT_NEEDED);

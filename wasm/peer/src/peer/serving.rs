@@ -16,6 +16,9 @@ impl Peer {
     /// a peer's.
     pub(super) fn serve(&mut self, key: ConnectionKey) -> bool {
         let now = self.clock.now();
+        if !cfg!(feature = "x509") {
+            return false;
+        }
         let Some(limits) = self.config.discovery.as_ref().map(|service| service.limits) else {
             return false;
         };
@@ -56,7 +59,7 @@ impl Peer {
     /// Whether a connection is a client of the service.
     pub(super) fn is_served(&self, key: ConnectionKey) -> bool {
         let connection = self.connections.get(&key);
-        connection.is_some_and(|connection| connection.served_until.is_some())
+        cfg!(feature = "x509") && connection.is_some_and(|c| c.served_until.is_some())
     }
 
     /// A client of the service may send nothing. That it was told so is no reason to believe that it won't.

@@ -4,7 +4,6 @@
 //! has to be clearly better, so that two equal ones don't take turns. A home that stops answering is left for
 //! the best of the others, after a moment for a restart.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::RelayId;
@@ -42,7 +41,7 @@ pub(crate) struct Step {
 #[derive(Debug)]
 struct Round {
     started: Instant,
-    begun: BTreeSet<RelayId>,
+    begun: Vec<RelayId>,
 }
 
 /// The choice.
@@ -89,7 +88,7 @@ impl Home {
     /// Begins a measurement, unless there is nothing to choose from.
     pub(crate) fn measure(&mut self, now: Instant) {
         if self.candidates.len() > 1 && self.round.is_none() {
-            let begun = BTreeSet::new();
+            let begun = Vec::new();
             self.round = Some(Round {
                 started: now,
                 begun,
@@ -109,7 +108,8 @@ impl Home {
         let under_way = |id: &&RelayId| standing(**id) == Standing::UnderWay;
         let mut room = AT_ONCE.saturating_sub(round.begun.iter().filter(under_way).count());
         for id in &self.candidates {
-            if room > 0 && round.begun.insert(*id) {
+            if room > 0 && !round.begun.contains(id) {
+                round.begun.push(*id);
                 step.measure.push(*id);
                 room -= 1;
             }

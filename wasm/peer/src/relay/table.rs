@@ -1,6 +1,5 @@
 //! All relays: who is wanted, and for how long.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use super::url::canonical;
 use super::{FIRST_RELAY, RelayCause, RelayCounts, RelayId, RelayState, RelayStatus};
 use crate::clock::Instant;
 use crate::event::{Event, Outbox};
+use crate::few::Few;
 use crate::tls::SecretKey;
 
 /// How many relays there may be. Tickets, which strangers make, name them.
@@ -43,6 +43,8 @@ pub(crate) enum Change {
 #[derive(Debug)]
 struct Entry {
     url: String,
+    /// What is the same for every spelling of it.
+    canonical: String,
     client: Client,
     /// When something but the choice of a home was known to need it last.
     needed: Option<Instant>,
@@ -63,9 +65,7 @@ pub(crate) struct Relays {
     key: SecretKey,
     rng: StdRng,
     visible: bool,
-    entries: BTreeMap<RelayId, Entry>,
-    /// Ids by canonical URLs.
-    ids: BTreeMap<String, RelayId>,
+    entries: Few<RelayId, Entry>,
     next_id: RelayId,
     home: Home,
     told_home: Option<RelayId>,
@@ -81,8 +81,7 @@ impl Relays {
             key,
             rng: generator(seed),
             visible: true,
-            entries: BTreeMap::new(),
-            ids: BTreeMap::new(),
+            entries: Few::default(),
             next_id: FIRST_RELAY,
             home: Home::default(),
             told_home: None,
@@ -263,7 +262,7 @@ impl Relays {
     }
 
     /// Does what is due. `in_use` tells which relays a live connection needs; it is asked only when that matters.
-    pub(crate) fn tick(&mut self, now: Instant, in_use: impl Fn() -> BTreeSet<RelayId>) {
+    pub(crate) fn tick(&mut self, now: Instant, in_use: impl Fn() -> Vec<RelayId>) {
         let due = |entry: &Entry, visible| entry.client.due(visible).is_some_and(|due| due <= now);
         let visible = self.visible;
         let ids: Vec<_> = self
@@ -312,7 +311,7 @@ impl Relays {
     /// Puts out what is to be done and told.
     pub(crate) fn flush(&mut self, outbox: &mut impl Outbox) {
         let home = self.home.chosen();
-        for (id, entry) in &mut self.entries {
+        for (id, entry) in self.entries.iter_mut() {
             for output in entry.client.outputs() {
                 match output {
                     Output::Open => outbox.relay_open(*id, &entry.url),
@@ -348,11 +347,10 @@ impl Relays {
 
     fn forget_closed(&mut self) {
         let candidates = self.home.candidates();
-        let (ids, changes) = (&mut self.ids, &mut self.changes);
+        let changes = &mut self.changes;
         self.entries.retain(|id, entry| {
             let kept = entry.client.state() != RelayState::Closed || candidates.contains(id);
             if !kept {
-                ids.retain(|_, of| of != id);
                 changes.push(Change::Removed(*id));
             }
             kept
@@ -385,7 +383,7 @@ impl Relays {
     }
 
     /// Closes relays that nobody needs.
-    fn release(&mut self, now: Instant, in_use: impl Fn() -> BTreeSet<RelayId>) {
+    fn release(&mut self, now: Instant, in_use: impl Fn() -> Vec<RelayId>) {
         let due = |(id, entry): &(&RelayId, &Entry)| {
             let idle = entry.idle_until().is_none_or(|until| until <= now);
             idle && self.may_release(**id, entry)
@@ -410,7 +408,8 @@ impl Relays {
 
     fn id_of(&mut self, url: &str, now: Instant) -> Option<RelayId> {
         let canonical = canonical(url)?;
-        if let Some(id) = self.ids.get(&canonical) {
+        let known = |(_, entry): &(&RelayId, &Entry)| entry.canonical == canonical;
+        if let Some((id, _)) = self.entries.iter().find(known) {
             return Some(*id);
         }
         if self.entries.len() >= MAX_RELAYS {
@@ -418,9 +417,9 @@ impl Relays {
         }
         let id = self.next_id;
         self.next_id = self.next_id.checked_add(1)?;
-        self.ids.insert(canonical, id);
         let entry = Entry {
             url: url.to_owned(),
+            canonical,
             client: Client::new(now),
             needed: None,
             up: false,
