@@ -7,6 +7,7 @@ use anypath_wire::address::from_mapped;
 use anypath_wire::id::EndpointId;
 
 use crate::carrier::Address;
+use crate::few::Few;
 
 /// Limits on what strangers can make grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,13 +55,33 @@ impl Origin {
     }
 }
 
+/// A first packet, as the limits see it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request {
+    pub(crate) origin: Origin,
+    /// The relay over which it came.
+    pub(crate) relay: Option<u32>,
+    /// Whether the client has proven its address.
+    pub(crate) validated: bool,
+}
+
+/// Incoming connections about which the driver has not decided.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asked {
+    pub(crate) all: usize,
+    /// Those that came over the same relay as the one in question.
+    pub(crate) over_relay: usize,
+}
+
 /// Counts against the limits.
 #[derive(Debug)]
 pub(crate) struct Admissions {
     limits: Limits,
     by_origin: BTreeMap<Origin, usize>,
     by_remote: BTreeMap<Origin, usize>,
-    pub(crate) handshakes: usize,
+    handshakes: usize,
+    /// Those of them that came over each relay.
+    relayed: Few<u32, usize>,
 }
 
 impl Admissions {
@@ -70,20 +91,37 @@ impl Admissions {
             by_origin: BTreeMap::new(),
             by_remote: BTreeMap::new(),
             handshakes: 0,
+            relayed: Few::default(),
         }
     }
 
-    /// The limits' answer to a first packet. `connections` are all that there are now, and `asked` those
-    /// about which the driver has not decided: they count as handshakes under way.
+    /// Incoming handshakes under way.
+    pub(crate) const fn handshakes(&self) -> usize {
+        self.handshakes
+    }
+
+    /// The limits' answer to a first packet. `connections` are all that there
+    /// are now, and `asked` those about which the driver has not decided: they count as handshakes under way.
+    ///
+    /// The ids behind a relay may be its inventions, and a Retry proves nothing there: no relay takes more than
+    /// half of the handshakes.
     pub(crate) fn first_packet(
         &self,
-        origin: Origin,
-        validated: bool,
+        request: Request,
         connections: usize,
-        asked: usize,
+        asked: Asked,
     ) -> Admission {
-        let under_way = self.handshakes + asked;
+        let Request {
+            origin,
+            relay,
+            validated,
+        } = request;
+        let under_way = self.handshakes + asked.all;
         if under_way >= self.limits.handshakes {
+            return Admission::Ignore;
+        }
+        let over_relay = relay.and_then(|relay| self.relayed.get(&relay)).copied();
+        if over_relay.unwrap_or(0) + asked.over_relay >= self.limits.handshakes.div_ceil(2) {
             return Admission::Ignore;
         }
         if !validated && under_way >= self.limits.retry_above {
@@ -111,6 +149,24 @@ impl Admissions {
     /// How many origins and how many remote ids are counted.
     pub(crate) fn counted(&self) -> (usize, usize) {
         (self.by_origin.len(), self.by_remote.len())
+    }
+
+    pub(crate) fn handshake_began(&mut self, relay: Option<u32>) {
+        self.handshakes += 1;
+        if let Some(relay) = relay {
+            let before = self.relayed.get(&relay).copied().unwrap_or(0);
+            self.relayed.insert(relay, before + 1);
+        }
+    }
+
+    pub(crate) fn handshake_ended(&mut self, relay: Option<u32>) {
+        self.handshakes = self.handshakes.saturating_sub(1);
+        if let Some(relay) = relay {
+            match self.relayed.get_mut(&relay) {
+                Some(count) if *count > 1 => *count -= 1,
+                _ => drop(self.relayed.remove(&relay)),
+            }
+        }
     }
 
     pub(crate) fn add_origin(&mut self, origin: Origin) {
@@ -167,17 +223,57 @@ mod tests {
         Origin::of(&address.into())
     }
 
+    fn ask(
+        admissions: &Admissions,
+        origin: Origin,
+        relay: Option<u32>,
+        validated: bool,
+        connections: usize,
+    ) -> Admission {
+        let request = Request {
+            origin,
+            relay,
+            validated,
+        };
+        admissions.first_packet(request, connections, Asked::default())
+    }
+
+    #[test]
+    fn one_relay_cannot_take_every_handshake() {
+        let mut admissions = Admissions::new(LIMITS);
+        (0..4).for_each(|_| admissions.handshake_began(Some(1)));
+        let id = |number| Origin::of(&EndpointId([number; 32]).into());
+        let answer = |admissions: &Admissions, relay| ask(admissions, id(1), relay, true, 4);
+        assert_eq!(answer(&admissions, Some(1)), Admission::Ignore);
+        assert_eq!(answer(&admissions, Some(2)), Admission::Accept);
+        assert_eq!(answer(&admissions, None), Admission::Accept);
+        admissions.handshake_ended(Some(1));
+        assert_eq!(answer(&admissions, Some(1)), Admission::Accept);
+        let request = Request {
+            origin: id(1),
+            relay: Some(1),
+            validated: true,
+        };
+        let asked = Asked {
+            all: 1,
+            over_relay: 1,
+        };
+        let asked = admissions.first_packet(request, 4, asked);
+        assert_eq!(asked, Admission::Ignore);
+        (0..3).for_each(|_| admissions.handshake_ended(Some(1)));
+        assert_eq!((admissions.handshakes(), admissions.relayed.len()), (0, 0));
+    }
+
     #[test]
     fn handshakes_under_way_bring_first_retries_and_then_silence() {
         let mut admissions = Admissions::new(LIMITS);
         let from = source("192.0.2.1:1");
-        let answer =
-            |admissions: &Admissions, validated| admissions.first_packet(from, validated, 0, 0);
+        let answer = |admissions: &Admissions, validated| ask(admissions, from, None, validated, 0);
         assert_eq!(answer(&admissions, false), Admission::Accept);
-        admissions.handshakes = 4;
+        (0..4).for_each(|_| admissions.handshake_began(None));
         assert_eq!(answer(&admissions, false), Admission::Retry);
         assert_eq!(answer(&admissions, true), Admission::Accept);
-        admissions.handshakes = 8;
+        (0..4).for_each(|_| admissions.handshake_began(None));
         assert_eq!(answer(&admissions, true), Admission::Ignore);
     }
 
@@ -187,14 +283,14 @@ mod tests {
         for host in 1..=3 {
             admissions.add_origin(source(&format!("[2001:db8::{host}]:1")));
         }
-        let answer = |from: &str| admissions.first_packet(source(from), true, 3, 0);
+        let answer = |from: &str| ask(&admissions, source(from), None, true, 3);
         assert_eq!(answer("[2001:db8::9]:1"), Admission::Refuse);
         assert_eq!(answer("[2001:db8:0:1::9]:1"), Admission::Accept);
         let id = |number| Origin::of(&EndpointId([number; 32]).into());
         for _ in 0..3 {
             admissions.add_origin(id(1));
         }
-        let answer = |from| admissions.first_packet(from, true, 3, 0);
+        let answer = |from| ask(&admissions, from, None, true, 3);
         assert_eq!(answer(id(1)), Admission::Refuse);
         assert_eq!(answer(id(2)), Admission::Accept);
     }

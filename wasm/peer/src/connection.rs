@@ -63,6 +63,8 @@ pub(crate) struct Connection {
     pub(crate) source: Option<SocketAddr>,
     /// The same as it is counted against the limits.
     pub(crate) origin: Option<Origin>,
+    /// The relay against which its handshake counts, while that is under way.
+    pub(crate) shaking_over: Option<u32>,
     pub(crate) dial: Option<Dial>,
     pub(crate) alpn: Vec<u8>,
     /// Whether the application was told that early data can flow.
@@ -118,6 +120,7 @@ impl Connection {
             remote: None,
             source: None,
             origin: None,
+            shaking_over: None,
             dial: None,
             alpn: Vec::new(),
             early: false,

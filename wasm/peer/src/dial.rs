@@ -125,6 +125,13 @@ pub(crate) fn is_retry(datagram: &[u8]) -> bool {
     matches!(datagram, [first, 0, 0, 0, 1, ..] if first & 0xf0 == 0xf0)
 }
 
+/// Whether a datagram begins with an Initial or a 0-RTT packet of QUIC version 1 ([RFC 9000 § 17.2]).
+///
+/// [RFC 9000 § 17.2]: https://www.rfc-editor.org/rfc/rfc9000#section-17.2
+pub(crate) fn is_first_flight(datagram: &[u8]) -> bool {
+    matches!(datagram, [first, 0, 0, 0, 1, ..] if first & 0xa0 == 0x80)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,5 +204,18 @@ mod tests {
         assert!(dial.start_due(now, connected(true)).is_empty());
         assert_eq!(dial.start_due(later, connected(true)), [relay.route]);
         assert_eq!(dial.kept(), [b"hello".to_vec()]);
+    }
+
+    #[test]
+    fn first_flights_and_retries_are_told_apart_by_their_first_bytes() {
+        let datagram = |first: u8| [first, 0, 0, 0, 1, 8, 0];
+        for first in [0xc0, 0xc3, 0x80, 0xd0] {
+            assert!(is_first_flight(&datagram(first)), "{first:x}");
+        }
+        for first in [0xe0, 0xf0, 0x40, 0x60] {
+            assert!(!is_first_flight(&datagram(first)), "{first:x}");
+        }
+        assert!(is_retry(&datagram(0xf3)) && !is_retry(&datagram(0xe3)));
+        assert!(!is_first_flight(&[0xc0, 0, 0, 0, 2]) && !is_first_flight(&[0xc0]));
     }
 }

@@ -24,8 +24,8 @@ use anypath_wire::id::EndpointId;
 use anypath_wire::quic::{Datagram, classify};
 use bytes::BytesMut;
 use noq_proto::{
-    ConnectionId, ConnectionIdGenerator, DatagramEvent, EcnCodepoint, Endpoint, EndpointConfig,
-    FourTuple, Incoming, ServerConfig, TransportConfig,
+    ConnectionEvent, ConnectionId, ConnectionIdGenerator, DatagramEvent, EcnCodepoint, Endpoint,
+    EndpointConfig, FourTuple, Incoming, ServerConfig, TransportConfig,
 };
 
 use crate::admission::Admissions;
@@ -221,6 +221,10 @@ impl Peer {
         match event {
             Some(DatagramEvent::ConnectionEvent(handle, event)) => {
                 let key = self.by_handle.get(handle.0).copied().unwrap_or(0);
+                let event = self
+                    .follow_client(key, route, datagram)
+                    .and_then(|source| self.arrived_from(source, ecn, datagram, &mut response))
+                    .unwrap_or(event);
                 if let Some(connection) = self.connections.get_mut(&key) {
                     if let Some(dial) = connection.dial.as_mut().filter(|_| is_retry(datagram)) {
                         dial.settle(route);
@@ -245,6 +249,24 @@ impl Peer {
             None => {}
         }
         self.scratch = response;
+    }
+
+    /// The same datagram as if it had come from another address.
+    fn arrived_from(
+        &mut self,
+        source: SocketAddr,
+        ecn: u8,
+        datagram: &[u8],
+        response: &mut Vec<u8>,
+    ) -> Option<ConnectionEvent> {
+        let now = self.clock.now();
+        let place = FourTuple::from_remote(source);
+        let ecn = EcnCodepoint::from_bits(ecn);
+        let bytes = BytesMut::from(datagram);
+        match self.endpoint.handle(now, place, ecn, bytes, response) {
+            Some(DatagramEvent::ConnectionEvent(_, event)) => Some(event),
+            _ => None,
+        }
     }
 
     /// Every address that a connection, a dial or an incoming connection needs, sorted.
@@ -350,7 +372,7 @@ impl Peer {
         let relays = self.relays.counts();
         PeerStats {
             connections: self.connections.len() as u64,
-            handshakes: self.admissions.handshakes as u64,
+            handshakes: self.admissions.handshakes() as u64,
             incoming_bytes_buffered: self.endpoint.incoming_buffer_bytes(),
             malformed_dropped: self.stats.malformed_dropped + relays.malformed,
             relays_connected: self.relays.connected(),

@@ -40,7 +40,7 @@ impl Peer {
             sessions: self.sessions.len(),
             asked: self.asked.len(),
             timers: self.timers.len(),
-            handshakes: self.admissions.handshakes,
+            handshakes: self.admissions.handshakes(),
             addresses,
             discovery_clients: self.discovery.len(),
             remotes,

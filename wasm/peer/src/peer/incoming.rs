@@ -1,12 +1,10 @@
 //! Deciding about incoming connections.
 
-use std::net::SocketAddr;
-
 use anypath_wire::address::to_mapped;
 use noq_proto::Incoming;
 
 use super::Peer;
-use crate::admission::{Admission, Origin};
+use crate::admission::{Admission, Asked, Origin, Request};
 use crate::carrier::{Address, Route};
 use crate::connection::Connection;
 use crate::event::Event;
@@ -15,18 +13,15 @@ impl Peer {
     /// Decides about a first packet, or asks the driver.
     pub(super) fn consider(&mut self, incoming: Incoming, route: Route) {
         let connections = self.connections.len() + self.asked.len();
+        let request = self.request_of(&incoming);
+        let asked = self.asked_beside(request.relay);
         let admission = match self.closing {
             true => Admission::Refuse,
-            false => self.admissions.first_packet(
-                Origin::of(&route.address),
-                incoming.remote_address_validated(),
-                connections,
-                self.asked.len(),
-            ),
+            false => self.admissions.first_packet(request, connections, asked),
         };
         if admission == Admission::Accept && self.config.ask {
             let key = self.new_key();
-            let validated = incoming.remote_address_validated();
+            let validated = request.validated;
             let until = self.clock.now() + self.config.handshake_timeout;
             self.asked.insert(key, (incoming, until));
             self.events.push_back(Event::Incoming {
@@ -44,10 +39,10 @@ impl Peer {
         match self.asked.remove(&incoming) {
             Some((incoming, _)) => {
                 // While the driver thought, others may have taken the place.
-                let origin = self.origin_of(incoming.remote_address());
-                let validated = incoming.remote_address_validated();
+                let request = self.request_of(&incoming);
                 let open = self.connections.len();
-                let limits = self.admissions.first_packet(origin, validated, open, 0);
+                let none = Asked::default();
+                let limits = self.admissions.first_packet(request, open, none);
                 let admission = match (admission, limits) {
                     (Admission::Accept, Admission::Refuse | Admission::Ignore) => limits,
                     (admission, _) => admission,
@@ -93,15 +88,34 @@ impl Peer {
         self.scratch = response;
     }
 
-    fn origin_of(&self, source: SocketAddr) -> Origin {
+    fn request_of(&self, incoming: &Incoming) -> Request {
+        let source = incoming.remote_address();
         let route = self.carriers.outward(source);
         let address = route.map_or(Address::Socket(to_mapped(source)), |route| route.address);
-        Origin::of(&address)
+        Request {
+            origin: Origin::of(&address),
+            relay: relay_of(route),
+            validated: incoming.remote_address_validated(),
+        }
+    }
+
+    fn asked_beside(&self, relay: Option<u32>) -> Asked {
+        let over_it = |incoming: &Incoming| {
+            relay_of(self.carriers.outward(incoming.remote_address())) == relay
+        };
+        let asked = self.asked.values();
+        Asked {
+            all: asked.len(),
+            over_relay: match relay {
+                Some(_) => asked.filter(|(incoming, _)| over_it(incoming)).count(),
+                None => 0,
+            },
+        }
     }
 
     fn begin(&mut self, incoming: Incoming, response: &mut Vec<u8>) {
         let source = incoming.remote_address();
-        let origin = self.origin_of(source);
+        let Request { origin, relay, .. } = self.request_of(&incoming);
         let now = self.clock.now();
         match self.endpoint.accept(incoming, now, response, None) {
             Ok((handle, quic)) => {
@@ -110,8 +124,9 @@ impl Peer {
                 let mut connection = Connection::new(key, handle, quic, deadline);
                 connection.source = Some(source);
                 connection.origin = Some(origin);
+                connection.shaking_over = relay;
                 self.admissions.add_origin(origin);
-                self.admissions.handshakes += 1;
+                self.admissions.handshake_began(relay);
                 self.insert(connection, self.carriers.outward(source));
             }
             Err(error) => {
@@ -122,4 +137,8 @@ impl Peer {
             }
         }
     }
+}
+
+fn relay_of(route: Option<Route>) -> Option<u32> {
+    route.filter(Route::is_relayed).map(|route| route.carrier)
 }

@@ -162,8 +162,9 @@ impl Peer {
         let remote = info.remote_id;
         let path = connection.path_event(PathId::ZERO, PathChange::Established, route);
         connection.info = Some(info);
+        let over = connection.shaking_over.take();
         if incoming {
-            self.admissions.handshakes = self.admissions.handshakes.saturating_sub(1);
+            self.admissions.handshake_ended(over);
             let room = self.admissions.has_room_for(&remote);
             // A refused one counts until its close, which takes it out again.
             self.admissions.add_remote(&remote);
@@ -456,11 +457,12 @@ impl Peer {
         }
         let (client, remote) = (connection.is_client(), connection.remote);
         let (origin, known) = (connection.origin, connection.info.is_some());
+        let over = connection.shaking_over.take();
         if before == Phase::Handshaking {
             if client {
                 self.stats.dials_failed += 1;
             } else {
-                self.admissions.handshakes = self.admissions.handshakes.saturating_sub(1);
+                self.admissions.handshake_ended(over);
             }
         }
         if let Some(origin) = origin {

@@ -5,6 +5,7 @@
 //! remote may be at any of them; and the dialling side, which alone may open paths in QUIC, tries every relay and
 //! address that it knows of. The first path that proves itself stays, and the others are closed.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use noq_proto::{FourTuple, PathId, PathStatus, VarInt};
@@ -16,7 +17,7 @@ use super::transmit::is_ready;
 use crate::carrier::Route;
 use crate::clock::Instant;
 use crate::connection::{Connection, Phase};
-use crate::dial::Target;
+use crate::dial::{Target, is_first_flight};
 use crate::event::{ConnectionKey, Event, PathChange};
 use crate::few::Few;
 use crate::session::{Cause, State};
@@ -193,11 +194,50 @@ impl Peer {
         let route = routes[search.turns % routes.len()];
         search.turns += 1;
         search.next_turn = now + TURN;
-        if self.carriers.lead_to(place.remote(), route) {
+        if !self.lead_to(place.remote(), route) {
+            return;
+        }
+        if let Some(connection) = self.connections.get_mut(&key) {
             let event = connection.path_event(path, PathChange::Migrated, route);
             change_network(connection, now);
             self.events.push_back(event);
         }
+    }
+
+    /// A client whose relay has died in mid-handshake goes on over another one. QUIC has no migration before the handshake
+    /// is over ([RFC 9000 § 9]) and drops what comes from elsewhere, so the address leads to where the client
+    /// is now: both relays have seen the proof of its id. Gives that address.
+    ///
+    /// First packets are left alone: a client sends them to everywhere at once, and settles by an answer.
+    ///
+    /// [RFC 9000 § 9]: https://www.rfc-editor.org/rfc/rfc9000#section-9
+    pub(super) fn follow_client(
+        &mut self,
+        key: ConnectionKey,
+        route: Route,
+        datagram: &[u8],
+    ) -> Option<SocketAddr> {
+        let connection = self.connections.get(&key)?;
+        if connection.phase != Phase::Handshaking
+            || !route.is_relayed()
+            || is_first_flight(datagram)
+        {
+            return None;
+        }
+        let source = connection.source?;
+        let former = self.carriers.outward(source)?;
+        let moved = former.address == route.address && former.carrier != route.carrier;
+        (moved && self.lead_to(source, route)).then_some(source)
+    }
+
+    /// Lets an address lead to another route, unless a connection knows that route by its own address.
+    fn lead_to(&mut self, address: SocketAddr, route: Route) -> bool {
+        let known = self.carriers.known(&route).map(SocketAddr::V6);
+        let mut others = self.connections.values().flat_map(Connection::addresses);
+        if known.is_some_and(|known| others.any(|other| other == known)) {
+            return false;
+        }
+        self.carriers.lead_to(address, route)
     }
 
     /// A path has been established or closed, or leads elsewhere.

@@ -33,8 +33,9 @@ impl Peer {
             return false;
         }
         connection.phase = Phase::Established;
+        let over = connection.shaking_over.take();
         connection.served_until = Some(now + limits.age);
-        self.admissions.handshakes = self.admissions.handshakes.saturating_sub(1);
+        self.admissions.handshake_ended(over);
         // What a virtual address stands for is nobody's address.
         if self
             .carriers

@@ -593,6 +593,25 @@ fn a_relay_that_dies_before_paths_can_be_opened_is_left_too() {
 }
 
 #[test]
+fn a_relay_that_dies_before_the_last_flight_has_passed_does_not_take_the_connection_along() {
+    for from in [0, 1] {
+        let mut net = relayed(25, &[(HOME, 10 * MS), (OTHER, 30 * MS)]);
+        let both = |net: &mut Simulation| [0, 1].iter().all(|host| home_is(net, *host, HOME));
+        assert!(net.run_until(5 * SECOND, both));
+        let dialled = dial_over(&mut net, from, HOME);
+        assert!(net.run_until(5 * SECOND, |net| is_connected(net, from, dialled)));
+        assert!(accepted(&net, 1 - from).is_empty());
+        net.set_relay(HOME, RelayMood::Down);
+        let up = |net: &mut Simulation| !accepted(net, 1 - from).is_empty();
+        assert!(net.run_until(10 * SECOND, up), "from {from}");
+        let mut keys = [dialled; 2];
+        keys[1 - from] = accepted(&net, 1 - from)[0];
+        transfers(&mut net, keys, 20 * SECOND);
+        assert_eq!(relays_of(&mut net, from, keys[from]), [OTHER]);
+    }
+}
+
+#[test]
 fn one_side_loses_its_relay_and_the_other_side_does_not() {
     // Whoever loses it, and whoever dialled: the two meet at the other relay that both know.
     for (client, loser) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
