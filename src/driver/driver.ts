@@ -72,7 +72,10 @@ export class Driver implements Engine, RecordKeeper {
       changed: () => this.networkChanged(),
       failed: (id, cause) => this.#clock.setImmediate(() => this.#carrierFailed(id, cause)),
     })
-    if (this.#relays.length > 0) this.#command(() => this.#core.setRelays(this.#relays))
+    if (this.#relays.length > 0) {
+      this.#command(() => this.#core.setRelays(this.#relays))
+      this.#carriers.relays.hold()
+    }
   }
 
   onEvent(listener: (event: EngineEvent) => void): void {

@@ -42,6 +42,7 @@ export class Relays {
   readonly #known = new Map<number, RelayInfo>()
   #events: RelayEvents | undefined
   #poll: unknown
+  #release: (() => void) | undefined
   #dropped = 0
 
   constructor(core: Core, clock: Clock, dialer: RelayDialer | undefined) {
@@ -52,6 +53,11 @@ export class Relays {
 
   start(events: RelayEvents): void {
     this.#events = events
+  }
+
+  /** Keeps the process alive until `closeAll`, whether or not a relay can be reached. */
+  hold(): void {
+    this.#release ??= this.#dialer?.hold?.()
   }
 
   /** Whether there can be any. */
@@ -131,6 +137,8 @@ export class Relays {
   closeAll(): void {
     if (this.#poll !== undefined) this.#clock.clearTimeout(this.#poll)
     this.#events = undefined
+    this.#release?.()
+    this.#release = undefined
     for (const id of [...this.#open.keys()]) this.close(id)
   }
 

@@ -2,8 +2,7 @@ import { Peer as PlatformPeer } from '../api/peer.js'
 import type { Platform } from '../api/platform.js'
 import { nodeCore } from '../core/load.node.js'
 import { qlogFolder } from '../observe/qlog-folder.node.js'
-import { WebSocketRelays } from '../transport/relay.js'
-import { openWebSocket } from '../transport/relay.node.js'
+import { NodeRelays } from '../transport/relay.node.js'
 import { UdpTransport } from '../transport/udp.node.js'
 
 export * from '../index.js'
@@ -13,7 +12,7 @@ export class Peer extends PlatformPeer {
   static override readonly platform: Platform = {
     core: (given) => nodeCore(given === undefined ? undefined : () => given),
     transports: (udp) => [new UdpTransport(udp)],
-    relayDialer: (tokens) => new WebSocketRelays(openWebSocket, tokens),
+    relayDialer: (tokens) => new NodeRelays(tokens),
     qlogFolder,
   }
 }

@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws'
-import type { OpenWebSocket, WebSocketLike } from './relay.js'
+import { type OpenWebSocket, type WebSocketLike, WebSocketRelays } from './relay.js'
 
 /** What a relay's TLS and HTTP upgrade may take. */
 const HANDSHAKE_TIMEOUT_MS = 10_000
@@ -8,7 +8,7 @@ const HANDSHAKE_TIMEOUT_MS = 10_000
 const MAX_MESSAGE_BYTES = 66_000
 
 /** Opens WebSockets in Node, by the package `ws`; a token goes into the `Authorization` header. */
-export const openWebSocket: OpenWebSocket = (url, protocols, token) => {
+const openWebSocket: OpenWebSocket = (url, protocols, token) => {
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
   const socket = new WebSocket(url, [...protocols], {
     headers,
@@ -20,4 +20,19 @@ export const openWebSocket: OpenWebSocket = (url, protocols, token) => {
     followRedirects: false,
   })
   return socket as unknown as WebSocketLike
+}
+
+/** The longest that a timer takes. */
+const FOREVER_MS = 2 ** 31 - 1
+
+/** Relays over WebSockets, for which a process stays. */
+export class NodeRelays extends WebSocketRelays {
+  constructor(tokens: ReadonlyMap<string, string>) {
+    super(openWebSocket, tokens)
+  }
+
+  hold(): () => void {
+    const timer = setInterval(() => {}, FOREVER_MS)
+    return () => clearInterval(timer)
+  }
 }

@@ -61,6 +61,11 @@ export interface RelayDialer {
    * @param url the relay's URL, `http:` or `https:`.
    */
   dial(url: string, events: RelaySocketEvents): RelaySocket
+  /**
+   * Keeps the process from ending while relays are wanted and none is connected, until what it gives is called. Not needed where pages
+   * decide about that.
+   */
+  hold?(): () => void
 }
 
 /** One WebSocket to a relay. */

@@ -10,27 +10,34 @@ import { connected, loopback } from './pair.js'
 
 const at = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href)
 
+const ON_LOOPBACK = `{
+  secretKey: crypto.getRandomValues(new Uint8Array(32)), alpns: [], core: nodeCore(), limits: DEFAULT_LIMITS,
+  transports: [new UdpTransport({ host: '127.0.0.1' })],
+}`
+
 /** Runs a script with an engine in it; gives how it ended. */
-function run(body: string): Promise<{ code: number | string | null; stdout: string; stderr: string }> {
+function run(
+  body: string,
+  options = ON_LOOPBACK,
+): Promise<{ code: number | string | null; stdout: string; stderr: string }> {
   const script = `
     import { DEFAULT_LIMITS } from ${at('../../../src/config/index.js')}
     import { createEngine } from ${at('../../../src/driver/create.js')}
+    import { NodeRelays } from ${at('../../../src/transport/relay.node.js')}
     import { UdpTransport } from ${at('../../../src/transport/udp.node.js')}
     import { nodeCore } from ${at('../../../src/core/load.node.js')}
-    const engine = await createEngine({
-      secretKey: crypto.getRandomValues(new Uint8Array(32)), alpns: [], core: nodeCore(), limits: DEFAULT_LIMITS,
-      transports: [new UdpTransport({ host: '127.0.0.1' })],
-    })
+    const engine = await createEngine(${options})
     ${body}`
   return new Promise((resolve) => {
     const args = ['--input-type=module', '--eval', script]
-    execFile(
-      process.execPath,
-      args,
-      { timeout: 3000, cwd: fileURLToPath(new URL('.', import.meta.url)) },
-      (error, stdout, stderr) =>
-        resolve({ code: error ? (error.signal ?? error.code ?? 'failed') : 0, stdout, stderr }),
+    const cwd = fileURLToPath(new URL('.', import.meta.url))
+    const child = execFile(process.execPath, args, { timeout: 30_000, cwd }, (error, stdout, stderr) =>
+      resolve({ code: error ? (error.signal ?? error.code ?? 'failed') : 0, stdout, stderr }),
     )
+    // One that stays open would stay for ever: a second is enough to see that nothing lets it end.
+    child.stdout?.on('data', (text) => {
+      if (text === 'open\n') setTimeout(() => child.kill(), 1000)
+    })
   })
 }
 
@@ -39,6 +46,17 @@ test('an open engine keeps its process alive, and a closed one does not', async 
   assert.deepEqual(closed, { code: 0, stdout: 'closed\n', stderr: '' })
   const open = await run("console.log('open')")
   assert.deepEqual([open.code, open.stdout], ['SIGTERM', 'open\n'])
+})
+
+test('an engine that has nothing but a relay that can not be reached keeps its process alive until it is closed', async () => {
+  const options = `{
+    secretKey: crypto.getRandomValues(new Uint8Array(32)), alpns: [], core: nodeCore(), limits: DEFAULT_LIMITS, transports: [],
+    relays: ['http://127.0.0.1:1/'], relayDialer: new NodeRelays(new Map()),
+  }`
+  const open = await run("console.log('open')", options)
+  assert.deepEqual([open.code, open.stdout], ['SIGTERM', 'open\n'])
+  const closed = await run("await engine.close(0, '', 100); console.log('closed')", options)
+  assert.deepEqual(closed, { code: 0, stdout: 'closed\n', stderr: '' })
 })
 
 test('an engine that is closed while it dials lets its process end', async () => {

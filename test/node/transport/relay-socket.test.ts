@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { WebSocketServer } from 'ws'
 import { socketUrl, WebSocketRelays } from '../../../src/transport/relay.js'
-import { openWebSocket } from '../../../src/transport/relay.node.js'
+import { NodeRelays } from '../../../src/transport/relay.node.js'
 
 const TOKEN = 'secret-token'
 
@@ -29,7 +29,7 @@ function dialled(url: string, tokens = new Map<string, string>()) {
     happened.push(what)
     wake()
   }
-  const socket = new WebSocketRelays(openWebSocket, tokens).dial(url, {
+  const socket = new NodeRelays(tokens).dial(url, {
     opened: (version) => note(`opened ${version}`),
     message: (data) => note(`message ${[...data]}`),
     closed: (reason) => note(`closed ${reason}`),
