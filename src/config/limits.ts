@@ -11,7 +11,7 @@ export interface Limits {
   readonly maxConnectionsPerRemote: number
   /** Incoming connections per IP address (IPv6: per /64). @default 256 */
   readonly maxConnectionsPerAddress: number
-  /** Incoming handshakes under way at the same time. @default 1024 */
+  /** Incoming handshakes under way at the same time; those over one relay, which may invent its clients, are at most half of them. @default 1024 */
   readonly maxHandshakes: number
   /** Handshakes under way above which an address must prove itself by a Retry (RFC 9000 section 8.1.2). @default 64 */
   readonly retryAbove: number
