@@ -4,7 +4,10 @@ import { InvalidConfigError } from '../errors/index.js'
 export interface RelaySettings {
   /** `https:`, or `http:` for one on this machine or behind a tunnel. */
   readonly url: string
-  /** What the relay asks for to serve this peer. It is sent in a header, from a browser in the query of the WebSocket's URL. */
+  /**
+   * What the relay asks for to serve this peer: at most 1,024 characters of printable ASCII. It is sent in a header, from a browser in the
+   * query of the WebSocket's URL.
+   */
   readonly token?: string
 }
 
@@ -33,8 +36,13 @@ function resolveRelay(field: string, value: unknown): RelaySettings {
   if (typeof url !== 'string') throw new InvalidConfigError(`${field}.url: must be a URL`)
   if (token === undefined) return { url: requiredUrl(`${field}.url`, url) }
   // What it is must not be shown.
-  if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH || !/^[\x21-\x7e]+$/.test(token))
-    throw new InvalidConfigError(`${field}.token: must be a text of visible ASCII characters`)
+  if (
+    typeof token !== 'string' ||
+    token.length > MAX_TOKEN_LENGTH ||
+    !/^[\x20-\x7e]+$/.test(token) ||
+    token.trim() !== token
+  )
+    throw new InvalidConfigError(`${field}.token: must be a text of printable ASCII, without a space at either end`)
   return { url: requiredUrl(`${field}.url`, url), token }
 }
 

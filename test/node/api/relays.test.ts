@@ -45,7 +45,11 @@ describe('the setting', () => {
       [['https://user:pass@relay.example'], /^relays\[0\]: /],
       [[{ url: 5 }], /^relays\[0\]\.url: must be a URL/],
       [[{ url: URL_TEXT, secret: 'x' }], /^relays\[0\]\.secret: there is no such setting/],
-      [[{ url: URL_TEXT, token: 'with space' }], /^relays\[0\]\.token: must be a text of visible ASCII characters$/],
+      [
+        [{ url: URL_TEXT, token: 'a space ' }],
+        /^relays\[0\]\.token: must be a text of printable ASCII, without a space at either end$/,
+      ],
+      [[{ url: URL_TEXT, token: 'a\ttab' }], /^relays\[0\]\.token: must be a text of printable ASCII/],
       [[URL_TEXT, 'wss://relay.example/'], /^relays: must not name a relay twice/],
       [Array.from({ length: 17 }, (_, i) => `https://r${i}.example`), /^relays: must be at most 16/],
     ]
