@@ -187,11 +187,13 @@ export class PkarrPublication implements Publication {
     this.#closing.abort()
     await this.#running
     if (!this.#exposed) return
+    const relay = this.#relay.origin
     try {
-      await this.#put([], AbortSignal.timeout(this.#settings.closeTimeoutMs))
+      const outcome = await this.#put([], AbortSignal.timeout(this.#settings.closeTimeoutMs))
+      if (outcome.kind === 'stored') return
+      this.#peer.logger?.warn('an address record could not be withdrawn', { relay, status: outcome.status })
     } catch (thrown) {
-      const fields = { relay: this.#relay.origin, error: messageOf(thrown) }
-      this.#peer.logger?.warn('an address record could not be withdrawn', fields)
+      this.#peer.logger?.warn('an address record could not be withdrawn', { relay, error: messageOf(thrown) })
     }
   }
 }

@@ -180,6 +180,16 @@ test('closing takes no longer than allowed when the relay is silent, and never r
   await unanswered.close()
 })
 
+test('a record that the relay does not let be withdrawn is told of', async (t) => {
+  const [server, peer] = [await PkarrServer.start(t), await recordPeer(t)]
+  const publication = publish(t, server, peer)
+  publication.update([RELAY])
+  await until(() => server.packets.size === 1, 'published')
+  server.intercept = (request, response) => request.method === 'PUT' && Boolean(response.writeHead(429).end())
+  await publication.close()
+  assert.match(peer.log.at(-1) ?? '', /^warn .*could not be withdrawn.*429/)
+})
+
 test('two publishers and two discoveries work side by side', async (t) => {
   const [one, two, peer] = [await PkarrServer.start(t), await PkarrServer.start(t), await recordPeer(t)]
   publish(t, one, peer).update([RELAY])
