@@ -35,8 +35,10 @@ const user = await userProject()
 const { Peer } = await inNode(user)
 const embedded = await startRelay(user)
 after(() => embedded.close())
-const stock = await startedHere(startStockRelay)
-const other = await startedHere(startStockRelay)
+const stock = await startedHere(() => startStockRelay())
+const other = await startedHere(() => startStockRelay())
+const TOKEN = 'a token'
+const guarded = await startedHere(() => startStockRelay([TOKEN]))
 const dns = await startedHere(startStockDnsServer)
 const only = { skip: skipStock }
 
@@ -56,16 +58,20 @@ function assertWhole({ bidirectional, unidirectional, datagram }: Exchanged): vo
 }
 
 testInBrowsers(
-  'two tabs talk over a stock relay, by version 2 of its protocol, under a strict policy',
+  'two tabs talk over a stock relay that asks for a token, by version 2 of its protocol, under a strict policy',
   async ({ serve, open, profile }) => {
-    const { url } = await serve(packagePages(user, { headers: policyFor([stock.url]) }))
+    const { url } = await serve(packagePages(user, { headers: policyFor([guarded.url]) }))
     const own = await profile()
     const [bob, alice] = [await open(url, own), await open(url, own)]
     await alice.evaluate(watchSockets)
-    const { ticket, id } = await bob.evaluate(echoingPeerInPage, { relays: [stock.url] })
-    const exchanged = await alice.evaluate(exchangeInPage, { relays: [stock.url], target: ticket, bytes: BYTES })
+    const { ticket, id } = await bob.evaluate(echoingPeerInPage, { relays: [{ url: guarded.url, token: TOKEN }] })
+    const exchanged = await alice.evaluate(exchangeInPage, {
+      relays: [{ url: guarded.url, token: TOKEN }],
+      target: ticket,
+      bytes: BYTES,
+    })
     assertWhole(exchanged)
-    assert.deepEqual([exchanged.remoteId, exchanged.relays], [id, [stock.url]])
+    assert.deepEqual([exchanged.remoteId, exchanged.relays], [id, [guarded.url]])
     assert.deepEqual(await bob.evaluate(dialledBy), [exchanged.id])
     assert.deepEqual(await alice.evaluate(subprotocols), ['iroh-relay-v2'])
   },

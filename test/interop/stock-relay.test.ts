@@ -41,7 +41,11 @@ class TestedRelays implements RelayDialer {
 }
 
 /** A peer without a socket: it is reached over relays and over nothing else. */
-async function relayedPeer(context: TestContext, relays: string[], options: PeerOptions = {}): Promise<Peer> {
+async function relayedPeer(
+  context: TestContext,
+  relays: NonNullable<PeerOptions['relays']>,
+  options: PeerOptions = {},
+): Promise<Peer> {
   const peer = await Peer.create({ transports: [], alpns: [ALPN], relays, ...options })
   context.after(() => peer.close())
   await peer.online({ timeoutMs: 30_000 })
@@ -80,6 +84,18 @@ test('a peer of ours and a stock one dial each other over a stock relay', LIMIT,
   const peer = await relayedPeer(context, [url])
   await weDialStock(peer, [url])
   await stockDialsUs(peer, [url])
+})
+
+test('a stock relay that asks for a token serves who presents it, and denies others', LIMIT, async (context) => {
+  await using relay = await startStockRelay(['one', 'a token'])
+  const { url } = relay
+  const bob = await relayedPeer(context, [{ url, token: 'one' }])
+  const alice = await relayedPeer(context, [{ url, token: 'a token' }])
+  void echoAll(bob)
+  await exchange(await alice.connect(await bob.ticket(), { alpn: ALPN }), 1000)
+  for (const refused of [url, { url, token: 'another' }]) {
+    await assert.rejects(relayedPeer(context, [refused]), { code: 'RelayDenied' })
+  }
 })
 
 test('peers whose homes are different relays of a stock fleet reach each other', LIMIT, async (context) => {

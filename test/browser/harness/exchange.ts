@@ -14,8 +14,10 @@ export interface Exchanged {
   readonly datagram: number
 }
 
+type Relays = NonNullable<Anypath.PeerOptions['relays']>
+
 export interface ExchangeTarget {
-  readonly relays: readonly string[]
+  readonly relays: Relays
   /** A ticket, or an id that is looked up on `records`. */
   readonly target: string
   /** A pkarr relay's URL. */
@@ -44,7 +46,7 @@ export async function exchangeInPage({ relays, target, records, bytes }: Exchang
     await writer.close()
   }
   const discovery = records === undefined ? [] : [anypath.pkarrDiscovery({ url: records })]
-  const peer = await anypath.Peer.create({ relays: [...relays], discovery })
+  const peer = await anypath.Peer.create({ relays, discovery })
   const connection = await peer.connect(target, { alpn: 'test/1', timeoutMs: 30_000 })
 
   const { readable, writable } = await connection.createBidirectionalStream()
@@ -77,15 +79,9 @@ export interface Echoing {
 }
 
 /** Runs in a page: a peer that echoes streams of both kinds and datagrams, and publishes its record if it is told where. */
-export async function echoingPeerInPage({
-  relays,
-  records,
-}: {
-  relays: readonly string[]
-  records?: string
-}): Promise<Echoing> {
+export async function echoingPeerInPage({ relays, records }: { relays: Relays; records?: string }): Promise<Echoing> {
   const discovery = records === undefined ? [] : [anypath.pkarrPublisher({ url: records })]
-  const peer = await anypath.Peer.create({ alpns: ['test/1'], relays: [...relays], discovery })
+  const peer = await anypath.Peer.create({ alpns: ['test/1'], relays, discovery })
   const echoing = { peer, remoteIds: [] as string[] }
   Object.assign(globalThis, { echoing })
   const each = async <T>(stream: ReadableStream<T>, use: (value: T) => Promise<unknown>) => {
