@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { Peer, type PeerOptions } from '../../src/entry/node.js'
-import { WebSocketRelays } from '../../src/transport/relay.js'
-import { openWebSocket } from '../../src/transport/relay.node.js'
+import { NodeRelays } from '../../src/transport/relay.node.js'
 import type { RelayDialer, RelaySocket, RelaySocketEvents } from '../../src/transport/transport.js'
 import { echoAll, exchange } from './exchange.js'
 import { IrohPeer, skipStock } from './stock-peers.js'
@@ -17,7 +16,7 @@ const FAR_MS = 200
 /** The relays of a Node peer, some of them farther away than they are; it tells which version of the protocol each chose. */
 class TestedRelays implements RelayDialer {
   readonly versions = new Map<string, 1 | 2>()
-  readonly #relays = new WebSocketRelays(openWebSocket, new Map())
+  readonly #relays = new NodeRelays(new Map())
   readonly #far: string | undefined
 
   constructor(far?: string) {
@@ -115,6 +114,20 @@ test('peers whose homes are different relays of a stock fleet reach each other',
     await exchange(connection, BYTES)
     connection.close()
   }
+})
+
+test('a connection outlives the relay of a stock fleet that it began on', LIMIT, async (context) => {
+  const fleet = [await stockRelay(context), await stockRelay(context)]
+  const urls = fleet.map(({ url }) => url)
+  const [alice, bob] = [await relayedPeer(context, urls), await relayedPeer(context, urls)]
+  void echoAll(bob)
+  const connection = await alice.connect(await bob.ticket(), { alpn: ALPN })
+  await exchange(connection, BYTES)
+  const [lost, left] = fleet.toSorted(({ url }) => (url === bob.relay?.url ? -1 : 1))
+  await lost?.[Symbol.asyncDispose]()
+  await exchange(connection, BYTES)
+  assert.deepEqual([...new Set(connection.paths.map(({ relay }) => relay))], [left?.url])
+  assert.equal((await bob.online({ timeoutMs: 30_000 })).url, left?.url)
 })
 
 test('stock peers at one relay of a fleet and ours at another reach each other', LIMIT, async (context) => {
