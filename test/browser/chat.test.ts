@@ -161,6 +161,14 @@ testInBrowsers('the keyboard alone is enough', async ({ open }) => {
   await terminal.untilEvent('member', ({ state }) => state === 'left')
 })
 
+/** Waits until nothing moves: half way between two schemes a button has colours of neither. */
+const settled = (page: Page): Promise<void> =>
+  page.evaluate(async () => {
+    for (let running = document.getAnimations(); running.length > 0; running = document.getAnimations()) {
+      await Promise.allSettled(running.map(({ finished }) => finished))
+    }
+  })
+
 /** Runs axe in the page; what it finds, one line each. */
 const violations = async (page: Page): Promise<string[]> => {
   await page.evaluate(axe)
@@ -190,6 +198,7 @@ for (const [name, width, height] of [
         // A system's Firefox can't be told the scheme: there it is what the system has.
         for (const colorScheme of browser.engine === 'chromium' ? (['light', 'dark'] as const) : [null]) {
           if (colorScheme !== null) await page.emulateMedia({ colorScheme })
+          await settled(page)
           assert.deepEqual(await violations(page), [], `${state}, ${colorScheme}`)
         }
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
