@@ -171,3 +171,10 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
   }
   return performance.now() - started
 }
+
+/** Holds a deadline on real time: a machine that was busy with something else gets one more try. */
+export async function within(limitMs: number, take: () => Promise<number>): Promise<void> {
+  const tookMs = [await take()]
+  if (Number(tookMs[0]) >= limitMs) tookMs.push(await take())
+  if (Number(tookMs.at(-1)) >= limitMs) throw new Error(`not within ${limitMs} ms: ${tookMs.join(' ms, then ')} ms`)
+}

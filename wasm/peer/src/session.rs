@@ -31,7 +31,7 @@ pub enum State {
     Traversing = 4,
     /// Connected over a direct path.
     Direct = 5,
-    /// Connected, but the remote has been silent for [`SILENCE`].
+    /// Connected, but the remote has been silent for [`SILENCE`], or for [`ABSENCE`] since it left its relay.
     Recovering = 6,
     /// Waiting to dial again.
     Reconnecting = 7,
@@ -51,7 +51,7 @@ pub enum Cause {
     Accepted = 1,
     /// A handshake finished.
     Handshake = 2,
-    /// Nothing was heard for [`SILENCE`].
+    /// Nothing was heard for [`SILENCE`], or for [`ABSENCE`] since the remote left its relay.
     Silence = 3,
     /// The remote was heard again.
     Answer = 4,
@@ -84,13 +84,17 @@ pub struct Transition {
 /// frequent, so a living remote never is.
 pub const SILENCE: Duration = Duration::from_millis(4500);
 
+/// The same for a remote that has left the relay that all ways to it lead over. One whose WebSocket just broke
+/// opens another at once and is heard sooner.
+pub const ABSENCE: Duration = Duration::from_secs(1);
+
 /// The machine.
 #[derive(Debug)]
 pub(crate) struct Session {
     state: State,
     since: Instant,
-    /// When the remote was last heard on any connection.
-    pub(crate) heard: Instant,
+    /// When the remote counts as silent unless it is heard before, on any connection.
+    silent_at: Instant,
     /// Connections of this session that are not over.
     pub(crate) connections: BTreeSet<ConnectionKey>,
 }
@@ -100,13 +104,27 @@ impl Session {
         Self {
             state: State::Idle,
             since: now,
-            heard: now,
+            silent_at: now + SILENCE,
             connections: BTreeSet::new(),
         }
     }
 
     pub(crate) fn state(&self) -> State {
         self.state
+    }
+
+    pub(crate) fn silent_at(&self) -> Instant {
+        self.silent_at
+    }
+
+    /// The remote was heard.
+    pub(crate) fn hear(&mut self, now: Instant) {
+        self.silent_at = now + SILENCE;
+    }
+
+    /// The remote has left its relay.
+    pub(crate) fn miss(&mut self, now: Instant) {
+        self.silent_at = self.silent_at.min(now + ABSENCE);
     }
 
     /// Moves to `to`; `None` when it is there already or may not go there.

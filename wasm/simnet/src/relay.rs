@@ -360,11 +360,18 @@ impl Simulation {
 
     /// Ends the WebSockets of one host to a relay, and refuses it new ones.
     pub fn bar(&mut self, url: &str, host: HostId) {
+        if let Some(relay) = self.relays.relays.get_mut(url) {
+            relay.barred.insert(host);
+            self.disconnect(url, host);
+        }
+    }
+
+    /// Ends the WebSockets of one host to a relay, which takes new ones.
+    pub fn disconnect(&mut self, url: &str, host: HostId) {
         let now = self.now();
-        let Some(relay) = self.relays.relays.get_mut(url) else {
+        let Some(relay) = self.relays.relays.get(url) else {
             return;
         };
-        relay.barred.insert(host);
         let delay = relay.wire.delay;
         let of_host = |socket: &Socket| socket.host == host && socket.url == url && socket.open;
         let sockets = self.relays.sockets.iter();
@@ -375,7 +382,7 @@ impl Simulation {
             .collect();
         for socket in sockets {
             let mut answers = self.relays.leave(socket, now);
-            answers.push((now + delay, socket, Frame::Closed("barred")));
+            answers.push((now + delay, socket, Frame::Closed("ended by the relay")));
             self.carry_answers(answers);
         }
     }

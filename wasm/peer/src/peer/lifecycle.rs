@@ -13,7 +13,7 @@ use crate::clock::Instant;
 use crate::connection::{Connection, Found, Milestone, Phase};
 use crate::error::{CloseReason, ErrorCode};
 use crate::event::{Connected, ConnectionKey, Event, PathChange};
-use crate::session::{Cause, SILENCE, State};
+use crate::session::{Cause, State};
 use crate::tls::{HandshakeData, HandshakeInfo, refusal_datagram};
 
 /// How often a silent remote is probed. QUIC's own probes back off by doubling, and would notice the end
@@ -242,7 +242,7 @@ impl Peer {
         let Some(session) = self.sessions.get_mut(remote.as_bytes()) else {
             return;
         };
-        session.heard = now;
+        session.hear(now);
         if session.state() == State::Recovering {
             let state = self.connected_state(key);
             self.step_session(key, state, Cause::Answer);
@@ -305,7 +305,7 @@ impl Peer {
         }
         let remote = self.connections.get(&key).and_then(|c| c.remote);
         let session = remote.and_then(|remote| self.sessions.get(remote.as_bytes()));
-        let silent = session.is_some_and(|session| session.heard + SILENCE <= now);
+        let silent = session.is_some_and(|session| session.silent_at() <= now);
         if silent {
             self.step_session(key, State::Recovering, Cause::Silence);
         }
@@ -329,7 +329,7 @@ impl Peer {
             return None;
         }
         let session = self.sessions.get(connection.remote?.as_bytes())?;
-        Some(connection.next_probe.unwrap_or(session.heard + SILENCE))
+        Some(connection.next_probe.unwrap_or(session.silent_at()))
     }
 
     /// Sets the connection's wake-up to the earliest of its deadlines.

@@ -69,11 +69,22 @@ impl Peer {
                 }
             }
             Received::Gone(remote) => {
-                let route = Route::relay(relay, remote);
-                for key in self.connections_where(|routes| routes.iter().all(|r| *r == route)) {
-                    self.lose_way(key);
-                }
+                self.remote_has_left(remote, Route::relay(relay, remote));
             }
+        }
+    }
+
+    /// What has no other way to the remote than this one looks for another.
+    fn remote_has_left(&mut self, remote: EndpointId, route: Route) {
+        let cut = self.connections_where(|routes| routes.iter().all(|r| *r == route));
+        if let Some(session) = self.sessions.get_mut(remote.as_bytes())
+            && session.connections.iter().all(|key| cut.contains(key))
+        {
+            session.miss(self.clock.now());
+        }
+        for key in cut {
+            self.lose_way(key);
+            self.queue(key);
         }
     }
 

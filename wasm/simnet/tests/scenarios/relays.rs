@@ -632,6 +632,42 @@ fn one_side_loses_its_relay_and_the_other_side_does_not() {
 }
 
 #[test]
+fn a_remote_that_leaves_its_relay_without_a_farewell_is_recovering_within_two_seconds() {
+    for client in [0, 1] {
+        let mut net = relayed(27, &[(HOME, 10 * MS)]);
+        let keys = connect_over(&mut net, client, HOME);
+        net.run_for(30 * SECOND);
+        net.bar(HOME, 1);
+        let at = net.now();
+        let missed =
+            |net: &mut Simulation| net.application(0).state(keys[0]) == Some(State::Recovering);
+        assert!(net.run_until(5 * SECOND, missed), "client {client}");
+        let took = net.now() - at;
+        assert!(
+            (SECOND..2 * SECOND).contains(&took),
+            "client {client}: {took}"
+        );
+    }
+}
+
+#[test]
+fn a_remote_whose_websocket_just_broke_is_not_recovering() {
+    for client in [0, 1] {
+        let mut net = relayed(28, &[(HOME, 10 * MS)]);
+        let keys = connect_over(&mut net, client, HOME);
+        net.run_for(30 * SECOND);
+        net.disconnect(HOME, 1);
+        net.run_for(10 * SECOND);
+        let missed = |(_, event): &(Micros, Event)| matches!(event, Event::State(_, step) if step.to == State::Recovering);
+        assert!(
+            !net.application(0).events.iter().any(missed),
+            "client {client}"
+        );
+        transfers(&mut net, keys, 20 * SECOND);
+    }
+}
+
+#[test]
 fn a_remote_that_moved_to_a_relay_unknown_here_is_found_by_what_discovery_gives() {
     let mut net = relayed(21, &[(HOME, 10 * MS)]);
     net.add_relay(OTHER, Wire::default());
