@@ -4,16 +4,17 @@ import { Network, namespacesMissing } from './namespaces.js'
 
 const skip = namespacesMissing()
 
+/** Without keep-alives, for the client would answer them. */
 const SERVER = `
 const { Peer } = await import(process.env.ANYPATH_PACKAGE)
-const peer = await Peer.create({ alpns: ['watch/1'], udp: { host: '0.0.0.0' } })
+const peer = await Peer.create({ alpns: ['watch/1'], udp: { host: '0.0.0.0' }, limits: { keepAliveMs: 0 } })
 console.log(String(await peer.ticket()))
 for await (const connection of peer.incoming) {
   connection.on('path', ({ change, host }) => console.log(JSON.stringify({ change, host })))
 }
 `
 
-/** Never tells its peer that the network changed. */
+/** Never tells its peer that the network changed; says when nothing has been under way any more for two seconds. */
 const CLIENT = (watchIntervalMs: number) => `
 import { createInterface } from 'node:readline'
 const { Peer } = await import(process.env.ANYPATH_PACKAGE)
@@ -21,7 +22,17 @@ const peer = await Peer.create({ udp: { host: '0.0.0.0', watchIntervalMs: ${watc
 for await (const line of createInterface({ input: process.stdin })) {
   const connection = await peer.connect(line, { alpn: 'watch/1' })
   connection.closed.catch(() => {})
-  console.log('connected')
+  const packets = async () => {
+    const { packetsSent, packetsReceived } = await connection.getStats()
+    return packetsSent + packetsReceived
+  }
+  for (let before = -1, quiet = 0; quiet < 8; ) {
+    await new Promise((resolve) => setTimeout(resolve, 250))
+    const now = await packets()
+    quiet = now === before ? quiet + 1 : 0
+    before = now
+  }
+  console.log('quiet')
 }
 `
 
@@ -55,8 +66,8 @@ for (const [watchIntervalMs, title] of [
     const client = network.spawn('left', CLIENT(watchIntervalMs))
     try {
       client.write((await server.lines.next()).value as string)
-      assert.equal((await client.lines.next()).value, 'connected')
-      // Keep-alives are off: only a probe can tell the server of the new address.
+      assert.equal((await client.lines.next()).value, 'quiet')
+      // Only a probe can tell the server of the new address.
       network.in('left', 'ip', 'address', 'add', '10.77.1.9/24', 'dev', 'eth0')
       network.in('left', 'ip', 'address', 'del', `${network.address('left')}/24`, 'dev', 'eth0')
       network.in('left', 'ip', 'address', 'replace', '10.77.1.9/24', 'dev', 'eth0')
