@@ -1,3 +1,4 @@
+import { pageload, pagethroughput } from './browser.mjs'
 import { datagrams } from './datagrams.mjs'
 import { handshakes } from './handshakes.mjs'
 import { memory } from './memory.mjs'
@@ -7,4 +8,4 @@ import { size } from './size.mjs'
 import { throughput } from './throughput.mjs'
 
 /** Every suite by the name that `--only` takes. */
-export const SUITES = { throughput, requests, datagrams, handshakes, memory, relay, size }
+export const SUITES = { throughput, requests, datagrams, handshakes, memory, relay, pageload, pagethroughput, size }
