@@ -14,6 +14,8 @@ const SERIAL = /^test\/(netns|natlab|cli)\/|\.serial\.test\.ts$/
 const INTEROP = /^test\/interop\//
 const PACKAGING = /^test\/packaging\//
 const BROWSER = /^test\/browser\//
+/** A file that mostly waits may say so by such a line: it takes no other file's turn. */
+const BESIDE = /^\/\/ beside others: /m
 /** A file may ask for more by a line such as `// time limit: 900 s`. */
 const DEFAULT_LIMIT_SECONDS = 300
 
@@ -59,17 +61,27 @@ export const browserStage = {
   async run(context) {
     const stockPeers = await stockPeersEnv()
     const project = await packForUsers(context.root)
-    // Whatever these tests start inherits it, so that what they leave behind is found.
-    const id = randomUUID()
-    const mark = `ANYPATH_BROWSER_RUN=${id}`
+    // Whatever these tests start inherits a mark, so that what a file leaves behind is found.
+    const marks = new Map()
+    const markOf = (source) => {
+      if (!marks.has(source)) marks.set(source, randomUUID())
+      return marks.get(source)
+    }
     // A runner that is itself told to end has no time to wait.
-    const sweep = () => endMarked(mark)
+    const sweep = () => {
+      for (const id of marks.values()) endMarked(`ANYPATH_BROWSER_RUN=${id}`)
+    }
     process.once('exit', sweep)
+    const hooks = {
+      env: (source) => ({
+        ...stockPeers,
+        ANYPATH_BROWSER_RUN: markOf(source),
+        ANYPATH_USER_PROJECT: project.folder,
+      }),
+      after: (source) => endLeftovers(`ANYPATH_BROWSER_RUN=${markOf(source)}`, source, context.report),
+    }
     try {
-      await runFiles({ ...context, concurrency: 1 }, (file) => BROWSER.test(file), {
-        env: { ...stockPeers, ANYPATH_BROWSER_RUN: id, ANYPATH_USER_PROJECT: project.folder },
-        after: (source) => endLeftovers(mark, source, context.report),
-      })
+      await runFiles({ ...context, concurrency: 1 }, (file) => BROWSER.test(file), hooks)
     } finally {
       process.off('exit', sweep)
       project.remove()
@@ -90,8 +102,8 @@ async function stockPeersEnv() {
  *
  * @param {{root: string, concurrency: number, filter: string[], report: import('../report.mjs').Report}} context
  * @param {(file: string) => boolean} belongs told the path of the source, from the checkout's root
- * @param {{env?: Record<string, string>, after?: (source: string) => Promise<void>}} [hooks]
- *   what the tests find in their environment, and what to do after each file
+ * @param {{env?: (source: string) => Record<string, string>, after?: (source: string) => Promise<void>}} [hooks]
+ *   what a file's tests find in their environment, and what to do after each file
  */
 async function runFiles(context, belongs, hooks = {}) {
   const { root, filter, report } = context
@@ -100,14 +112,18 @@ async function runFiles(context, belongs, hooks = {}) {
     .map((built) => ({ built, source: relative(join(root, '.test-build'), built).replace(/\.js$/, '.ts') }))
     .filter(({ source }) => belongs(source) && filter.every((part) => source.includes(part)))
   if (files.length === 0) return console.log('no test files')
-  const queue = [...files]
-  const worker = async () => {
+  const worker = async (queue) => {
     for (let file = queue.shift(); file; file = queue.shift()) {
-      await runFile(root, report, file, hooks.env)
+      await runFile(root, report, file, hooks.env?.(file.source))
       await hooks.after?.(file.source)
     }
   }
-  await Promise.all(Array.from({ length: context.concurrency }, worker))
+  const isBeside = ({ source }) => BESIDE.test(readFileSync(join(root, source), 'utf8'))
+  const queue = files.filter((file) => !isBeside(file))
+  await Promise.all([
+    worker(files.filter(isBeside)),
+    ...Array.from({ length: context.concurrency }, () => worker(queue)),
+  ])
 }
 
 async function runFile(root, report, { built, source }, testEnv = {}) {

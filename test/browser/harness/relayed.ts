@@ -33,6 +33,7 @@ export async function serveInPage(relay: string): Promise<string> {
   const served = { peer, hashes: [] as string[], states: [] as string[], closed: '' }
   Object.assign(globalThis, { served })
   const serve = async (connection: Anypath.Connection) => {
+    Object.assign(served, { connection })
     connection.on('state', ({ to }) => served.states.push(to))
     connection.closed.then(
       ({ reason }) => {
@@ -89,9 +90,11 @@ export interface Dialled {
   readonly paths: readonly string[]
 }
 
-/** Runs in a page: sends a text over the connection of `dialInPage` and gives what comes back. */
+/** Runs in a page: sends a text over the connection of `dialInPage`, or the last one of `serveInPage`, and gives what comes back. */
 export async function echoInPage(text: string): Promise<string> {
-  const { connection } = (globalThis as unknown as { dialled: { connection: Anypath.Connection } }).dialled
+  type Used = Record<'dialled' | 'served', { connection: Anypath.Connection } | undefined>
+  const { dialled, served } = globalThis as unknown as Used
+  const connection = (dialled ?? served)?.connection as Anypath.Connection
   const { readable, writable } = await connection.createBidirectionalStream()
   const writer = writable.getWriter()
   const sent = writer.write(new TextEncoder().encode(text)).then(() => writer.close())

@@ -4,6 +4,8 @@ import type { Browser } from 'playwright-core'
 export interface Tab {
   /** Runs a function in the page, whose argument and result are plain data. */
   run<A, R>(call: (argument: A) => R | Promise<R>, argument: A): Promise<R>
+  /** Brings it to the front, which hides the others of its window. */
+  show(): Promise<void>
   /** `frozen` stops all of its tasks, as the browser does with tabs in the background; `active` lets them go on. */
   setLifecycle(state: 'frozen' | 'active'): Promise<void>
   close(): Promise<void>
@@ -45,6 +47,7 @@ export async function openTab(browser: Browser, url: string): Promise<Tab> {
   return {
     run: <A, R>(call: (argument: A) => R | Promise<R>, argument: A) =>
       evaluate(`(${call})(${JSON.stringify(argument)})`) as Promise<R>,
+    show: () => devtools.send('Target.activateTarget', { targetId }).then(() => {}),
     setLifecycle: (state) => send('Page.setWebLifecycleState', { state }).then(() => {}),
     close: () => devtools.send('Target.closeTarget', { targetId }).then(() => {}),
   }
