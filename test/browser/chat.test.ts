@@ -236,7 +236,7 @@ for (const [name, width, height] of [
   )
 }
 
-testInBrowsers('a relay that is gone is said, and when it is back the room goes on', async (browser) => {
+testInBrowsers('a relay that is gone is said, and when it is back the room and its files go on', async (browser) => {
   browser.expectError(/WebSocket|fetch|ERR_CONNECTION_REFUSED|connect|NetworkError/i)
   const own = await startChat()
   const ports = ['--port', new URL(own.page).port, '--relay-port', new URL(own.relay).port]
@@ -245,6 +245,10 @@ testInBrowsers('a relay that is gone is said, and when it is back the room goes 
   const ben = await browser.open(own.room)
   await enter(ben, 'Ben')
   await sees(ana, 'Ben')
+  const file = { name: 'large.bin', type: '', seed: 7, size: 32 * 1024 * 1024 }
+  await drop(ana, file)
+  await ben.getByRole('button', { name: 'Download large.bin' }).click()
+  await ben.waitForFunction(() => Number(document.querySelector<HTMLProgressElement>('.file progress')?.value) > 0)
   await own.stop('SIGKILL')
   await ana.locator('#status', { hasText: /relay can’t be reached|Connecting to the relay/ }).waitFor()
   await say(ana, 'into the dark')
@@ -253,5 +257,7 @@ testInBrowsers('a relay that is gone is said, and when it is back the room goes 
   await say(ben, 'and back')
   await hears(ana, 'and back')
   await ana.locator('#status:empty').waitFor({ state: 'attached' })
+  await ben.getByRole('link', { name: 'Save large.bin' }).waitFor({ timeout: 120_000 })
+  await ben.getByText('SHA-256 checked').waitFor()
   await again.stop()
 })

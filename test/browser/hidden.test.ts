@@ -2,7 +2,6 @@
 // beside others: it waits most of the time
 
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Browser } from 'playwright-core'
@@ -12,7 +11,6 @@ import { WATCH } from './harness/in-browsers.js'
 import { userProject } from './harness/package.js'
 import { packagePages } from './harness/pages.js'
 import { echoInPage, inNode, policyFor, serveInPage, startRelay, until, within } from './harness/relayed.js'
-import { SCREEN_PROGRAM, startScreen } from './harness/screen.js'
 import { serveSite } from './harness/site.js'
 import { openTab, type Tab } from './harness/tab.js'
 
@@ -23,7 +21,6 @@ const ANSWER_MS = 5000
 /** A timer of a hidden tab that is later than this by itself shows that the browser slows them. */
 const SLOWED_MS = 30_000
 
-const screenMissing = existsSync(SCREEN_PROGRAM) ? false : `no ${SCREEN_PROGRAM} (Debian: xvfb)`
 const user = await userProject()
 const { Peer } = await inNode(user)
 const relay = await startRelay(user)
@@ -43,13 +40,11 @@ interface Clocks {
 describe('hidden tabs', { concurrency: true }, () => {
   for (const engine of ENGINES) {
     test(`a hidden tab stays connected and answers, with a worker that ticks and without (${engine})`, {
-      skip: missing(engine) || screenMissing,
+      skip: missing(engine),
     }, async (context) => {
-      const screen = await startScreen()
-      context.after(() => screen.close())
-      const browser = await launchThrottling(engine, screen.env)
+      const browser = await launchThrottling(engine)
       context.after(() => browser.close())
-      const open = opener(engine, browser)
+      const { open, front } = await opener(engine, browser)
       const headers = policyFor([relay.url])
       const policy = `${headers['content-security-policy']}; worker-src 'none'`
       const tabs = []
@@ -63,7 +58,7 @@ describe('hidden tabs', { concurrency: true }, () => {
       }
       const connected = []
       for (const { name, tab } of tabs) connected.push({ name, tab, ...(await connect(tab)) })
-      await (await open('about:blank')).show()
+      await front()
       for (const { tab } of tabs) await until('the tab is hidden', () => tab.run(() => document.hidden, null))
       const results = await Promise.all(connected.map(({ connection }) => stayHidden(connection)))
       const clocks = await Promise.all(tabs.map(({ tab }) => tab.run(clocksInPage, null)))
@@ -84,14 +79,29 @@ describe('hidden tabs', { concurrency: true }, () => {
   }
 })
 
-function opener(engine: EngineName, browser: Browser): (url: string) => Promise<HiddenTab> {
-  if (engine === 'chromium') return (url) => openTab(browser, url)
-  const profile = browser.newContext()
-  return async (url) => {
-    const page = await (await profile).newPage()
-    await page.goto(url)
+interface Window {
+  /** Opens a page in a tab of its own, in front of the others. */
+  open(url: string): Promise<HiddenTab>
+  /** Hides them all behind another one. */
+  front(): Promise<void>
+}
+
+async function opener(engine: EngineName, browser: Browser): Promise<Window> {
+  if (engine === 'chromium') {
+    const open = (url: string) => openTab(browser, url)
+    return { open, front: async () => (await open('about:blank')).show() }
+  }
+  // Playwright gives each of its pages a window.
+  const profile = await browser.newContext()
+  const first = await profile.newPage()
+  const open = async (url: string): Promise<HiddenTab> => {
+    const opened = profile.waitForEvent('page')
+    await first.evaluate((given) => void globalThis.open(given, '_blank', 'noopener'), url)
+    const page = await opened
+    await page.waitForLoadState()
     return { run: (call, argument) => page.evaluate(call as never, argument), show: () => page.bringToFront() }
   }
+  return { open, front: () => first.bringToFront() }
 }
 
 interface Connected {

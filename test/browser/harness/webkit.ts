@@ -3,9 +3,9 @@ import { existsSync, readdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ended, SCREEN_PROGRAM, startScreen } from './screen.js'
 
 const DRIVER = '/usr/bin/WebKitWebDriver'
+const SCREEN = '/usr/bin/Xvfb'
 const START_LIMIT_MS = 30_000
 
 /** WebKit, driven by W3C WebDriver: Playwright's own build of it can't be had from a distribution. */
@@ -19,22 +19,26 @@ export interface WebKit {
 
 /** Why tests in WebKit can't run on this machine, or false. */
 export function webkitMissing(): string | false {
-  const absent = [DRIVER, SCREEN_PROGRAM, browser()].filter((path) => !existsSync(path))
+  const absent = [DRIVER, SCREEN, browser()].filter((path) => !existsSync(path))
   return absent.length > 0 && `no ${absent.join(', ')} (Debian: webkit2gtk-driver, xvfb)`
 }
 
 /** Starts WebKit on a screen of its own. */
 export async function launchWebkit(): Promise<WebKit> {
-  const screen = await startScreen()
-  let driver: ChildProcess | undefined
+  const children: ChildProcess[] = []
   const endAll = async () => {
-    if (driver !== undefined) await ended(driver)
-    await screen.close()
+    for (const child of children.reverse()) await ended(child)
   }
   try {
+    // Xvfb takes a free display and says which.
+    const screen = spawn(SCREEN, ['-displayfd', '1', '-screen', '0', '1024x768x24', '-nolisten', 'tcp'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    children.push(screen)
+    const display = `:${(await firstLine(screen)).trim()}`
     const port = await freePort()
-    const env = { ...process.env, ...screen.env, WEBKIT_DISABLE_COMPOSITING_MODE: '1' }
-    driver = spawn(DRIVER, [`--port=${port}`, '--host=127.0.0.1'], { stdio: 'ignore', env })
+    const env = { ...process.env, DISPLAY: display, WEBKIT_DISABLE_COMPOSITING_MODE: '1' }
+    children.push(spawn(DRIVER, [`--port=${port}`, '--host=127.0.0.1'], { stdio: 'ignore', env }))
     const session = await startSession(`http://127.0.0.1:${port}`)
     const run = <T>(body: string) =>
       session('POST', '/execute/async', { script: asCallback(body), args: [] }) as Promise<T>
@@ -105,11 +109,26 @@ function isOk(response: Response): boolean {
   return response.ok
 }
 
+function firstLine(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    child.stdout?.setEncoding('utf8').once('data', (text: string) => resolve(text))
+    child.once('exit', () => reject(new Error(`${child.spawnfile} ended`)))
+  })
+}
+
 function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
       const address = server.address()
       server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
     })
+  })
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve())
+    child.kill()
   })
 }
