@@ -43,7 +43,9 @@ export const interopStage = {
   minutes: [2, 8],
   async run(context) {
     const env = await stockPeersEnv()
-    await runFiles({ ...context, concurrency: 1 }, (file) => INTEROP.test(file) && !SERIAL.test(file), { env })
+    await runFiles({ ...context, concurrency: 1 }, (file) => INTEROP.test(file) && !SERIAL.test(file), {
+      env: () => env,
+    })
   },
 }
 
