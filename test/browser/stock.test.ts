@@ -28,7 +28,7 @@ import {
   until,
 } from './harness/relayed.js'
 
-const BYTES = 1 << 20
+const BYTES = 1 << 18
 const STOCK = ['--alpn', 'test/1']
 
 const user = await userProject()
