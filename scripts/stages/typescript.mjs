@@ -40,7 +40,7 @@ export const serialStage = {
 export const interopStage = {
   name: 'interop',
   title: 'against stock iroh, its relay and DNS server, and dumbpipe, which are built once and cached',
-  minutes: [2, 8],
+  minutes: [2, 11],
   async run(context) {
     const env = await stockPeersEnv()
     await runFiles({ ...context, concurrency: 1 }, (file) => INTEROP.test(file) && !SERIAL.test(file), {
@@ -59,7 +59,7 @@ export const packagingStage = {
 export const browserStage = {
   name: 'browser',
   title: 'the packed tarball in Chromium, Firefox and WebKit, and built by bundlers',
-  minutes: [6, 7],
+  minutes: [7, 8],
   async run(context) {
     const stockPeers = await stockPeersEnv()
     const project = await packForUsers(context.root)

@@ -89,7 +89,10 @@ testInBrowsers(
       const target = { relay: stock.url, ticket: String(await node.ticket()) }
       assert.equal((await page.evaluate(dialInPage, target)).remoteId, node.id)
       assert.equal(await page.evaluate(echoInPage, 'to Node and back'), 'to Node and back')
-      const connection = await node.connect(await page.evaluate(serveInPage, stock.url), { alpn: 'test/1' })
+      const connection = await node.connect(await page.evaluate(serveInPage, stock.url), {
+        alpn: 'test/1',
+        timeoutMs: 30_000,
+      })
       assert.equal(connection.paths[0]?.relay, stock.url)
       assert.equal(await echoed(connection, 'to the tab and back'), 'to the tab and back')
     } finally {

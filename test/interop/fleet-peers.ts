@@ -39,7 +39,7 @@ await acceptor.close()
 async function connectOncePublished() {
   for (let tries = 0; ; tries++) {
     try {
-      return await dialler.connect(acceptor.id, { alpn })
+      return await dialler.connect(acceptor.id, { alpn, timeoutMs: 30_000 })
     } catch (thrown) {
       if (tries > 600 || (thrown as { code?: string }).code !== 'NoAddress') throw thrown
       await new Promise((resolve) => setTimeout(resolve, 100))

@@ -10,6 +10,8 @@ import { IrohPeer, skipStock } from './stock-peers.js'
 import { startStockDnsServer, startStockRelay } from './stock-servers.js'
 
 const ALPN = 'anypath-test/1'
+/** A busy machine takes its time for a handshake. */
+const DIAL = { alpn: ALPN, timeoutMs: 30_000 }
 const BYTES = 100_000
 const PUBLISH_LIMIT_MS = 60_000
 const LIMIT = { skip: skipStock, timeout: 120_000 }
@@ -79,7 +81,7 @@ for (const [name, servers] of [
       const { id = '' } = await listener.report('listening')
       const peer = await created(context, { ...options, discovery: [pkarrDiscovery({ url: records })] })
       await published(records, id)
-      const connection = await peer.connect(id, { alpn: ALPN })
+      const connection = await peer.connect(id, DIAL)
       assert.equal(connection.remoteId, id)
       assert.equal((await listener.report('connection')).remote_id, peer.id)
       await exchange(connection, BYTES)

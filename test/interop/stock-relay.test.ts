@@ -8,6 +8,8 @@ import { IrohPeer, skipStock } from './stock-peers.js'
 import { type StockServer, startStockRelay } from './stock-servers.js'
 
 const ALPN = 'anypath-test/1'
+/** A busy machine takes its time for a handshake. */
+const DIAL = { alpn: ALPN, timeoutMs: 30_000 }
 const BYTES = 100_000
 const LIMIT = { skip: skipStock, timeout: 120_000 }
 /** How much farther away one relay of a fleet is made: far more than a busy machine makes of the other. */
@@ -80,7 +82,7 @@ test(
     const bob = await relayedPeer(context, [url])
     const alice = await relayedPeer(context, [url], { relayDialer })
     const accepted = echoAll(bob)
-    const connection = await alice.connect(await bob.ticket(), { alpn: ALPN })
+    const connection = await alice.connect(await bob.ticket(), DIAL)
     assert.equal(connection.remoteId, bob.id)
     assert.equal((await accepted).remoteId, alice.id)
     assert.deepEqual(
@@ -105,7 +107,7 @@ test('a stock relay that asks for a token serves who presents it, and denies oth
   const bob = await relayedPeer(context, [{ url, token: 'one' }])
   const alice = await relayedPeer(context, [{ url, token: 'a token' }])
   void echoAll(bob)
-  await exchange(await alice.connect(await bob.ticket(), { alpn: ALPN }), 1000)
+  await exchange(await alice.connect(await bob.ticket(), DIAL), 1000)
   for (const refused of [url, { url, token: 'another' }]) {
     await assert.rejects(relayedPeer(context, [refused]), { code: 'RelayDenied' })
   }
@@ -121,7 +123,7 @@ test('peers whose homes are different relays of a stock fleet reach each other',
     [alice, bob],
     [bob, alice],
   ] as const) {
-    const connection = await dialler.connect(await acceptor.ticket(), { alpn: ALPN })
+    const connection = await dialler.connect(await acceptor.ticket(), DIAL)
     assert.equal(connection.paths[0]?.relay, acceptor.relay?.url)
     await exchange(connection, BYTES)
     connection.close()
@@ -133,7 +135,7 @@ test('a connection outlives the relay of a stock fleet that it began on', LIMIT,
   const urls = fleet.map(({ url }) => url)
   const [alice, bob] = [await relayedPeer(context, urls), await relayedPeer(context, urls)]
   void echoAll(bob)
-  const connection = await alice.connect(await bob.ticket(), { alpn: ALPN })
+  const connection = await alice.connect(await bob.ticket(), DIAL)
   await exchange(connection, BYTES)
   const [lost, left] = fleet.toSorted(({ url }) => (url === bob.relay?.url ? -1 : 1))
   await lost?.[Symbol.asyncDispose]()
@@ -153,7 +155,7 @@ async function weDialStock(peer: Peer, relays: string[]): Promise<void> {
   const args = relays.flatMap((url) => ['--relay', url])
   await using listener = new IrohPeer(['listen', '--alpn', ALPN, ...args, '--connections', '1'])
   const { ticket = '', id } = await listener.report('listening')
-  const connection = await peer.connect(ticket, { alpn: ALPN })
+  const connection = await peer.connect(ticket, DIAL)
   assert.equal(connection.remoteId, id)
   assert.equal((await listener.report('connection')).remote_id, peer.id)
   await exchange(connection, BYTES)
