@@ -245,7 +245,7 @@ testInBrowsers('a relay that is gone is said, and when it is back the room and i
   const ben = await browser.open(own.room)
   await enter(ben, 'Ben')
   await sees(ana, 'Ben')
-  const file = { name: 'large.bin', type: '', seed: 7, size: 32 * 1024 * 1024 }
+  const file = { name: 'large.bin', type: '', seed: 7, size: 16 * 1024 * 1024 }
   await drop(ana, file)
   await ben.getByRole('button', { name: 'Download large.bin' }).click()
   await ben.waitForFunction(() => Number(document.querySelector<HTMLProgressElement>('.file progress')?.value) > 0)

@@ -78,6 +78,44 @@ for (const { what, leave } of [
   })
 }
 
+testInBrowsers('a page whose worker has the peer is missed within two seconds of its end', async ({ serve, open }) => {
+  const files = {
+    '/worker.js': `
+      import { Peer } from '/anypath/browser.mjs'
+      onmessage = async ({ data: { relay, ticket } }) => {
+        const peer = await Peer.create({ relays: [relay] })
+        self.kept = [peer, await peer.connect(ticket, { alpn: 'test/1' })]
+        postMessage('connected')
+      }`,
+  }
+  const { url } = await serve(packagePages(user, { files, headers: policyFor([relay.url]) }))
+  const { node, ticket, next } = await echoing()
+  const closeOnce = async () => {
+    const page = await open(url)
+    const dialled = page.evaluate(
+      async (given) => {
+        const worker = new Worker('/worker.js', { type: 'module' })
+        worker.postMessage(given)
+        await new Promise((resolve) => {
+          worker.onmessage = resolve
+        })
+      },
+      { relay: relay.url, ticket },
+    )
+    const [connection] = await Promise.all([next(), dialled])
+    const known = watch(connection)
+    const closed = page.close()
+    const tookMs = await until('the worker is missed', () => known.lost, 10_000)
+    await closed
+    return tookMs
+  }
+  try {
+    await within(2000, closeOnce)
+  } finally {
+    await node.close()
+  }
+})
+
 testInBrowsers(
   'a tab that is frozen and resumed has the same connection',
   async ({ serve, browser }) => {

@@ -96,7 +96,7 @@ export class FileCard {
         signal: cancel.signal,
         onProgress: (bytes) => {
           this.#progress.value = sizeBytes === 0 ? 1 : bytes / sizeBytes
-          setText(this.#note, ` · ${Math.floor((100 * bytes) / sizeBytes)} %`)
+          setText(this.#note, ` · ${Math.floor((100 * bytes) / sizeBytes)}\u00a0%`)
         },
       })
       this.#state = 'here'
