@@ -190,7 +190,8 @@ export class Peer {
    * @param target a ticket or its text, an id (64 hexadecimal digits; discovery finds the addresses), or an id with addresses.
    * @throws InvalidTicketError, InvalidKeyError, InvalidArgumentError when the arguments are malformed.
    * @throws NoAddressError when no address is known; NoRelayConfiguredError when only a relay could reach it.
-   * @throws UnreachableError when nobody answers in time; WrongKeyError when somebody else does.
+   * @throws UnreachableError when nobody answers in time, RelayDeniedError where only relays that do not serve this peer lead there;
+   * WrongKeyError when somebody else answers.
    * @throws AlpnNotServedError, RefusedError, VersionMismatchError, HandshakeFailedError as the remote answers.
    * @throws TooManyConnectionsError at `limits.maxConnections`; AbortedError when the signal fires; PeerClosedError.
    */

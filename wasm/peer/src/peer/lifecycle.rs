@@ -11,6 +11,7 @@ use super::transmit::is_ready;
 use crate::carrier::Route;
 use crate::clock::Instant;
 use crate::connection::{Connection, Found, Milestone, Phase};
+use crate::dial::Dial;
 use crate::error::{CloseReason, ErrorCode};
 use crate::event::{Connected, ConnectionKey, Event, PathChange};
 use crate::session::{Cause, State};
@@ -281,10 +282,21 @@ impl Peer {
             return;
         };
         let handle = connection.handle;
-        let reason = "no answer within the handshake timeout";
-        self.conclude(key, CloseReason::transport(ErrorCode::Unreachable, reason));
+        let (code, reason) = self.why_unanswered(connection);
+        self.conclude(key, CloseReason::transport(code, reason));
         self.endpoint.handle_event(handle, EndpointEvent::drained());
         self.forget(key);
+    }
+
+    fn why_unanswered(&self, connection: &Connection) -> (ErrorCode, &'static str) {
+        let denied = |route: &Route| route.is_relayed() && self.relays.is_denied_by(route.carrier);
+        let mut targets = connection.dial.iter().flat_map(Dial::targets).peekable();
+        if targets.peek().is_some() && targets.all(denied) {
+            let reason = "the remote's relay does not serve this peer";
+            return (ErrorCode::RelayDenied, reason);
+        }
+        let reason = "no answer within the handshake timeout";
+        (ErrorCode::Unreachable, reason)
     }
 
     /// The remote has lost the connection's state, so there is nobody to say goodbye to.

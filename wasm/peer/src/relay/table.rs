@@ -184,6 +184,12 @@ impl Relays {
         self.entries.values().filter(up).count() as u64
     }
 
+    /// Whether a relay has told this peer that it does not serve it.
+    pub(crate) fn is_denied_by(&self, id: RelayId) -> bool {
+        let client = self.entries.get(&id).map(|entry| &entry.client);
+        client.and_then(Client::waits_because) == Some(RelayCause::Denied)
+    }
+
     pub(crate) fn counts(&self) -> RelayCounts {
         self.counts
     }

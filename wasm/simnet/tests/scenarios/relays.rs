@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use anypath_peer::carrier::FIRST_RELAY;
+use anypath_peer::error::ErrorCode;
 use anypath_peer::event::{ConnectionKey, Event, PathChange};
 use anypath_peer::relay::{RelayCause, RelayState, RelayStatus};
 use anypath_peer::session::State;
@@ -429,6 +430,21 @@ fn a_denied_peer_says_so_and_tries_again_only_when_told() {
     net.set_relay(HOME, RelayMood::Well);
     net.peer(0).set_relays([HOME]);
     assert!(net.run_until(SECOND, |net| home_is(net, 0, HOME)));
+}
+
+#[test]
+fn a_dial_that_only_a_relay_which_denies_could_carry_says_so() {
+    let mut net = relayed(26, &[(HOME, 10 * MS), (OTHER, 20 * MS), (THIRD, 30 * MS)]);
+    net.set_relay(OTHER, RelayMood::Denying);
+    net.set_relay(THIRD, RelayMood::Down);
+    net.run_for(SECOND);
+    for (url, code) in [
+        (OTHER, ErrorCode::RelayDenied),
+        (THIRD, ErrorCode::Unreachable),
+    ] {
+        let dialled = dial_over(&mut net, 0, url);
+        assert_eq!(code_of(&mut net, 0, dialled, 11 * SECOND).0, code);
+    }
 }
 
 #[test]
