@@ -4,9 +4,15 @@
 
 use std::hint::black_box;
 
+#[path = "../../../wasm/peer/src/tls/chacha20.rs"]
+mod chacha20;
+#[path = "../../../wasm/peer/src/tls/chacha20_poly1305.rs"]
+mod chacha20_poly1305;
 mod ciphers;
+#[path = "../../../wasm/peer/src/tls/poly1305.rs"]
+mod poly1305;
 
-use ciphers::{Cipher, LibcruxChaCha, OldRustCrypto, RingAead, RustCrypto};
+use ciphers::{Cipher, LibcruxChaCha, OldRustCrypto, RingAead, RustCrypto, Vectors};
 
 /// What of a packet is sealed, and what is only authenticated: a QUIC packet of 1,400 bytes.
 const HEADER: [u8; 14] = [0x40; 14];
@@ -15,10 +21,11 @@ const TAG: usize = 16;
 
 type Make = fn() -> Box<dyn Cipher>;
 
-const ALGORITHMS: [(&str, Make); 5] = [
+const ALGORITHMS: [(&str, Make); 6] = [
     ("ring ChaCha20-Poly1305", || {
         Box::new(RingAead::new(&ring::aead::CHACHA20_POLY1305))
     }),
+    ("anypath, ChaCha20 in vectors", || Box::new(Vectors::new())),
     ("chacha20poly1305 0.11", || Box::new(RustCrypto::new())),
     ("chacha20poly1305 0.10", || Box::new(OldRustCrypto::new())),
     ("libcrux-chacha20poly1305", || Box::new(LibcruxChaCha::new())),
