@@ -5,6 +5,7 @@
 //   node scripts/build-wasm.mjs --check         exit 1 when wasm/pkg was not built from the sources as they are
 //   --wasm DIR       another cargo workspace than wasm/     --opt LEVEL     wasm-opt's level (default O3)
 //   --core NAME      only one of the two, for benchmarks
+//   --names          keep the functions' names, for profiles
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join, resolve } from 'node:path'
@@ -53,6 +54,7 @@ const { values: options } = parseArgs({
     wasm: { type: 'string', default: join(ROOT, 'wasm') },
     opt: { type: 'string', default: 'O3' },
     core: { type: 'string' },
+    names: { type: 'boolean', default: false },
   },
 })
 const wasmDir = resolve(options.wasm)
@@ -158,7 +160,7 @@ async function buildCore(core, { toolchain, tools, wasmOpt, staging }) {
   const optimise = [
     `-${options.opt}`,
     ...WASM_OPT_FEATURES,
-    ...WASM_OPT_STRIP,
+    ...(options.names ? ['--debuginfo', '--strip-dwarf'] : WASM_OPT_STRIP),
     join(packDir, `${core.name}_bg.wasm`),
     '-o',
     wasmFile,
