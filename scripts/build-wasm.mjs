@@ -18,6 +18,7 @@ import { run } from './run.mjs'
 import { cargoHome, nativeToolchain, wasmToolchain } from './rust-toolchain.mjs'
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+const TARGET_DIR = join(cacheDir, 'wasm-target')
 const WASM_PACK_VERSION = '0.15.1'
 const TARGET_FLAGS = ['--cfg', 'getrandom_backend="wasm_js"', '-Ctarget-feature=+simd128']
 const C_FLAGS = '-O3 -msimd128'
@@ -90,6 +91,7 @@ async function build() {
 
   const sourcesSha256 = hashCoreSources(wasmDir)
   const staging = join(cacheDir, 'staging', String(process.pid))
+  forgetOtherSources(sourcesSha256)
   mkdirSync(outDir, { recursive: true })
   const cores = {}
   const wanted = CORES.filter(({ name }) => options.core === undefined || name === options.core)
@@ -129,6 +131,21 @@ async function buildTools(wasmBindgenVersion) {
   return { wasmPack, wasmBindgenBin: dirname(wasmBindgen) }
 }
 
+/**
+ * Checkouts share compiled crates. Cargo compares times of files, by which one checkout's sources may be older than what was built from
+ * another's, so the workspace's own crates are compiled anew when the sources are not those of the last build.
+ */
+function forgetOtherSources(sourcesSha256) {
+  const record = join(TARGET_DIR, 'anypath-sources')
+  if (existsSync(record) && readFileSync(record, 'utf8') === sourcesSha256) return
+  const fingerprints = join(TARGET_DIR, 'wasm32-unknown-unknown', 'release', '.fingerprint')
+  const known = existsSync(fingerprints) ? readdirSync(fingerprints) : []
+  for (const name of known.filter((name) => name.startsWith('anypath-')))
+    rmSync(join(fingerprints, name), { recursive: true })
+  mkdirSync(TARGET_DIR, { recursive: true })
+  writeFileSync(record, sourcesSha256)
+}
+
 async function buildCore(core, { toolchain, tools, wasmOpt, staging }) {
   const packDir = join(staging, core.name)
   const cargoArgs = [
@@ -143,7 +160,7 @@ async function buildCore(core, { toolchain, tools, wasmOpt, staging }) {
   const env = {
     ...toolchain.env,
     PATH: [tools.wasmBindgenBin, ...(toolchain.buildStd ? ['/usr/bin'] : []), toolchain.env.PATH].join(delimiter),
-    CARGO_TARGET_DIR: join(cacheDir, 'wasm-target'),
+    CARGO_TARGET_DIR: TARGET_DIR,
     CARGO_ENCODED_RUSTFLAGS: [...TARGET_FLAGS, ...remapFlags(toolchain)].join('\x1f'),
     CFLAGS_wasm32_unknown_unknown: [
       C_FLAGS,
@@ -213,14 +230,19 @@ function glueFactory(glue) {
 /** A machine's paths would give away its user's name and make builds differ. */
 function refuseMachinePaths(wasmFile, toolchain) {
   const text = readFileSync(wasmFile).toString('latin1')
-  const found = prefixes(toolchain).find(([from]) => text.includes(from))
-  if (found) fail(`${wasmFile} contains the path ${found[0]}`)
+  const paths = [wasmDir, ...prefixes(toolchain).map(([from]) => from)]
+  const found = paths.find((path) => text.includes(path))
+  if (found) fail(`${wasmFile} contains the path ${found}`)
 }
 
 function remapFlags(toolchain) {
   return prefixes(toolchain).map(([from, to]) => `--remap-path-prefix=${from}=${to}`)
 }
 
+/**
+ * What stands in for this machine's folders. The workspace is not among them: cargo names its files by relative paths, and
+ * flags that differ from checkout to checkout would make each compile the standard library and every crate anew.
+ */
 function prefixes(toolchain) {
   const registries = join(cargoHome(), 'registry', 'src')
   const crates = existsSync(registries)
@@ -230,9 +252,8 @@ function prefixes(toolchain) {
   return [
     [cargoHome(), '/cargo'],
     ...crates,
-    [join(cacheDir, 'wasm-target'), '/target'],
+    [TARGET_DIR, '/target'],
     ...(toolchain.stdSources ?? []).map((source) => [source, '/rustc']),
-    [wasmDir, '/anypath'],
   ]
 }
 
