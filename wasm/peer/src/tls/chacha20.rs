@@ -107,14 +107,14 @@ fn quarter_round<const A: usize, const B: usize, const C: usize, const D: usize>
     state[B] = state[B].xor(state[C]).rotate::<7>();
 }
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use simd::Lanes;
 
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 use portable::Lanes;
 
 /// WebAssembly's vectors.
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod simd {
     use core::arch::wasm32::*;
 
@@ -225,7 +225,7 @@ mod simd {
 }
 
 /// The same for whatever else the crate is tested on.
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod portable {
     #[derive(Clone, Copy)]
     pub(super) struct Lanes([u32; 4]);
@@ -276,6 +276,57 @@ mod portable {
                 bytes.copy_from_slice(&word.to_le_bytes());
             }
             bytes
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// [RFC 8439 appendix A.1](https://www.rfc-editor.org/rfc/rfc8439#appendix-A.1), number 1.
+    #[test]
+    fn the_key_stream_of_zeros_is_the_rfcs() {
+        let stream = ChaCha20::new(&[0; 32]).key_stream(&[0; 12], 0);
+        let first = [
+            0x76, 0xb8, 0xe0, 0xad, 0xa0, 0xf1, 0x3d, 0x90, 0x40, 0x5d, 0x6a, 0xe5, 0x53, 0x86,
+            0xbd, 0x28,
+        ];
+        assert_eq!(stream[..16], first);
+    }
+
+    /// [RFC 8439 § 2.4.2](https://www.rfc-editor.org/rfc/rfc8439#section-2.4.2)
+    #[test]
+    fn the_example_of_the_rfc_comes_out() {
+        let key = std::array::from_fn(|at| at as u8);
+        let nonce = [0, 0, 0, 0, 0, 0, 0, 0x4a, 0, 0, 0, 0];
+        let mut data =
+            *b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip \
+            for the future, sunscreen would be it.";
+        ChaCha20::new(&key).apply(&nonce, 1, &mut data);
+        let (first, last) = (&data[..8], &data[data.len() - 10..]);
+        assert_eq!(first, [0x6e, 0x2e, 0x35, 0x9a, 0x25, 0x68, 0xf9, 0x80]);
+        assert_eq!(
+            last,
+            [0xb4, 0x0b, 0x8e, 0xed, 0xf2, 0x78, 0x5e, 0x42, 0x87, 0x4d]
+        );
+    }
+
+    #[test]
+    fn a_batch_is_what_four_single_blocks_are_and_ends_within_one() {
+        let cipher = ChaCha20::new(&[3; 32]);
+        let nonce = [9; 12];
+        let blocks = (5..9).flat_map(|counter| {
+            let stream = cipher.key_stream(&nonce, counter);
+            stream.into_iter().take(BLOCK)
+        });
+        assert!(cipher.key_stream(&nonce, 5).into_iter().eq(blocks));
+        let mut whole = [0; 3 * BATCH];
+        cipher.apply(&nonce, 5, &mut whole);
+        for length in 0..whole.len() {
+            let mut part = vec![0; length];
+            cipher.apply(&nonce, 5, &mut part);
+            assert_eq!(part, whole[..length]);
         }
     }
 }

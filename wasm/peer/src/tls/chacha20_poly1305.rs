@@ -80,13 +80,13 @@ mod tests {
         let mut data = text.to_vec();
         let aead = ChaCha20Poly1305::new(&key);
         let tag = aead.seal(&nonce, &header, &mut data);
-        assert_eq!(
-            data[..16],
-            [
-                0xd3, 0x1a, 0x8d, 0x34, 0x64, 0x8e, 0x60, 0xdb, 0x7b, 0x86, 0xaf, 0xbc, 0x53, 0xef,
-                0x7e, 0xc2,
-            ]
-        );
+        let expected: [u8; 114] = {
+            let hex = "d31a8d34648e60db7b86afbc53ef7ec2a4aded51296e08fea9e2b5a736ee62d63dbea45e8ca9671282fafb69da92728b\
+                1a71de0a9e060b2905d6a5b67ecd3b3692ddbd7f2d778b8c9803aee328091b58fab324e4fad675945585808b4831d7bc\
+                3ff4def08e4b7a9de576d26586cec64b6116";
+            std::array::from_fn(|at| u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).expect("hex"))
+        };
+        assert_eq!(data, expected);
         assert_eq!(
             tag,
             [

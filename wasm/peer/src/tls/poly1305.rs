@@ -204,4 +204,74 @@ mod tests {
             assert_eq!(pairs.tag(), singles.tag());
         }
     }
+
+    /// Numbers modulo the prime, as a low and a high half.
+    type Number = (u128, u128);
+
+    const PRIME: Number = (u128::MAX - 4, 3);
+
+    fn plus(a: Number, b: Number) -> Number {
+        let (low, carry) = a.0.overflowing_add(b.0);
+        let mut sum = (low, a.1 + b.1 + u128::from(carry));
+        while (sum.1, sum.0) >= (PRIME.1, PRIME.0) {
+            let (low, borrow) = sum.0.overflowing_sub(PRIME.0);
+            sum = (low, sum.1 - PRIME.1 - u128::from(borrow));
+        }
+        sum
+    }
+
+    /// Bit by bit, which leaves no limbs to carry between.
+    fn slow_tag(r: u128, s: u128, blocks: &[u128]) -> u128 {
+        let r = r & 0x0fff_fffc_0fff_fffc_0fff_fffc_0fff_ffff;
+        let mut h = (0, 0);
+        for block in blocks {
+            let factor = plus(h, (*block, 1));
+            h = (0, 0);
+            for bit in (0..128).rev() {
+                h = plus(h, h);
+                if (r >> bit) & 1 == 1 {
+                    h = plus(h, factor);
+                }
+            }
+        }
+        h.0.wrapping_add(s)
+    }
+
+    #[test]
+    fn blocks_and_keys_that_fill_or_empty_limbs_give_the_tags_of_slow_arithmetic() {
+        // Around the prime, around a power of two, limbs of ones between limbs of zeros, and none.
+        let limbs_of_ones = (1 << 26) - 1 | ((1 << 26) - 1) << 52 | ((1 << 24) - 1) << 104;
+        let edges = [
+            0,
+            1,
+            4,
+            5,
+            u128::MAX,
+            u128::MAX - 4,
+            u128::MAX - 5,
+            1 << 127,
+            limbs_of_ones,
+            !limbs_of_ones,
+        ];
+        for r in edges {
+            for first in edges {
+                for second in edges {
+                    for third in edges {
+                        let blocks = [first, second, third];
+                        let s = first ^ r;
+                        assert_eq!(tag(r, s, &blocks), slow_tag(r, s, &blocks));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_key_and_blocks_overflow_no_limb_however_many_there_are() {
+        for count in 0..200 {
+            let blocks = vec![u128::MAX; count];
+            let r = u128::MAX;
+            assert_eq!(tag(r, r, &blocks), slow_tag(r, r, &blocks));
+        }
+    }
 }

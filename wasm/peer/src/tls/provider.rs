@@ -34,7 +34,7 @@ pub fn crypto_provider(key_exchange: KeyExchange) -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider {
         cipher_suites: vec![
             // Where *ring* has assembly, that is faster than vectors.
-            match cfg!(target_arch = "wasm32") {
+            match cfg!(all(target_arch = "wasm32", target_feature = "simd128")) {
                 true => chacha20_poly1305_sha256(),
                 false => TLS13_CHACHA20_POLY1305_SHA256,
             },

@@ -138,6 +138,10 @@ impl PacketKey for Key {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
 
     fn keys() -> [Box<dyn PacketKey>; 2] {
@@ -196,5 +200,33 @@ mod tests {
                 .is_err()
         );
         assert!(ours.decrypt_in_place(7, &header, &mut sealed).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_key_and_the_packet_what_one_seals_the_other_opens(
+            key: [u8; 32],
+            iv: [u8; 12],
+            path: u32,
+            number in 0..1_u64 << 62,
+            header in vec(any::<u8>(), 0..80),
+            packet in vec(any::<u8>(), 0..1600),
+            flipped: Index,
+        ) {
+            let algorithms: [&dyn Algorithm; 2] = [&Vectors, ring()];
+            let keys = algorithms.map(|each| each.packet_key(AeadKey::from(key), Iv::from(iv)));
+            for [seals, opens] in [[0, 1], [1, 0]] {
+                let mut sealed = packet.clone();
+                let tag = keys[seals].encrypt_in_place_for_path(path, number, &header, &mut sealed);
+                sealed.extend_from_slice(tag.expect("sealed").as_ref());
+                let mut forged = sealed.clone();
+                let bit = flipped.index(forged.len() * 8);
+                forged[bit / 8] ^= 1 << (bit % 8);
+                let opened = keys[opens].decrypt_in_place_for_path(path, number, &header, &mut forged);
+                prop_assert!(opened.is_err());
+                let opened = keys[opens].decrypt_in_place_for_path(path, number, &header, &mut sealed);
+                prop_assert_eq!(opened.expect("opened"), &packet[..]);
+            }
+        }
     }
 }
