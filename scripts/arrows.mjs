@@ -56,8 +56,9 @@ const GLUE = 'wasm/pkg/'
 /** What each crate may depend on among its neighbours, tests aside. */
 const CRATES = {
   'anypath-wire': [],
+  'anypath-aead': [],
   'anypath-paths': ['anypath-wire'],
-  'anypath-peer': ['anypath-paths', 'anypath-wire'],
+  'anypath-peer': ['anypath-aead', 'anypath-paths', 'anypath-wire'],
   'anypath-boundary': ['anypath-peer', 'anypath-paths', 'anypath-wire'],
   'anypath-simnet': ['anypath-peer', 'anypath-paths', 'anypath-wire'],
 }

@@ -39,7 +39,7 @@ const WASM_OPT_STRIP = ['--strip-debug', '--strip-producers', '--strip-target-fe
 /** What a page loads is built for size, except for what every packet passes through. */
 const FOR_SIZE = [
   'profile.release.opt-level="z"',
-  ...['bytes', 'noq-proto', 'ring'].map((crate) => `profile.release.package.${crate}.opt-level=3`),
+  ...['anypath-aead', 'bytes', 'noq-proto', 'ring'].map((crate) => `profile.release.package.${crate}.opt-level=3`),
 ]
 
 /** Each core is one wasm-pack build of wasm/boundary; the name is that of its files in wasm/pkg. */

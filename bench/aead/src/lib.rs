@@ -4,13 +4,7 @@
 
 use std::hint::black_box;
 
-#[path = "../../../wasm/peer/src/tls/chacha20.rs"]
-mod chacha20;
-#[path = "../../../wasm/peer/src/tls/chacha20_poly1305.rs"]
-mod chacha20_poly1305;
 mod ciphers;
-#[path = "../../../wasm/peer/src/tls/poly1305.rs"]
-mod poly1305;
 
 use ciphers::{Cipher, LibcruxChaCha, OldRustCrypto, RingAead, RustCrypto, Vectors};
 

@@ -7,7 +7,7 @@
 //! - [`certificate`]: what is shown to clients that are no peers
 //! - `verifier`, `signer`: what rustls asks about the other side's key and about ours
 //! - [`provider`], [`hybrid`]: cipher suites and key exchange groups
-//! - `suite`, `chacha20_poly1305`, `chacha20`, `poly1305`: how packets are sealed and opened
+//! - `suite`: how packets are sealed and opened
 //! - [`session`]: the `noq_proto` session over rustls, for both sides
 //! - [`hello_gate`]: the server side, which reads a whole ClientHello before it chooses a configuration
 //! - `recorder`: what a qlog learns of packets
@@ -19,13 +19,10 @@
 //! [RFC 7250]: https://www.rfc-editor.org/rfc/rfc7250
 
 pub mod certificate;
-mod chacha20;
-mod chacha20_poly1305;
 pub mod config;
 pub mod hello_gate;
 pub mod hybrid;
 pub mod identity;
-mod poly1305;
 pub mod provider;
 #[cfg(feature = "qlog")]
 mod recorder;

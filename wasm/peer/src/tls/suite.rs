@@ -2,12 +2,11 @@
 
 use std::sync::LazyLock;
 
+use anypath_aead::{ChaCha20Poly1305, TAG};
 use rustls::crypto::cipher::{AeadKey, Iv, Nonce};
 use rustls::crypto::ring::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256;
 use rustls::quic::{Algorithm, HeaderProtectionKey, PacketKey, Tag};
 use rustls::{CipherSuiteCommon, Error, SupportedCipherSuite, Tls13CipherSuite};
-
-use super::chacha20_poly1305::{ChaCha20Poly1305, TAG};
 
 /// The suite whose QUIC packets are sealed and opened by [`ChaCha20Poly1305`].
 pub(super) fn chacha20_poly1305_sha256() -> SupportedCipherSuite {

@@ -9,24 +9,24 @@
 use zeroize::Zeroizing;
 
 /// Bytes of a block.
-pub(super) const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 
 /// Bytes of the blocks that are made at once.
-pub(super) const BATCH: usize = 4 * BLOCK;
+pub(crate) const BATCH: usize = 4 * BLOCK;
 
 /// The constant words: "expand 32-byte k".
 const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574];
 
 /// A key.
-pub(super) struct ChaCha20(Zeroizing<[u32; 8]>);
+pub(crate) struct ChaCha20(Zeroizing<[u32; 8]>);
 
 impl ChaCha20 {
-    pub(super) fn new(key: &[u8; 32]) -> Self {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
         Self(Zeroizing::new(words(key)))
     }
 
     /// XORs the key stream from block `counter` on into `data`.
-    pub(super) fn apply(&self, nonce: &[u8; 12], counter: u32, data: &mut [u8]) {
+    pub(crate) fn apply(&self, nonce: &[u8; 12], counter: u32, data: &mut [u8]) {
         let counters = (counter..).step_by(BATCH / BLOCK);
         for (piece, counter) in data.chunks_mut(BATCH).zip(counters) {
             xor(piece, &self.key_stream(nonce, counter));
@@ -34,7 +34,7 @@ impl ChaCha20 {
     }
 
     /// The four blocks of the key stream from block `counter` on.
-    pub(super) fn key_stream(&self, nonce: &[u8; 12], counter: u32) -> [u8; BATCH] {
+    pub(crate) fn key_stream(&self, nonce: &[u8; 12], counter: u32) -> [u8; BATCH] {
         let mut start = [Lanes::splat(0); 16];
         let nonce = words::<12, 3>(nonce);
         let fixed = CONSTANTS.iter().chain(self.0.iter());
@@ -64,7 +64,7 @@ impl ChaCha20 {
 }
 
 /// XORs as much of `stream` into `data` as `data` is long.
-pub(super) fn xor(data: &mut [u8], stream: &[u8]) {
+pub(crate) fn xor(data: &mut [u8], stream: &[u8]) {
     for (byte, key) in data.iter_mut().zip(stream) {
         *byte ^= key;
     }

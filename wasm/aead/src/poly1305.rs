@@ -39,7 +39,7 @@ impl Factor {
 }
 
 /// A MAC under way.
-pub(super) struct Poly1305 {
+pub(crate) struct Poly1305 {
     h: Limbs,
     r: Factor,
     r_squared: Factor,
@@ -49,7 +49,7 @@ pub(super) struct Poly1305 {
 
 impl Poly1305 {
     /// Begins with a key that is used for one message only.
-    pub(super) fn new(key: &[u8; 32]) -> Self {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
         let [r, s] = [0, 16].map(|at| {
             let mut half = [0; 16];
             half.copy_from_slice(&key[at..at + 16]);
@@ -66,7 +66,7 @@ impl Poly1305 {
     }
 
     /// Absorbs data, and zeros up to the end of its last block.
-    pub(super) fn absorb_padded(&mut self, data: &[u8]) {
+    pub(crate) fn absorb_padded(&mut self, data: &[u8]) {
         let (blocks, rest) = data.as_chunks::<16>();
         let (pairs, last) = blocks.as_chunks::<2>();
         let mut h = self.h;
@@ -87,12 +87,12 @@ impl Poly1305 {
     }
 
     /// Absorbs one block.
-    pub(super) fn absorb(&mut self, bytes: &[u8; 16]) {
+    pub(crate) fn absorb(&mut self, bytes: &[u8; 16]) {
         self.h = carried(self.r.times(sum(self.h, block(bytes))));
     }
 
     /// The tag.
-    pub(super) fn tag(self) -> [u8; 16] {
+    pub(crate) fn tag(self) -> [u8; 16] {
         let h = carried(carried(self.h));
         // h + 5 reaches 2^130 just when h is not below the prime, and is h less the prime then.
         let mut reduced = h;
