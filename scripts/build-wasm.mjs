@@ -5,6 +5,7 @@
 //   node scripts/build-wasm.mjs --check         exit 1 when wasm/pkg was not built from the sources as they are
 //   --wasm DIR       another cargo workspace than wasm/     --opt LEVEL     wasm-opt's level (default O3)
 //   --core NAME      only one of the two, for benchmarks
+//   --level LEVEL    the browser's opt-level (default z)    --hot A,B       its crates that have 3 (default: those that every packet passes through)
 //   --names          keep the functions' names, for profiles
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -36,18 +37,6 @@ const WASM_OPT_FEATURES = [
 ]
 const WASM_OPT_STRIP = ['--strip-debug', '--strip-producers', '--strip-target-features']
 
-/** What a page loads is built for size, except for what every packet passes through. */
-const FOR_SIZE = [
-  'profile.release.opt-level="z"',
-  ...['anypath-aead', 'bytes', 'noq-proto', 'ring'].map((crate) => `profile.release.package.${crate}.opt-level=3`),
-]
-
-/** Each core is one wasm-pack build of wasm/boundary; the name is that of its files in wasm/pkg. */
-const CORES = [
-  { name: 'anypath_core_node', cargoFeatures: ['node'], cargoConfig: [] },
-  { name: 'anypath_core', cargoFeatures: ['browser'], cargoConfig: FOR_SIZE },
-]
-
 const { values: options } = parseArgs({
   options: {
     check: { type: 'boolean', default: false },
@@ -55,9 +44,26 @@ const { values: options } = parseArgs({
     wasm: { type: 'string', default: join(ROOT, 'wasm') },
     opt: { type: 'string', default: 'O3' },
     core: { type: 'string' },
+    level: { type: 'string', default: 'z' },
+    hot: { type: 'string', default: 'anypath-aead,bytes,noq-proto,ring' },
     names: { type: 'boolean', default: false },
   },
 })
+
+/** What a page loads is built for size, except for what every packet passes through. */
+const FOR_SIZE = [
+  `profile.release.opt-level="${options.level}"`.replace(/"(\d)"/, '$1'),
+  ...options.hot
+    .split(',')
+    .filter((crate) => crate !== '')
+    .map((crate) => `profile.release.package.${crate}.opt-level=3`),
+]
+
+/** Each core is one wasm-pack build of wasm/boundary; the name is that of its files in wasm/pkg. */
+const CORES = [
+  { name: 'anypath_core_node', cargoFeatures: ['node'], cargoConfig: [] },
+  { name: 'anypath_core', cargoFeatures: ['browser'], cargoConfig: FOR_SIZE },
+]
 const wasmDir = resolve(options.wasm)
 const outDir = resolve(options.out ?? join(wasmDir, 'pkg'))
 
