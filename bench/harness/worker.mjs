@@ -19,7 +19,7 @@ try {
   const figures = await roles[suite][role](context)
   const { user, system } = process.cpuUsage(mark.cpu)
   const cores = (user + system) / 1000 / (performance.now() - mark.at)
-  process.send({ done: { cores, cpuSeconds: (user + system) / 1e6, ...figures } })
+  process.send({ done: { cores, cpuSeconds: (user + system) / 1e6, kernelSeconds: system / 1e6, ...figures } })
 } catch (error) {
   process.send({ failed: error instanceof Error ? `${error.name}: ${error.message}` : String(error) })
 }

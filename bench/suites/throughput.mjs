@@ -73,6 +73,12 @@ function perProcessorSecond({ name }, run) {
   return name.includes('iroh') ? undefined : speed(run) / (run.client.cores + run.server.cores)
 }
 
+/** The kernel's share of the processor time of both sides: system calls, and the packets' way through loopback. */
+function kernelPercent({ name }, { client, server }) {
+  const all = client.cpuSeconds + server.cpuSeconds
+  return name.includes('iroh') ? undefined : (100 * (client.kernelSeconds + server.kernelSeconds)) / all
+}
+
 function render(rows) {
   const [main] = rows
   const cells = rows.map((row) => {
@@ -88,9 +94,20 @@ function render(rows) {
       of('client', 'mtuBytes'),
       median(row.runs.map((run) => perProcessorSecond(row, run))),
       row === main || row.apart ? undefined : ratio(main, row, (run) => perProcessorSecond(row, run)),
+      median(row.runs.map((run) => kernelPercent(row, run))),
     ]
   })
-  const head = ['', 'MB/s', 'least', 'most', 'anypath / this', 'packet bytes', 'MB per CPU second', 'anypath / this']
+  const head = [
+    '',
+    'MB/s',
+    'least',
+    'most',
+    'anypath / this',
+    'packet bytes',
+    'MB per CPU second',
+    'anypath / this',
+    'kernel %',
+  ]
   return [table(head, cells), ...targets(rows)].join('\n')
 }
 
