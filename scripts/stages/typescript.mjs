@@ -59,7 +59,7 @@ export const packagingStage = {
 export const browserStage = {
   name: 'browser',
   title: 'the packed tarball in Chromium, Firefox and WebKit, and built by bundlers',
-  minutes: [7, 8],
+  minutes: [8, 9],
   async run(context) {
     const stockPeers = await stockPeersEnv()
     const project = await packForUsers(context.root)
