@@ -54,7 +54,8 @@ if (!existsSync(values.package)) refuse(`${values.package} does not exist: npm r
 const given = NUMBERS.filter((name) => values[name] !== undefined).map((name) => [name, Number(values[name])])
 for (const [name, value] of given) if (!(value > 0)) refuse(`--${name} must be a number above zero`)
 
-const irohPeer = await findIrohPeer(names, { build: !values.tiny && values.peers !== 'none' })
+const withIroh = values.peers?.includes('iroh') ?? true
+const irohPeer = await findIrohPeer(names, { build: !values.tiny && withIroh })
 if (!values.json)
   console.log(`Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model ?? 'unknown processor'}\n`)
 let failed = false
