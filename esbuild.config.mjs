@@ -20,7 +20,7 @@ const CORE_DIR = resolve(process.env.ANYPATH_CORE_DIR ?? join(ROOT, 'wasm', 'pkg
 const BUNDLES = [
   {
     name: 'node',
-    entries: { node: 'entry/node.ts', relay: 'relay/index.ts', 'cli/anypath': 'cli/main.ts' },
+    entries: { node: 'entry/node.ts', lan: 'entry/lan.ts', relay: 'relay/index.ts', 'cli/anypath': 'cli/main.ts' },
     // The chunks lie in dist/ itself, so that the core's loader, which looks for the wasm file beside `import.meta.url`, finds it from the
     // command as well.
     options: { platform: 'node', target: 'node20', packages: 'external', splitting: true, chunkNames: 'shared-[hash]' },
@@ -111,7 +111,7 @@ function emitTypes() {
     if (process.env.CI) process.exit(1)
   }
   const seen = new Set()
-  for (const file of ['index.d.ts', join('relay', 'index.d.ts')]) {
+  for (const file of ['index.d.ts', join('entry', 'lan.d.ts'), join('relay', 'index.d.ts')]) {
     if (existsSync(join(staging, file))) keepReachable(staging, join(DIST, 'types'), file, seen)
   }
   rmSync(staging, { recursive: true, force: true })

@@ -1,5 +1,5 @@
 import { createError } from '../errors/index.js'
-import { zBase32FromHex } from './z-base-32.js'
+import { zBase32FromHex } from './base-32.js'
 
 /** The most bytes that a relay may give: signature, timestamp, and a DNS message of 1,000 bytes. */
 const MAX_PACKET_BYTES = 64 + 8 + 1000

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after } from 'node:test'
-import { zBase32FromHex } from '../../src/discovery/z-base-32.js'
+import { zBase32FromHex } from '../../src/discovery/base-32.js'
 import { IrohPeer, skipStock } from '../interop/stock-peers.js'
 import { type StockServer, startStockDnsServer, startStockRelay } from '../interop/stock-servers.js'
 import {

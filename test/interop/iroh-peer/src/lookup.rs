@@ -6,6 +6,7 @@ use clap::Args;
 use iroh::address_lookup::{AddrFilter, DnsAddressLookup, PkarrPublisher, PkarrResolver};
 use iroh::dns::DnsResolver;
 use iroh::endpoint::Builder;
+use iroh_mdns_address_lookup::MdnsAddressLookup;
 use url::Url;
 
 #[derive(Args)]
@@ -19,12 +20,15 @@ pub struct LookupArgs {
     /// The domain below which that name server has them.
     #[arg(long, requires = "dns")]
     dns_origin: Option<String>,
+    /// Announces itself on the local network by mDNS, and looks others up there.
+    #[arg(long)]
+    mdns: bool,
 }
 
 impl LookupArgs {
     /// Whether others can be found by their id alone.
     pub fn finds(&self) -> bool {
-        self.pkarr.is_some() || self.dns.is_some()
+        self.pkarr.is_some() || self.dns.is_some() || self.mdns
     }
 
     /// Sets up what was asked for; `has_relay`: published is the relay alone, as iroh does by default.
@@ -43,6 +47,9 @@ impl LookupArgs {
             let resolver = DnsResolver::with_nameserver(server);
             let lookup = DnsAddressLookup::builder(origin.clone()).dns_resolver(resolver);
             builder = builder.address_lookup(lookup);
+        }
+        if self.mdns {
+            builder = builder.address_lookup(MdnsAddressLookup::builder());
         }
         builder
     }

@@ -1,0 +1,1 @@
+export { type LanDiscovery, type LanDiscoveryOptions, lanDiscovery } from '../discovery/lan/lan.node.js'
