@@ -51,10 +51,16 @@ export class IrohPeer implements AsyncDisposable {
   readonly #waiting = new Set<() => void>()
   #ended = false
 
-  /** Starts `iroh-peer` with these arguments, such as `listen --alpn echo/1`. */
-  constructor(args: string[]) {
+  /**
+   * Starts `iroh-peer` with these arguments, such as `listen --alpn echo/1`.
+   *
+   * @param namespace the network namespace that it is in; otherwise that of this process.
+   */
+  constructor(args: string[], namespace?: string) {
     if (!stockPeers) throw new Error('no stock peers')
-    this.#child = spawn(stockPeers.irohPeer, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const command = namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace]
+    const [program = '', ...rest] = [...command, stockPeers.irohPeer, ...args]
+    this.#child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'inherit'] })
     const lines = createInterface({ input: this.#child.stdout })
     lines.on('line', (line) => this.#reports.push(JSON.parse(line)) && this.#wake())
     lines.on('close', () => {

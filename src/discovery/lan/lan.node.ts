@@ -26,7 +26,7 @@ export interface LanDiscoveryOptions {
 export interface LanDiscovery extends Discovery {
   /**
    * How many packets and addresses were dropped, by cause: `flood`, `malformed`, `foreign` (from outside of this machine's links, or not from
-   * the port of mDNS), `address` (nothing that can be dialled on these links), `not-joined`, `not-sent`, `socket-error`.
+   * the port of mDNS), `address` (nothing that can be dialled on these links), `not-open` (a family's socket), `not-joined` (an interface), `not-sent`, `socket-error`.
    */
   readonly drops: Readonly<Record<string, number>>
 }

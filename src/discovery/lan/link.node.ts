@@ -17,6 +17,7 @@ const FLUSH_MS = 500
 export async function openMulticastLink(events: LinkEvents, clock: LanClock, port = PORT): Promise<Link> {
   const opened = await Promise.allSettled(FAMILIES.map((family) => GroupSocket.open(family, port, events)))
   const sockets = opened.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+  for (const { status } of opened) if (status === 'rejected') events.dropped('not-open')
   if (sockets.length > 0) return new MulticastLink(sockets, clock)
   const [{ reason }] = opened as [PromiseRejectedResult]
   const code = (reason as NodeJS.ErrnoException).code ?? String(reason)
@@ -92,7 +93,7 @@ class GroupSocket {
     const socket = dgram.createSocket({
       type: `udp${family}`,
       reuseAddr: true,
-      ipv6Only: true,
+      ipv6Only: family === 6,
       // An address needs no looking up, which would also delay it beyond the choice of the next interface.
       lookup: (host, _options, callback) => callback(null, host, family),
     })

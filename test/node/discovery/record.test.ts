@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { TicketAddress } from '../../../src/discovery/index.js'
 import { zBase32FromHex } from '../../../src/discovery/base-32.js'
+import type { TicketAddress } from '../../../src/discovery/index.js'
 import type { RecordParts } from '../../../src/driver/record-keeper.js'
 import { zBase32 } from './pkarr-server.js'
 import { recordPeer } from './record-peer.js'

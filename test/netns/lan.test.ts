@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { namespacesMissing, Segment } from './namespaces.js'
+
+const LIMIT = { skip: namespacesMissing(), timeout: 120_000 }
+
+/** Peers that know of no server. A line is an id to dial, or `close`. */
+const PEER = (options = '', udp = '{}') => `
+import { createInterface } from 'node:readline'
+const { Peer } = await import(process.env.ANYPATH_PACKAGE)
+const { lanDiscovery } = await import(new URL('lan.mjs', process.env.ANYPATH_PACKAGE))
+const lan = lanDiscovery(${options})
+const warnings = []
+const logger = { debug() {}, info() {}, error() {}, warn: (text, fields) => warnings.push(text + ' ' + fields?.error) }
+const peer = await Peer.create({ alpns: ['lan/1'], discovery: [lan], logger, udp: ${udp} })
+console.log(peer.id)
+void (async () => { for await (const connection of peer.incoming) connection.closed.catch(() => {}) })()
+const lines = createInterface({ input: process.stdin })
+for await (const line of lines) {
+  if (line === 'close') break
+  try {
+    const connection = await peer.connect(line, { alpn: 'lan/1' })
+    connection.closed.catch(() => {})
+    console.log(JSON.stringify({ host: connection.paths[0].host }))
+  } catch (error) {
+    console.log(JSON.stringify({ code: error.code, warnings: warnings.splice(0) }))
+  }
+}
+lines.close()
+process.stdin.destroy()
+await peer.close()
+console.log('closed')
+`
+
+/** Holds the port of mDNS and shares it with nobody. */
+const HOLDER = `
+import dgram from 'node:dgram'
+for (const type of ['udp4', 'udp6']) await new Promise((done) => dgram.createSocket({ type, ipv6Only: type === 'udp6' }).bind(5353, done))
+console.log('holding')
+`
+
+type Program = ReturnType<Segment['spawn']>
+
+async function line({ lines }: Program): Promise<string> {
+  const { value, done } = await lines.next()
+  assert.ok(!done, 'the program has ended')
+  return value
+}
+
+async function dial(program: Program, id: string): Promise<{ host?: string; code?: string; warnings?: string[] }> {
+  program.write(id)
+  return JSON.parse(await line(program))
+}
+
+/** How many sockets of mDNS a host has open. */
+function listening(segment: Segment, host: string): number {
+  return segment.in(host, 'ss', '-Hnua', 'sport', '=', ':5353').split('\n').filter(Boolean).length
+}
+
+for (const families of [[4, 6], [4], [6]] as const) {
+  test(
+    `two peers on a link with ${families.map((family) => `IPv${family}`).join(' and ')} find each other by id alone`,
+    LIMIT,
+    async () => {
+      using segment = new Segment(families)
+      const programs = [segment.spawn('left', PEER()), segment.spawn('right', PEER())] as const
+      try {
+        const [left, right] = programs
+        const ids = [await line(left), await line(right)] as const
+        const hostsOf = (host: 'left' | 'right') => families.map((family) => segment.address(host, family))
+        assert.ok(hostsOf('right').includes((await dial(left, ids[1])).host ?? 'none'))
+        assert.ok(hostsOf('left').includes((await dial(right, ids[0])).host ?? 'none'))
+      } finally {
+        for (const program of programs) program.stop()
+      }
+    },
+  )
+}
+
+test('two peers on one machine find each other, and whoever has left is not found any more', LIMIT, async () => {
+  using segment = new Segment()
+  const programs = [1, 2, 3].map((at) => segment.spawn(at === 3 ? 'right' : 'left', PEER()))
+  try {
+    const [one, two, far] = programs as [Program, Program, Program]
+    const id = await line(two)
+    await Promise.all([line(one), line(far)])
+    for (const program of [one, far]) assert.match((await dial(program, id)).host ?? '', /^(10\.78\.0\.1|fd78::1)$/)
+    two.write('close')
+    assert.equal(await line(two), 'closed')
+    // It ends by itself: no socket and no timer is left.
+    assert.equal(await two.ended, 0)
+    const codes = (await Promise.all([dial(one, id), dial(far, id)])).map(({ code }) => code)
+    assert.deepEqual(codes, ['NoAddress', 'NoAddress'])
+    one.write('close')
+    assert.equal(await one.ended, 0)
+    assert.equal(listening(segment, 'left'), 0)
+    assert.equal(listening(segment, 'right'), 2)
+  } finally {
+    for (const program of programs) program.stop()
+  }
+})
+
+test('a peer that only looks for others listens only while it does, and is not found', LIMIT, async () => {
+  using segment = new Segment()
+  const programs = [segment.spawn('left', PEER('{ announce: false }')), segment.spawn('right', PEER())] as const
+  try {
+    const [quiet, open] = programs
+    const ids = [await line(quiet), await line(open)] as const
+    assert.equal(listening(segment, 'left'), 0)
+    assert.ok((await dial(quiet, ids[1])).host)
+    assert.equal((await dial(open, ids[0])).code, 'NoAddress')
+    assert.equal(listening(segment, 'left'), 0)
+  } finally {
+    for (const program of programs) program.stop()
+  }
+})
+
+test('where the port is taken, or there is no network, nobody is found and the peer lives on', LIMIT, async () => {
+  using segment = new Segment()
+  const holder = segment.spawn('left', HOLDER)
+  const programs = [holder]
+  try {
+    assert.equal(await line(holder), 'holding')
+    const [taken, alone] = [segment.spawn('left', PEER()), segment.spawn('alone', PEER())]
+    programs.push(taken, alone)
+    await line(taken)
+    const id = await line(alone)
+    const [{ code, warnings = [] }, nobody] = await Promise.all([dial(taken, id), dial(alone, 'ab'.repeat(32))])
+    assert.deepEqual([code, nobody.code], ['NoAddress', 'NoAddress'])
+    assert.deepEqual(
+      warnings.map((text) => /port 5353 is taken/.test(text)),
+      [true, true],
+      `one for the announcement and one for the lookup: ${warnings}`,
+    )
+    for (const program of [taken, alone]) {
+      program.write('close')
+      assert.equal(await line(program), 'closed')
+      assert.equal(await program.ended, 0)
+    }
+  } finally {
+    for (const program of programs) program.stop()
+  }
+})
