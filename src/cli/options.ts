@@ -15,6 +15,10 @@ const keyOption: OptionSpecs = {
 }
 
 const networkOptions: OptionSpecs = {
+  lan: {
+    type: 'boolean',
+    help: 'use mDNS: a peer on the local network is dialled by its id alone; one that listens tells the network its id and addresses',
+  },
   qlog: { type: 'string', value: 'DIR', help: "write each connection's qlog into a folder" },
   stats: { type: 'boolean', help: 'print counters of the connection at the end' },
   'idle-timeout': { type: 'string', value: 'TIME', help: 'give a silent connection up after this time (default 30s)' },

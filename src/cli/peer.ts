@@ -1,4 +1,5 @@
 /** The peer behind a command: made from its options, closed when it ends. */
+import { lanDiscovery } from '../entry/lan.js'
 import { type Connection, Peer } from '../entry/node.js'
 import { parseBind, type Values } from './args.js'
 import type { Context } from './context.js'
@@ -66,6 +67,8 @@ export const createPeer = async (
     relays,
     udp: { ...(port === undefined ? {} : { port }), ...bind },
     limits: { idleTimeoutMs },
+    // Whoever serves nothing need not be found.
+    ...(values.flag('lan') ? { discovery: [lanDiscovery({ announce: alpns.length > 0 })] } : {}),
     ...(qlog === undefined ? {} : { qlog }),
     ...(level === undefined ? {} : { logger: loggerFor(context, level), logLevel: level }),
   })
@@ -94,22 +97,27 @@ export const withPeer = async <T>(context: Context, needs: PeerNeeds, work: (pee
   }
 }
 
-/** Dials the peer of a ticket of either kind, and says which path was taken. */
+/** 64 hexadecimal digits: what `anypath id` prints. */
+const idPattern = /^[0-9a-f]{64}$/i
+
+/** Dials the peer of a ticket of either kind, or that of an id, which has to be looked up, and says which path was taken. */
 export const dialTicket = async (context: Context, peer: Peer, text: string, alpn: string): Promise<Connection> => {
   const { values, output, signal } = context
-  const ticket = await peer.parseTicket(endpointOf(text.trim()))
+  const id = text.trim()
+  const ticket = idPattern.test(id) ? undefined : await peer.parseTicket(endpointOf(id))
+  const { addresses = [], id: remoteId = id.toLowerCase() } = ticket ?? {}
   const timeoutMs = values.durationMs('timeout') ?? defaultDialTimeoutMs
-  output.event('dialing', { remoteId: ticket.id, alpn })
+  output.event('dialing', { remoteId, alpn })
   try {
-    const connection = await peer.connect(ticket, { alpn, signal, timeoutMs })
+    const connection = await peer.connect(ticket ?? remoteId, { alpn, signal, timeoutMs })
     watchClosed(connection)
     tellConnected(context, connection)
     return connection
   } catch (error) {
     signal.throwIfAborted()
     const { code, exitCode, message } = toCliError(error)
-    const addresses = ticket.addresses.flatMap((address) => (address.kind === 'ip' ? [formatAddress(address)] : []))
-    const where = addresses.length === 0 ? '' : ` (tried ${addresses.join(', ')})`
+    const tried = addresses.flatMap((address) => (address.kind === 'ip' ? [formatAddress(address)] : []))
+    const where = tried.length === 0 ? '' : ` (tried ${tried.join(', ')})`
     throw exitCode === ExitCode.unreachable
       ? new CliError(exitCode, code, `${message}${where}`, { cause: error })
       : error

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Workbench } from '../node/cli/command.js'
 import { namespacesMissing, Segment } from './namespaces.js'
 
 const LIMIT = { skip: namespacesMissing(), timeout: 120_000 }
+
+const bench = await Workbench.open()
 
 /** Peers that know of no server. A line is an id to dial, or `close`. */
 const PEER = (options = '', udp = '{}') => `
@@ -57,24 +60,19 @@ function listening(segment: Segment, host: string): number {
   return segment.in(host, 'ss', '-Hnua', 'sport', '=', ':5353').split('\n').filter(Boolean).length
 }
 
-for (const families of [[4, 6], [4], [6]] as const) {
-  test(
-    `two peers on a link with ${families.map((family) => `IPv${family}`).join(' and ')} find each other by id alone`,
-    LIMIT,
-    async () => {
-      using segment = new Segment(families)
-      const programs = [segment.spawn('left', PEER()), segment.spawn('right', PEER())] as const
-      try {
-        const [left, right] = programs
-        const ids = [await line(left), await line(right)] as const
-        const hostsOf = (host: 'left' | 'right') => families.map((family) => segment.address(host, family))
-        assert.ok(hostsOf('right').includes((await dial(left, ids[1])).host ?? 'none'))
-        assert.ok(hostsOf('left').includes((await dial(right, ids[0])).host ?? 'none'))
-      } finally {
-        for (const program of programs) program.stop()
-      }
-    },
-  )
+for (const family of [4, 6] as const) {
+  test(`two peers on a link with IPv${family} alone find each other by id alone`, LIMIT, async () => {
+    using segment = new Segment([family])
+    const programs = [segment.spawn('left', PEER()), segment.spawn('right', PEER())] as const
+    try {
+      const [left, right] = programs
+      const ids = [await line(left), await line(right)] as const
+      assert.equal((await dial(left, ids[1])).host, segment.address('right', family))
+      assert.equal((await dial(right, ids[0])).host, segment.address('left', family))
+    } finally {
+      for (const program of programs) program.stop()
+    }
+  })
 }
 
 test('two peers on one machine find each other, and whoever has left is not found any more', LIMIT, async () => {
@@ -140,4 +138,16 @@ test('where the port is taken, or there is no network, nobody is found and the p
   } finally {
     for (const program of programs) program.stop()
   }
+})
+
+test('with --lan, the command reaches a listener on the same network by its id alone', LIMIT, async () => {
+  using segment = new Segment()
+  const on = (host: string) => ({ prefix: ['ip', 'netns', 'exec', segment.name(host)] })
+  const listener = bench.start(['listen', '--lan'], { ...on('left'), input: 'here' })
+  const id = await listener.until(() => /anypath connect --lan (\w{64})\n/.exec(listener.stderr)?.[1], 'an id')
+  const dialer = await bench.run(0, ['connect', '--lan', id], { ...on('right'), input: 'there' })
+  await listener.exits(0)
+  assert.deepEqual([listener.stdout, dialer.stdout], ['there', 'here'])
+  const lost = await bench.run(3, ['connect', id], { ...on('right'), input: 'there' })
+  assert.match(lost.stderr, /no address of this peer is known/)
 })

@@ -55,6 +55,7 @@ test('the exports of the entries are those of the snapshot', async () => {
   const found = {
     node: await exportsOf('anypath'),
     browser: await exportsOf(join(installed, 'dist/browser.mjs')),
+    lan: await exportsOf('anypath/lan'),
     relay: await exportsOf('anypath/relay'),
   }
   if (process.env.ANYPATH_UPDATE_SNAPSHOTS) await writeFile(snapshot, `${JSON.stringify(found, null, 2)}\n`)
@@ -89,7 +90,7 @@ test("a user's strict TypeScript compiles against the types, without skipping de
   const lib = ['ES2023', 'ESNext.Disposable', 'DOM', 'DOM.Iterable', 'DOM.AsyncIterable']
   await writeFile(
     join(project, 'use.ts'),
-    "import * as anypath from 'anypath'\nimport * as relay from 'anypath/relay'\nexport const names = [anypath, relay].flatMap(Object.keys)\n",
+    "import * as anypath from 'anypath'\nimport * as lan from 'anypath/lan'\nimport * as relay from 'anypath/relay'\nexport const names = [anypath, lan, relay].flatMap(Object.keys)\n",
   )
   await writeFile(
     join(project, 'tsconfig.json'),

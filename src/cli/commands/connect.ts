@@ -9,10 +9,11 @@ export const connectCommand: Command = {
   spec: {
     name: 'connect',
     summary: 'dial a listener and join it with stdin and stdout',
-    usage: '[options] <ticket>',
+    usage: '[options] <ticket or id>',
     description: [
       'Sends what comes on stdin to the "anypath listen" that printed the ticket, and writes what it sends to stdout. The end ' +
-        'of stdin is passed on while the other direction goes on. Ends when both directions have.',
+        'of stdin is passed on while the other direction goes on. Ends when both directions have. With --lan, the id of a ' +
+        'listener on the same network is enough.',
       'Works with the program dumbpipe on the other side. JSON lines go to stderr, because stdout carries the data.',
     ],
     options: {
@@ -21,7 +22,11 @@ export const connectCommand: Command = {
       ...dialingOptions,
     },
     positionals: [1, 1],
-    examples: ['anypath connect endpoint… < picture.jpg', 'anypath connect --recv-only endpoint… | tar x'],
+    examples: [
+      'anypath connect endpoint… < picture.jpg',
+      'anypath connect --recv-only endpoint… | tar x',
+      'anypath connect --lan 4e3a…',
+    ],
   },
   stdoutIsData: true,
   run: (context) => {

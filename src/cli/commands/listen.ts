@@ -65,6 +65,7 @@ export const listenCommand: Command = {
       const ticket = (await peer.ticket()).toString()
       output.event('listening', { id: peer.id, ticket })
       output.note(`Listening. To connect, use:\nanypath connect ${ticket}`)
+      if (values.flag('lan')) output.note(`or, on this network:\nanypath connect --lan ${peer.id}`)
       const { connection, stream } = await orAborted(acceptOne(context, peer, protocol), signal)
       const tellStats = watchStats(context, connection)
       const { sentBytes, receivedBytes } = await forwardStdio(context, connection, stream)

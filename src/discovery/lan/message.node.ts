@@ -12,6 +12,8 @@ const MARK = Buffer.from('_irohv1')
 const MAX_SENT_BYTES = 1472
 /** Nobody sends more about this service than fits into a frame of Ethernet. */
 const MAX_READ_BYTES = 1500
+/** Nor in more records: each can point to a name that is as long as one can be. */
+const MAX_READ_RECORDS = 64
 
 /** RFC 6762 section 10, for records that name a host. */
 const TTL_SECONDS = 120
@@ -103,11 +105,13 @@ function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength)
 }
 
-/** The codec makes room for as many records as the header claims, however few there are. */
+/** The codec makes room for as many records as the header claims, however few there are; and many that are small take long. */
 function checkCounts(buffer: Buffer): void {
   if (buffer.length < 12) throw new Error('no header')
+  const questions = buffer.readUInt16BE(4)
   const records = buffer.readUInt16BE(6) + buffer.readUInt16BE(8) + buffer.readUInt16BE(10)
-  if (12 + buffer.readUInt16BE(4) * 5 + records * 11 > buffer.length) throw new Error('fewer records than announced')
+  if (questions + records > MAX_READ_RECORDS) throw new Error('too many records')
+  if (12 + questions * 5 + records * 11 > buffer.length) throw new Error('fewer records than announced')
 }
 
 function queryOf({ questions = [], answers = [] }: Packet): LanQuery {

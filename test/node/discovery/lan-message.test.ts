@@ -123,8 +123,10 @@ test('what is about another service, or about something that is no id, says noth
 
 test('a packet that claims more records than it can have, is too large or is no plain query or answer is refused', () => {
   const claims = Buffer.from(STOCK_ANSWER, 'hex')
-  claims.writeUInt16BE(0xffff, 10)
+  claims.writeUInt16BE(60, 10)
   assert.throws(() => readMessage(claims), /fewer records/)
+  claims.writeUInt16BE(0xffff, 10)
+  assert.throws(() => readMessage(claims), /too many records/)
   assert.throws(() => readMessage(Buffer.concat([bytes(STOCK_ANSWER), Buffer.alloc(1400)])), /too large/)
   const failed = Buffer.from(STOCK_ANSWER, 'hex')
   failed.writeUInt8(3, 3)
