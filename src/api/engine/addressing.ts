@@ -1,3 +1,4 @@
+import type { TicketAddress } from '../../discovery/address.js'
 import type { Discovery } from '../../discovery/discovery.js'
 import type { ReadRecord } from '../../discovery/record.js'
 import type { ConnectRequest, DialTargets, Engine, EngineEvent } from '../../driver/engine.js'
@@ -6,6 +7,18 @@ import type { Logger } from '../../observe/logger.js'
 import { carriersOf, reachableAddresses } from '../dial-address.js'
 import { idToText } from '../identity.js'
 import { ForwardingEngine } from './forwarding.js'
+
+/**
+ * How long the other discoveries have once one of them has found something: long enough for somebody nearby to answer, so that a direct
+ * address is tried before a relay, and short enough not to be noticed where one has to wait for a peer that it can't see.
+ */
+const OTHERS_MS = 250
+
+/** Somewhere to go, and what discovery finds after that. */
+interface Located {
+  readonly request: ConnectRequest
+  readonly later?: Promise<readonly TicketAddress[]>
+}
 
 /**
  * Asks discovery for the addresses of a peer that is dialled without any, or whose connection has lost its way, and says why a dial has
@@ -50,21 +63,24 @@ export class AddressingEngine extends ForwardingEngine {
   }
 
   override async connect(request: ConnectRequest): Promise<number> {
-    const connectionId = await this.inner.connect(await this.#located(request))
+    const located = await this.#located(request)
+    const connectionId = await this.inner.connect(located.request)
     this.#dialled.set(connectionId, idToText(request.remoteId))
+    void located.later?.then((found) => this.#add(connectionId, found)).catch(() => {})
     return connectionId
   }
 
   /** The request with somewhere to go. */
-  async #located(request: ConnectRequest): Promise<ConnectRequest> {
+  async #located(request: ConnectRequest): Promise<Located> {
     const relays = await this.inner.relays()
     const canUse = ({ addresses, relays: found }: DialTargets) =>
       addresses.length > 0 || (found.length > 0 && relays.length > 0)
-    if (canUse(request)) return request
+    if (canUse(request)) return { request }
     const carriers = carriersOf(await this.inner.localAddresses())
-    const known = request.relays.length > 0 ? [] : await this.#lookup(idToText(request.remoteId), false)
-    const targets = reachableAddresses(known, carriers)
-    if (canUse(targets)) return { ...request, ...targets }
+    const lookups = request.relays.length > 0 ? [] : this.#lookups(idToText(request.remoteId), false)
+    const { now, later } = await gathered(lookups, (found) => canUse(reachableAddresses(found, carriers)))
+    const targets = reachableAddresses(now, carriers)
+    if (canUse(targets)) return { request: { ...request, ...targets }, later }
     if (relays.length === 0 && (carriers.size === 0 || request.relays.length > 0 || targets.relays.length > 0))
       throw new NoRelayConfiguredError('this peer can only be reached over a relay, and none is configured')
     throw new NoAddressError('no address of this peer is known')
@@ -75,21 +91,28 @@ export class AddressingEngine extends ForwardingEngine {
     if (remoteId === undefined || this.#discovery.length === 0 || this.#asking.has(connectionId)) return
     this.#asking.add(connectionId)
     try {
-      const found = await this.#lookup(remoteId, true)
-      const targets = reachableAddresses(found, carriersOf(await this.inner.localAddresses()))
-      if (targets.addresses.length > 0 || targets.relays.length > 0) this.inner.addAddresses(connectionId, targets)
+      await Promise.all(this.#lookups(remoteId, true).map(async (found) => this.#add(connectionId, await found)))
     } finally {
       this.#asking.delete(connectionId)
     }
   }
 
-  async #lookup(remoteId: string, fresh: boolean): ReturnType<Discovery['lookup']> {
+  /** More addresses for a connection that is being dialled or looks for a way. */
+  async #add(connectionId: number, found: readonly TicketAddress[]): Promise<void> {
+    if (found.length === 0) return
+    const targets = reachableAddresses(found, carriersOf(await this.inner.localAddresses()))
+    if (!this.#dialled.has(connectionId) || (targets.addresses.length === 0 && targets.relays.length === 0)) return
+    this.inner.addAddresses(connectionId, targets)
+  }
+
+  /** What each discovery finds. None rejects. */
+  #lookups(remoteId: string, fresh: boolean): ReturnType<Discovery['lookup']>[] {
     if (this.#discovery.length === 0) return []
     const signal = AbortSignal.timeout(this.#timeoutMs)
     const late = new Promise<[]>((resolve) => signal.addEventListener('abort', () => resolve([]), { once: true }))
     const readRecord = this.#readRecord
     const options = readRecord === undefined ? { signal, fresh } : { signal, fresh, readRecord }
-    const answers = this.#discovery.map(async (discovery) => {
+    return this.#discovery.map(async (discovery) => {
       try {
         return await Promise.race([discovery.lookup(remoteId, options), late])
       } catch (thrown) {
@@ -98,6 +121,29 @@ export class AddressingEngine extends ForwardingEngine {
         return []
       }
     })
-    return (await Promise.all(answers)).flat()
   }
+}
+
+/**
+ * What was found by the time that all have answered, or that the others have had their time since there was something of use; and what
+ * comes later.
+ */
+async function gathered(
+  lookups: readonly ReturnType<Discovery['lookup']>[],
+  useful: (found: readonly TicketAddress[]) => boolean,
+): Promise<{ readonly now: readonly TicketAddress[]; readonly later: Promise<readonly TicketAddress[]> }> {
+  const found: TicketAddress[] = []
+  let enough: () => void = () => {}
+  const satisfied = new Promise<void>((resolve) => {
+    enough = resolve
+  })
+  const all = Promise.all(
+    lookups.map(async (lookup) => {
+      found.push(...(await lookup))
+      if (useful(found)) AbortSignal.timeout(OTHERS_MS).addEventListener('abort', enough, { once: true })
+    }),
+  )
+  await Promise.race([all, satisfied])
+  const now = [...found]
+  return { now, later: all.then(() => found.slice(now.length)) }
 }

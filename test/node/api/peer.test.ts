@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { AddressingEngine } from '../../../src/api/engine/addressing.js'
-import { type Discovery, staticDiscovery } from '../../../src/discovery/index.js'
+import { type Discovery, staticDiscovery, type TicketAddress } from '../../../src/discovery/index.js'
 import {
   EarlyDataRejectedError,
   InternalError,
@@ -36,6 +36,26 @@ describe('a dial', () => {
     const connection = await alice.connect(BOB.toUpperCase(), { alpn: ALPN })
     assert.equal(connection.remoteId, BOB)
     assert.deepEqual(aliceEngine.calls, ['connect(0:192.0.2.7:7)'])
+  })
+
+  test('of an id begins with what is found first, and what comes later is tried as well', async () => {
+    const network = new Map<string, FakeEngine>()
+    const aliceEngine = new FakeEngine(network, [], ALICE)
+    new FakeEngine(network, [ALPN], BOB)
+    let answer: (addresses: readonly TicketAddress[]) => void = () => {}
+    const discovery: Discovery[] = [
+      { name: 'slow', lookup: () => new Promise((resolve) => (answer = resolve)) },
+      { name: 'soon', lookup: () => turn().then(() => [{ kind: 'ip', host: '192.0.2.8', port: 8 }]) },
+      staticDiscovery({ [BOB]: [{ kind: 'ip', host: '192.0.2.7', port: 7 }] }),
+    ]
+    const alice = TestPeer.over(new AddressingEngine(aliceEngine, discovery, 60_000, undefined))
+    await alice.connect(BOB, { alpn: ALPN })
+    // Whoever answers at about the same time is not left for later.
+    assert.deepEqual(aliceEngine.calls, ['connect(0:192.0.2.7:7,0:192.0.2.8:8)'])
+    answer([{ kind: 'ip', host: '192.0.2.9', port: 9 }])
+    await turn()
+    const connectionId = [...aliceEngine.links.keys()][0]
+    assert.deepEqual(aliceEngine.calls.slice(1), [`addAddresses(${connectionId}, 192.0.2.9)`])
   })
 
   test('with nowhere to go says whether a relay would help', async () => {
