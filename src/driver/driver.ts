@@ -69,7 +69,10 @@ export class Driver implements Engine, RecordKeeper {
     this.#carriers.relays.start({ ready, tell: (call) => this.#tell(call) })
     await this.#carriers.start({
       ready,
-      changed: () => this.networkChanged(),
+      changed: () => {
+        this.#dispatch.push({ type: 'network' })
+        this.networkChanged()
+      },
       failed: (id, cause) => this.#clock.setImmediate(() => this.#carrierFailed(id, cause)),
     })
     if (this.#relays.length > 0) {

@@ -228,6 +228,8 @@ export type EngineEvent =
   /** A connection has lost its way: its remote's addresses are wanted anew. */
   | { readonly type: 'discover'; readonly connectionId: number }
   | { readonly type: 'relay'; readonly relay: RelayInfo }
+  /** The addresses of this machine have changed. */
+  | { readonly type: 'network' }
   /** The core is gone: every connection has failed with this message. Without a `code` of the error table it is a panic. */
   | { readonly type: 'failed'; readonly message: string; readonly code?: number }
 

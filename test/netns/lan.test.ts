@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Workbench } from '../node/cli/command.js'
 import { namespacesMissing, Segment } from './namespaces.js'
 
@@ -74,6 +75,31 @@ for (const family of [4, 6] as const) {
     }
   })
 }
+
+test('a peer that gets another address is found there', LIMIT, async () => {
+  using segment = new Segment([4])
+  const programs = [segment.spawn('left', PEER()), segment.spawn('right', PEER())] as const
+  try {
+    const [left, right] = programs
+    const id = await line(right)
+    await line(left)
+    assert.equal((await dial(left, id)).host, '10.78.0.2')
+    segment.in('right', 'ip', 'address', 'add', '10.78.0.9/24', 'dev', 'eth0')
+    segment.in('right', 'ip', 'address', 'del', '10.78.0.2/24', 'dev', 'eth0')
+    // Linux takes the other addresses of a network with the first one.
+    segment.in('right', 'ip', 'address', 'replace', '10.78.0.9/24', 'dev', 'eth0')
+    const deadline = performance.now() + 60_000
+    for (;;) {
+      // The machine's addresses are looked at every two seconds, and a dial of the old one takes ten.
+      await sleep(3000)
+      const { host } = await dial(left, id)
+      if (host === '10.78.0.9') break
+      assert.ok(performance.now() < deadline, `still found at ${host}`)
+    }
+  } finally {
+    for (const program of programs) program.stop()
+  }
+})
 
 test('two peers on one machine find each other, and whoever has left is not found any more', LIMIT, async () => {
   using segment = new Segment()

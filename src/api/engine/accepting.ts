@@ -41,7 +41,12 @@ export class AcceptingEngine extends ForwardingEngine {
       void this.#admit(incomingId, address)
       return
     }
-    if (event.type === 'failed' || event.type === 'relay' || this.#hooks.connection === undefined)
+    if (
+      event.type === 'failed' ||
+      event.type === 'relay' ||
+      event.type === 'network' ||
+      this.#hooks.connection === undefined
+    )
       return this.#listener(event)
     const { connectionId } = event
     if (this.#refused.has(connectionId)) {

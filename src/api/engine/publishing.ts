@@ -34,7 +34,7 @@ export class PublishingEngine extends ForwardingEngine {
       .filter(({ publish }) => publish !== undefined)
       .map((each) => new IsolatedPublication(each, { records, clock, logger, endpointId: inner.endpointId }))
     inner.onEvent((event) => {
-      if (event.type === 'relay') void this.#look()
+      if (event.type === 'relay' || event.type === 'network') void this.#look()
       this.#listener(event)
     })
     void this.#look()

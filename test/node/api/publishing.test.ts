@@ -102,6 +102,11 @@ test('the addresses are looked at anew when the network changes', async () => {
   await settled()
   assert.deepEqual(updates, [[SOCKET], []])
   assert.deepEqual(inner.calls, ['networkChanged()'])
+  // A transport has noticed it by itself.
+  inner.localAddresses = async () => [{ transport: 'udp', carrier: 0, host: '192.0.2.77', port: 7 }]
+  inner.emit({ type: 'network' })
+  await settled()
+  assert.deepEqual(updates.at(-1), [{ kind: 'ip', host: '192.0.2.77', port: 7 }])
 })
 
 test('a record is signed and read by the core, and an empty one has no mark', async () => {
