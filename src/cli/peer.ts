@@ -57,7 +57,8 @@ export const createPeer = async (
   const { values, env } = context
   const bindText = values.text('bind')
   const bind = bindText === undefined ? {} : parseBind(bindText)
-  const level = logLevelOf(values)
+  // That the network can't be joined is nobody's error, and has to be said all the same.
+  const level = logLevelOf(values) ?? (values.flag('lan') ? 'warn' : undefined)
   const qlog = values.text('qlog')
   const idleTimeoutMs = values.durationMs('idle-timeout') ?? defaultIdleTimeoutMs
   const { secretKey } = identity ?? (await loadIdentity(values.text('key'), env, alpns.length > 0 ? 'stored' : 'fresh'))

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
@@ -11,9 +11,19 @@ export function namespacesMissing(): string | false {
   try {
     execFileSync('ip', ['-V'], { stdio: 'ignore' })
     execFileSync('iptables', ['-V'], { stdio: 'ignore' })
-    return false
   } catch {
     return 'ip or iptables is missing: apt-get install iproute2 iptables'
+  }
+  // Root in a container often may not.
+  const probe = `ap${process.pid}probe`
+  try {
+    execFileSync('ip', ['netns', 'add', probe], { stdio: 'ignore' })
+    execFileSync('ip', ['netns', 'exec', probe, 'ip', 'link', 'set', 'lo', 'up'], { stdio: 'ignore' })
+    return false
+  } catch {
+    return 'this machine lets root make no network namespaces (CAP_SYS_ADMIN and CAP_NET_ADMIN)'
+  } finally {
+    spawnSync('ip', ['netns', 'del', probe], { stdio: 'ignore' })
   }
 }
 

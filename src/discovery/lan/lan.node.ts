@@ -140,7 +140,6 @@ class Lan {
   }
 
   #heard(peer: LanAnswer, link: Link): void {
-    if ([...this.#responders.keys()].some(({ id }) => id === peer.id)) return
     const seen = new Set<string>()
     const addresses = peer.addresses.filter(({ host, port }) => {
       const key = `${host} ${port}`

@@ -15,6 +15,11 @@ const MAX_READ_BYTES = 1500
 /** Nor in more records: each can point to a name that is as long as one can be. */
 const MAX_READ_RECORDS = 64
 
+/** Few records can pair up to very many addresses. */
+const MAX_READ_ADDRESSES = 64
+/** How many addresses of one peer are taken. */
+const MAX_PEER_ADDRESSES = 16
+
 /** RFC 6762 section 10, for records that name a host. */
 const TTL_SECONDS = 120
 
@@ -149,14 +154,31 @@ function answersOf({ answers = [], additionals = [] }: Packet): LanAnswers {
       if (id !== undefined) gone.add(id)
     }
   }
+  let room = MAX_READ_ADDRESSES
   const peers = [...services].flatMap(([id, found]) => {
-    const addresses = found.flatMap(({ target, port }) => (hosts.get(target) ?? []).map((host) => ({ host, port })))
+    const addresses = addressesOf(found, hosts, Math.min(MAX_PEER_ADDRESSES, room))
+    room -= addresses.length
     const ttlSeconds = Math.max(...found.map(({ ttl }) => ttl))
-    if (addresses.length > 0) gone.delete(id)
+    if (found.some(({ target }) => hosts.has(target))) gone.delete(id)
     else if (ttlSeconds === 0) gone.add(id)
     return addresses.length > 0 ? [{ id, addresses, ttlSeconds }] : []
   })
   return { kind: 'answers', peers: [...peers, ...[...gone].map((id) => ({ id, addresses: [], ttlSeconds: 0 }))] }
+}
+
+function addressesOf(
+  services: readonly { target: string; port: number }[],
+  hosts: ReadonlyMap<string, readonly string[]>,
+  most: number,
+): LanAddress[] {
+  const addresses: LanAddress[] = []
+  for (const { target, port } of services) {
+    for (const host of hosts.get(target) ?? []) {
+      if (addresses.length >= most) return addresses
+      addresses.push({ host, port })
+    }
+  }
+  return addresses
 }
 
 function announcement(id: string, addresses: readonly LanAddress[]): Packet {

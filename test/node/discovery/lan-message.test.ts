@@ -53,6 +53,29 @@ test('our question to nobody in particular is byte for byte that of stock iroh',
   assert.deepEqual(readMessage(encodeQuery([ID])), { kind: 'query', all: true, ids: new Set([ID]), known: new Set() })
 })
 
+test('records that pair up to hundreds of addresses give few', () => {
+  const common = { class: 'IN', ttl: 120 } as const
+  const packet = encode({
+    type: 'response',
+    answers: Array.from({ length: 8 }, (_, at) => ({
+      ...common,
+      name: `${NAME}._irohv1._udp.local`,
+      type: 'SRV' as const,
+      data: { port: at + 1, target: 'a' },
+    })),
+    additionals: Array.from({ length: 32 }, (_, at) => ({
+      ...common,
+      name: 'a',
+      type: 'A' as const,
+      data: `192.0.2.${at}`,
+    })),
+  })
+  assert.deepEqual(
+    peers(packet).map(({ id, addresses }) => [id, addresses.length]),
+    [[ID, 16]],
+  )
+})
+
 test('an announcement says every socket, without the bit that stock iroh does not know', () => {
   const packet = encodeAnnouncement(ID, SOCKETS)
   const [peer, ...others] = peers(packet)
