@@ -208,7 +208,8 @@ impl Peer {
     /// is over ([RFC 9000 § 9]) and drops what comes from elsewhere, so the address leads to where the client
     /// is now: both relays have seen the proof of its id. Gives that address.
     ///
-    /// First packets are left alone: a client sends them to everywhere at once, and settles by an answer.
+    /// First packets are left alone: a client sends them to everywhere at once, and settles by an answer. A client with another
+    /// connection over the new relay is not followed, since one address can't serve both.
     ///
     /// [RFC 9000 § 9]: https://www.rfc-editor.org/rfc/rfc9000#section-9
     pub(super) fn follow_client(
@@ -230,11 +231,10 @@ impl Peer {
         (moved && self.lead_to(source, route)).then_some(source)
     }
 
-    /// Lets an address lead to another route, unless a connection knows that route by its own address.
+    /// Lets an address lead to another route, unless something else knows that route by an address of its own.
     fn lead_to(&mut self, address: SocketAddr, route: Route) -> bool {
-        let known = self.carriers.known(&route).map(SocketAddr::V6);
-        let mut others = self.connections.values().flat_map(Connection::addresses);
-        if known.is_some_and(|known| others.any(|other| other == known)) {
+        let known = self.carriers.known(&route);
+        if known.is_some_and(|known| self.addresses_in_use().contains(&known)) {
             return false;
         }
         self.carriers.lead_to(address, route)
