@@ -56,10 +56,8 @@ test('TCP connections are forwarded side by side, and a half-closed one still ge
 
 test('a service that is not there closes the TCP connection, and the forwarder goes on', async () => {
   const unused = await serve(() => undefined)
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port: nobody } = probe.address() as AddressInfo
-  probe.close()
+  // A port that was free a moment ago may be given to the forwarder itself, which then dials itself for ever.
+  const nobody = 1
   const { listener, dialer, port } = await forwarder(nobody)
   const socket = connect(port, '127.0.0.1')
   socket.on('error', () => undefined)
