@@ -3,8 +3,6 @@ import { encodeQuery, type LanAddress, type LanAnswer } from './message.node.js'
 
 /** How many peers are remembered. */
 const MAX_KEPT = 256
-/** How many addresses of one peer are taken. */
-const MAX_ADDRESSES = 16
 /** How long an answer is believed at most (RFC 6762 section 10). */
 const MAX_TTL_MS = 120_000
 /** Older stock peers say that their announcements hold for no time at all; they repeat them more often than this. */
@@ -87,13 +85,12 @@ export class Querier {
   heard({ id, addresses, ttlSeconds }: LanAnswer): void {
     this.#kept.delete(id)
     if (addresses.length === 0) return
-    const taken = addresses.slice(0, MAX_ADDRESSES)
     const ttlMs = Math.max(MIN_TTL_MS, Math.min(MAX_TTL_MS, ttlSeconds * 1000))
-    this.#kept.set(id, { addresses: taken, untilMs: this.#parts.clock.now() + ttlMs })
+    this.#kept.set(id, { addresses, untilMs: this.#parts.clock.now() + ttlMs })
     // Whoever has been silent the longest is forgotten first.
     const [oldest] = this.#kept.keys()
     if (this.#kept.size > MAX_KEPT && oldest !== undefined) this.#kept.delete(oldest)
-    for (const waiting of [...(this.#waiting.get(id) ?? [])]) waiting.done(taken)
+    for (const waiting of [...(this.#waiting.get(id) ?? [])]) waiting.done(addresses)
   }
 
   /** Forgets everybody: the link was left, and what was said on it is old when it is joined again. */
