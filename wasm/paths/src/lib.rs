@@ -1,5 +1,5 @@
-//! Candidates, pairs, NAT observations and the choice of paths.
-//!
-//! Two peers that reach each other over UDP need none of it, so nothing is here yet; the crate keeps the place
-//! between `peer` and `wire` that the architecture gives it.
+//! Candidates, NAT observations and the choice of paths: what can be decided without a clock and without I/O.
 #![forbid(unsafe_code)]
+
+pub mod candidate;
+pub mod selection;
