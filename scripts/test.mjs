@@ -14,7 +14,14 @@ import { cargoStage, fuzzStage } from './stages/cargo.mjs'
 import { checkStage } from './stages/check.mjs'
 import { coreStage } from './stages/core.mjs'
 import { systemStage } from './stages/system.mjs'
-import { browserStage, interopStage, packagingStage, serialStage, typescriptStage } from './stages/typescript.mjs'
+import {
+  browserStage,
+  interopStage,
+  natlabStage,
+  packagingStage,
+  serialStage,
+  typescriptStage,
+} from './stages/typescript.mjs'
 
 const STAGES = [
   systemStage,
@@ -24,6 +31,7 @@ const STAGES = [
   fuzzStage,
   typescriptStage,
   serialStage,
+  natlabStage,
   interopStage,
   packagingStage,
   browserStage,

@@ -10,7 +10,8 @@ import { packForUsers } from '../pack.mjs'
 import { run } from '../run.mjs'
 
 /** Folders whose tests start many processes or change the machine's network: one file at a time. */
-const SERIAL = /^test\/(netns|natlab|cli)\/|\.serial\.test\.ts$/
+const SERIAL = /^test\/(netns|cli)\/|\.serial\.test\.ts$/
+const NATLAB = /^test\/natlab\//
 const INTEROP = /^test\/interop\//
 const PACKAGING = /^test\/packaging\//
 const BROWSER = /^test\/browser\//
@@ -23,7 +24,8 @@ export const typescriptStage = {
   name: 'typescript',
   title: 'TypeScript tests that run side by side',
   minutes: [3, 3],
-  run: (context) => runFiles(context, (file) => ![SERIAL, INTEROP, PACKAGING, BROWSER].some((kind) => kind.test(file))),
+  run: (context) =>
+    runFiles(context, (file) => ![SERIAL, NATLAB, INTEROP, PACKAGING, BROWSER].some((kind) => kind.test(file))),
 }
 
 export const serialStage = {
@@ -33,8 +35,15 @@ export const serialStage = {
   run: (context) =>
     runFiles(
       { ...context, concurrency: 1 },
-      (file) => SERIAL.test(file) && ![PACKAGING, BROWSER].some((kind) => kind.test(file)),
+      (file) => SERIAL.test(file) && ![NATLAB, PACKAGING, BROWSER].some((kind) => kind.test(file)),
     ),
+}
+
+export const natlabStage = {
+  name: 'natlab',
+  title: 'peers behind real NATs, in network namespaces',
+  minutes: [8, 8],
+  run: (context) => runFiles({ ...context, concurrency: 1 }, (file) => NATLAB.test(file)),
 }
 
 export const interopStage = {

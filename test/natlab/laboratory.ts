@@ -1,0 +1,353 @@
+/**
+ * Real NATs of one Linux kernel, in network namespaces.
+ *
+ *                 srv 203.0.113.1 and .2: relays, STUN
+ *                  |
+ *                core                  every site's delay and loss is here
+ *         _______/ | \____________________
+ *        |         |                      |
+ *      [xa]      [xb]  carriers          rc  a cellular network, 198.18.0.10
+ *        |         |                      |
+ *       ra        rb   at home            |
+ *        |         |                      |
+ *       ca        cb ...... ca -----------'
+ *
+ * A's WAN is 198.51.100.10 and its LAN 192.168.1.0/24, B's are 192.0.2.10 and 192.168.2.0/24; a carrier gives 100.64.x.10 between.
+ */
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Hosts, type Program } from './hosts.js'
+import { CLOSED_RULES, isUntranslated, kindOf, type NatKind, natRules, POOL_HOSTS, type SiteKind } from './nat-rules.js'
+
+export const SERVERS = ['203.0.113.1', '203.0.113.2'] as const
+
+export const root = process.env.ANYPATH_ROOT ?? process.cwd()
+const script = (name: string): string => join(root, 'test', 'natlab', name)
+
+/** One-way delay and loss of a site's access link, in both directions. */
+export interface Impairment {
+  /** @default 25 */
+  readonly delayMs?: number
+  readonly jitterMs?: number
+  readonly lossPercent?: number
+  readonly rateKbit?: number
+}
+
+const DEFAULT_DELAY_MS = 25
+
+export interface LaboratoryOptions {
+  readonly a: SiteKind
+  readonly b: SiteKind
+  /** Gives `ca` a second link, behind a NAT of this kind. @default none */
+  readonly cellular?: NatKind
+  /** @default a delay of 25 ms */
+  readonly impairment?: Impairment
+  /** How long a mapping lives without outbound packets. @default 30 */
+  readonly mappingLifetimeSeconds?: number
+}
+
+export type Router = 'ra' | 'rb' | 'rc' | 'xa' | 'xb'
+export type Site = 'a' | 'b' | 'c'
+export type HostName = 'ca' | 'cb' | 'srv'
+
+interface SitePlan {
+  readonly site: 'a' | 'b'
+  readonly kinds: readonly [home: NatKind, carrier?: NatKind]
+  /** First three numbers of networks. */
+  readonly wan: string
+  readonly lan: string
+  readonly carrierNet: string
+}
+
+interface RouterState {
+  kind: NatKind
+  address: string
+  readonly prefixLength: number
+  readonly gateway: string
+}
+
+const QUEUES = { a: 20, b: 30, c: 40 } as const
+
+export class Laboratory {
+  readonly hosts: Hosts
+  readonly #options: LaboratoryOptions
+  readonly #routers = new Map<Router, RouterState>()
+  #lifetimeSeconds: number
+  #impairer: Program | undefined
+  #impaired: ((queue: number) => void)[] = []
+  readonly #queued = new Set<Site>()
+
+  private constructor(hosts: Hosts, options: LaboratoryOptions) {
+    this.hosts = hosts
+    this.#options = options
+    this.#lifetimeSeconds = options.mappingLifetimeSeconds ?? 30
+  }
+
+  static async start(options: LaboratoryOptions): Promise<Laboratory> {
+    const plans = sitePlans(options)
+    const carriers = plans.filter(({ kinds }) => kinds[1] !== undefined).map(({ site }) => `x${site}`)
+    const cellular = options.cellular === undefined ? [] : ['rc']
+    const hosts = await Hosts.start(['core', 'srv', 'ra', 'ca', 'rb', 'cb', ...carriers, ...cellular])
+    const laboratory = new Laboratory(hosts, options)
+    try {
+      await laboratory.#build(plans)
+      return laboratory
+    } catch (error) {
+      await hosts.end()
+      throw error
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end()
+  }
+
+  async end(): Promise<void> {
+    await this.hosts.end()
+  }
+
+  /** The address of a client in its own network. */
+  addressOf(host: 'ca' | 'cb'): string {
+    const plan = sitePlans(this.#options).find(({ site }) => host === `c${site}`)
+    if (plan === undefined) throw new TypeError(host)
+    return isUntranslated(plan.kinds[0]) ? `${plan.wan}.200` : `${plan.lan}.100`
+  }
+
+  /** The router that decides how a site is seen from outside. */
+  outerRouter(site: 'a' | 'b'): Router {
+    return this.#routers.has(`x${site}`) ? `x${site}` : `r${site}`
+  }
+
+  /** Makes the router of another kind, as another box in its place would be. */
+  async setKind(router: Router, kind: NatKind): Promise<void> {
+    this.#router(router).kind = kind
+    await this.reboot(router)
+  }
+
+  /** Forgets every mapping, as a power cycle does, and is off for a while. */
+  async reboot(router: Router, offMs = 0): Promise<void> {
+    await this.hosts.in(router, ['nft', '-f', '-'], CLOSED_RULES)
+    await this.hosts.in(router, ['python3', script('conntrack-flush.py')])
+    if (offMs > 0) await sleep(offMs)
+    await this.#applyRules(router)
+  }
+
+  /** Gives the router another external address, `.10` or `.11` in turn, and forgets every mapping. */
+  async renumber(router: Router): Promise<string> {
+    const state = this.#router(router)
+    const former = state.address
+    state.address = former.endsWith('.10') ? former.replace(/10$/, '11') : former.replace(/11$/, '10')
+    await this.hosts.configure(router, [
+      `addr del ${former}/${state.prefixLength} dev wan`,
+      `addr add ${state.address}/${state.prefixLength} dev wan`,
+      `route replace default via ${state.gateway}`,
+    ])
+    await this.reboot(router)
+    return state.address
+  }
+
+  /** From now on mappings live that long without outbound packets; those that there are are forgotten. */
+  async setMappingLifetime(router: Router, seconds: number): Promise<void> {
+    this.#lifetimeSeconds = seconds
+    await this.#applyLifetime(router)
+    await this.reboot(router)
+  }
+
+  /** Changes which links `ca` has; `wifi` is the one through its home. Needs `cellular`. */
+  async handover(to: 'wifi' | 'cell' | 'both'): Promise<void> {
+    const plan = sitePlans(this.#options)[0]
+    if (to !== 'cell') {
+      const gateway = plan !== undefined && isUntranslated(plan.kinds[0]) ? `${plan.wan}.129` : `${plan?.lan}.1`
+      await this.hosts.configure('ca', [
+        'link set dev eth0 up',
+        `route replace default via ${gateway} dev eth0 metric 100`,
+      ])
+    }
+    if (to !== 'wifi') {
+      await this.hosts.configure('ca', [
+        'link set dev cell0 up',
+        'addr replace 10.20.0.2/24 dev cell0',
+        'route replace default via 10.20.0.1 dev cell0 metric 200',
+      ])
+    }
+    if (to !== 'both') await this.hosts.configure('ca', [`link set dev ${to === 'cell' ? 'eth0' : 'cell0'} down`])
+  }
+
+  /** Nothing passes in either direction for that long; the link stays up. */
+  async outage(site: Site, forMs: number): Promise<void> {
+    const rule = (chain: string, device: string) =>
+      `chain ${chain} { type filter hook prerouting priority raw; ${device} "${site}" drop; }`
+    await this.hosts.in('core', [
+      'nft',
+      `table ip outage { ${rule('in', 'iifname')}\nchain out { type filter hook forward priority -300; oifname "${site}" drop; } }`,
+    ])
+    await sleep(forMs)
+    await this.hosts.in('core', ['nft', 'delete table ip outage'])
+  }
+
+  /** Delays and loses a site's packets from now on, in both directions. */
+  async impair(
+    site: Site,
+    { delayMs = DEFAULT_DELAY_MS, jitterMs = 0, lossPercent = 0, rateKbit = 0 }: Impairment,
+  ): Promise<void> {
+    const impairer = this.#impairer ?? this.#startImpairer()
+    this.#impairer = impairer
+    const spec = `delay=${delayMs},jitter=${jitterMs},loss=${lossPercent},rate=${rateKbit}`
+    for (const queue of [QUEUES[site], QUEUES[site] + 1]) {
+      const applied = new Promise<number>((resolve) => this.#impaired.push(resolve))
+      impairer.write(`${queue} ${spec}`)
+      const failed = impairer.ended.then(() => Promise.reject(new Error(`impairments ended: ${impairer.stderr}`)))
+      await Promise.race([applied, failed])
+    }
+    if (this.#queued.has(site)) return
+    this.#queued.add(site)
+    const rule = (chain: string, option: string, queue: number) =>
+      `iptables-nft -t mangle -A ${chain} ${option} ${site} -j NFQUEUE --queue-num ${queue} --queue-bypass`
+    await this.hosts.in('core', [
+      'sh',
+      '-ec',
+      `${rule('PREROUTING', '-i', QUEUES[site])}\n${rule('POSTROUTING', '-o', QUEUES[site] + 1)}`,
+    ])
+  }
+
+  #startImpairer(): Program {
+    const impairer = this.hosts.spawn('core', ['python3', script('impairments.py')])
+    impairer.onLine((line) => this.#impaired.shift()?.(Number(line.split(' ')[1])))
+    return impairer
+  }
+
+  #router(name: Router): RouterState {
+    const state = this.#routers.get(name)
+    if (state === undefined) throw new TypeError(`this laboratory has no router ${name}`)
+    return state
+  }
+
+  async #applyRules(router: Router): Promise<void> {
+    const { kind, address } = this.#router(router)
+    await this.hosts.in(router, ['nft', '-f', '-'], natRules(kind, address, this.#lifetimeSeconds))
+  }
+
+  async #applyLifetime(router: Router): Promise<void> {
+    await this.hosts.sysctl(router, {
+      'netfilter/nf_conntrack_udp_timeout': this.#lifetimeSeconds,
+      'netfilter/nf_conntrack_udp_timeout_stream': this.#lifetimeSeconds,
+    })
+  }
+
+  async #build(plans: readonly SitePlan[]): Promise<void> {
+    const { hosts } = this
+    const cellular = this.#options.cellular
+    const links = [link('core', 'srv', 'srv', 'eth0')]
+    for (const { site, kinds } of plans) {
+      const [r, x, c] = [`r${site}`, `x${site}`, `c${site}`] as const
+      if (kinds[1] === undefined) links.push(link('core', site, r, 'wan'))
+      else links.push(link('core', site, x, 'wan'), link(x, 'lan', r, 'wan'))
+      links.push(link(r, 'l1', c, 'eth0'))
+    }
+    if (cellular !== undefined) links.push(link('core', 'c', 'rc', 'wan'), link('rc', 'lan', 'ca', 'cell0'))
+    for (const { from, device, to, peerDevice } of links) {
+      const peer = `peer name ${peerDevice} netns ${hosts.namespace(to)}`
+      await hosts.configure(from, [`link add name ${device} type veth ${peer}`])
+    }
+    await Promise.all([this.#buildCore(), ...plans.map((plan) => this.#buildSite(plan)), this.#buildCellular()])
+    await Promise.all([...this.#routers.keys()].map((router) => this.#startRouter(router)))
+    const impairment = this.#options.impairment ?? {}
+    for (const site of cellular === undefined ? (['a', 'b'] as const) : (['a', 'b', 'c'] as const))
+      await this.impair(site, impairment)
+  }
+
+  async #startRouter(router: Router): Promise<void> {
+    // On by default, br_netfilter would run the rules at the bridge too.
+    await this.hosts.in(router, ['sh', '-c', 'echo 0 > /proc/sys/net/bridge/bridge-nf-call-iptables || true'])
+    await this.hosts.sysctl(router, { 'ipv4/ip_forward': 1 })
+    await this.#applyLifetime(router)
+    await this.#applyRules(router)
+  }
+
+  async #buildCore(): Promise<void> {
+    await this.hosts.configure('core', [
+      'link set dev lo up',
+      'link set dev srv up',
+      'addr add 203.0.113.254/24 dev srv',
+      'link set dev a up',
+      'addr add 198.51.100.126/25 dev a',
+      'link set dev b up',
+      'addr add 192.0.2.126/25 dev b',
+      'route add 198.51.100.128/25 via 198.51.100.10',
+      'route add 192.0.2.128/25 via 192.0.2.10',
+      ...(this.#options.cellular === undefined ? [] : ['link set dev c up', 'addr add 198.18.0.254/24 dev c']),
+    ])
+    await this.hosts.sysctl('core', { 'ipv4/ip_forward': 1 })
+    await this.hosts.configure('srv', [
+      'link set dev lo up',
+      'link set dev eth0 up',
+      ...SERVERS.map((address) => `addr add ${address}/24 dev eth0`),
+      'route add default via 203.0.113.254',
+    ])
+  }
+
+  async #buildSite({ site, kinds, wan, lan, carrierNet }: SitePlan): Promise<void> {
+    const [home, carrier] = kinds
+    const [r, x, c] = [`r${site}`, `x${site}`, `c${site}`] as const
+    let uplink: RouterState = { kind: home, address: `${wan}.10`, prefixLength: 25, gateway: `${wan}.126` }
+    if (carrier !== undefined) {
+      this.#routers.set(x, { ...uplink, kind: carrier })
+      await this.hosts.configure(x, [
+        ...wanLines({ ...uplink, kind: carrier }),
+        'link set dev lan up',
+        `addr add ${carrierNet}.1/24 dev lan`,
+      ])
+      uplink = { kind: home, address: `${carrierNet}.10`, prefixLength: 24, gateway: `${carrierNet}.1` }
+    }
+    this.#routers.set(r, uplink)
+    // Without translation the clients are in the upper half of the site's public network.
+    const inside = isUntranslated(home)
+      ? { router: `${wan}.129`, client: `${wan}.200`, prefix: 25 }
+      : { router: `${lan}.1`, client: `${lan}.100`, prefix: 24 }
+    await this.hosts.configure(r, [
+      ...wanLines(uplink),
+      'link add lan type bridge',
+      'link set dev l1 master lan up',
+      'link set dev lan up',
+      `addr add ${inside.router}/${inside.prefix} dev lan`,
+    ])
+    await this.hosts.configure(c, [
+      'link set dev lo up',
+      'link set dev eth0 up',
+      `addr add ${inside.client}/${inside.prefix} dev eth0`,
+      `route add default via ${inside.router} metric 100`,
+    ])
+  }
+
+  async #buildCellular(): Promise<void> {
+    const kind = this.#options.cellular
+    if (kind === undefined) return
+    const state: RouterState = { kind, address: '198.18.0.10', prefixLength: 24, gateway: '198.18.0.254' }
+    this.#routers.set('rc', state)
+    await this.hosts.configure('rc', [...wanLines(state), 'link set dev lan up', 'addr add 10.20.0.1/24 dev lan'])
+  }
+}
+
+function wanLines({ kind, address, prefixLength, gateway }: RouterState): readonly string[] {
+  const pool = kind === 'sympool' ? POOL_HOSTS.map((host) => address.replace(/\d+$/, String(host))) : []
+  return [
+    'link set dev lo up',
+    'link set dev wan up',
+    ...[address, ...pool].map((one) => `addr add ${one}/${prefixLength} dev wan`),
+    `route add default via ${gateway}`,
+  ]
+}
+
+function sitePlans({ a, b }: LaboratoryOptions): readonly SitePlan[] {
+  return [
+    { site: 'a', kinds: siteKinds(a), wan: '198.51.100', lan: '192.168.1', carrierNet: '100.64.0' },
+    { site: 'b', kinds: siteKinds(b), wan: '192.0.2', lan: '192.168.2', carrierNet: '100.64.1' },
+  ]
+}
+
+function siteKinds(site: SiteKind): SitePlan['kinds'] {
+  const [home = '', carrier] = site.split('/')
+  return carrier === undefined ? [kindOf(home)] : [kindOf(home), kindOf(carrier)]
+}
+
+const link = (from: string, device: string, to: string, peerDevice: string) => ({ from, device, to, peerDevice })

@@ -1,0 +1,154 @@
+// One peer of the built package on a host of a laboratory: takes commands as lines of JSON, tells what happens as lines of JSON.
+//
+//   {"do": "connect", "id": …, "relays": […]}      tells `connected` when the first byte has come back
+//   {"do": "transfer", "bytes": …}                 sends so many; tells `transferred` with what the remote got
+//   {"do": "flow", "forMs": …}                     sends a piece every 20 ms, which the remote returns; tells `flowed` with the longest gap
+//   {"do": "report"}                               tells `report`: paths, state and counters
+//
+// Everything has `atMs`, milliseconds since 1970.
+
+import { createHash } from 'node:crypto'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const { Peer } = await import(process.env.ANYPATH_PACKAGE)
+const ALPN = 'natlab/1'
+const PIECE_BYTES = 4096
+const FLOW_INTERVAL_MS = 20
+
+const tell = (type, fields) =>
+  console.log(JSON.stringify({ type, atMs: performance.timeOrigin + performance.now(), ...fields }))
+
+const logger = Object.fromEntries(
+  ['debug', 'info', 'warn', 'error'].map((level) => [
+    level,
+    (text, fields) => console.error(level, text, JSON.stringify(fields)),
+  ]),
+)
+const { logLevel, ...options } = JSON.parse(process.env.ANYPATH_PEER ?? '{}')
+const peer = await Peer.create({ alpns: [ALPN], ...options, ...(logLevel ? { logger, logLevel } : {}) })
+
+let connection
+function watch(next) {
+  connection = next
+  next.on('path', (event) => tell('path', event))
+  next.on('state', (event) => tell('state', event))
+  next.closed.then(
+    (info) => tell('closed', info),
+    (error) => tell('closed', { error: error.code ?? String(error) }),
+  )
+}
+
+/** Answers each stream: `E` and what follows is returned, of everything else number and hash of the bytes. */
+async function answer({ readable, writable }) {
+  const writer = writable.getWriter()
+  const hash = createHash('sha256')
+  let [bytes, isEcho] = [0, undefined]
+  for await (const chunk of readable) {
+    isEcho ??= chunk[0] === 0x45
+    if (isEcho) await writer.write(chunk)
+    else {
+      hash.update(chunk)
+      bytes += chunk.byteLength
+    }
+  }
+  if (!isEcho) await writer.write(Buffer.from(JSON.stringify({ bytes, hash: hash.digest('hex') })))
+  await writer.close()
+}
+
+async function text(readable) {
+  const chunks = []
+  for await (const chunk of readable) chunks.push(chunk)
+  return Buffer.concat(chunks).toString()
+}
+
+const commands = {
+  async connect({ id, relays, timeoutMs = 30_000 }) {
+    const begin = performance.now()
+    watch(await peer.connect({ id, relays }, { alpn: ALPN, timeoutMs }))
+    const handshakeMs = performance.now() - begin
+    const { readable, writable } = await connection.createBidirectionalStream()
+    const writer = writable.getWriter()
+    await writer.write(Buffer.from('E'))
+    const reader = readable.getReader()
+    await reader.read()
+    tell('connected', {
+      handshakeMs,
+      firstByteMs: performance.now() - begin,
+      paths: connection.paths,
+      state: connection.state,
+    })
+    await writer.close()
+    await reader.cancel()
+  },
+
+  async transfer({ bytes }) {
+    const begin = performance.now()
+    const { readable, writable } = await connection.createBidirectionalStream()
+    const writer = writable.getWriter()
+    const hash = createHash('sha256')
+    for (let left = bytes, seed = 1; left > 0; seed++) {
+      const chunk = new Uint8Array(Math.min(left, 65_536)).map((_, i) => (i * 31 + (i >> 8) * seed) & 0xff)
+      // The first byte says that this is no echo.
+      if (seed === 1) chunk[0] = 0x54
+      hash.update(chunk)
+      await writer.write(chunk)
+      left -= chunk.byteLength
+    }
+    await writer.close()
+    const got = JSON.parse(await text(readable))
+    const isWhole = got.bytes === bytes && got.hash === hash.digest('hex')
+    tell('transferred', { isWhole, ms: performance.now() - begin })
+  },
+
+  async flow({ forMs }) {
+    const { readable, writable } = await connection.createBidirectionalStream()
+    const writer = writable.getWriter()
+    const [sent, back] = [createHash('sha256'), createHash('sha256')]
+    const deadline = performance.now() + forMs
+    let [gapMs, gapAtMs, last] = [0, 0, performance.now()]
+    const reading = (async () => {
+      for await (const chunk of readable) {
+        back.update(chunk)
+        const now = performance.now()
+        if (now - last > gapMs) [gapMs, gapAtMs] = [now - last, performance.timeOrigin + last]
+        last = now
+      }
+    })()
+    for (let n = 0; performance.now() < deadline; n++) {
+      const piece = Buffer.alloc(PIECE_BYTES, 0x45 + (n % 64))
+      sent.update(piece)
+      await writer.write(piece)
+      await sleep(FLOW_INTERVAL_MS)
+    }
+    await writer.close()
+    await reading
+    tell('flowed', { isWhole: sent.digest('hex') === back.digest('hex'), gapMs, gapAtMs })
+  },
+
+  async report() {
+    const stats = connection && (await connection.getStats())
+    tell('report', { state: connection?.state, connection: stats, peer: await peer.stats() })
+  },
+}
+
+void (async () => {
+  for await (const incoming of peer.incoming) {
+    watch(incoming)
+    tell('accepted', { remoteId: incoming.remoteId, state: incoming.state, paths: incoming.paths })
+    void (async () => {
+      for await (const stream of incoming.incomingBidirectionalStreams)
+        void answer(stream).catch((error) => tell('failed', { error: String(error) }))
+    })().catch(() => {})
+  }
+})()
+
+if (options.relays !== undefined) await peer.online({ timeoutMs: 20_000 })
+tell('ready', { id: peer.id, relay: peer.relay?.url })
+for await (const line of createInterface({ input: process.stdin })) {
+  const { do: command, ...args } = JSON.parse(line)
+  void commands[command](args).catch((error) =>
+    tell('failed', { command, error: `${error.code ?? ''} ${error.message}` }),
+  )
+}
+process.exit(0)
