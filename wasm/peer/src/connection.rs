@@ -22,6 +22,7 @@ use crate::few::Few;
 use crate::peer::{ReadOutcome, Search, StreamError};
 use crate::stats::{ConnectionStats, PathStats};
 use crate::tls::{HandshakeInfo, Slack};
+use crate::traversal::Traversal;
 
 /// How far a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub(crate) enum Milestone {
     Lost(ConnectionError),
     /// The paths are others now; this one was established.
     Paths(Option<PathId>),
+    /// The remote told of an address, or took one back.
+    RemoteCandidates,
     Drained,
 }
 
@@ -88,6 +91,10 @@ pub(crate) struct Connection {
     pub(crate) queued: bool,
     /// Further routes by which the remote may be reached.
     pub(crate) known: Vec<Route>,
+    /// The way to a direct path, once it is established.
+    pub(crate) traversal: Option<Box<Traversal>>,
+    /// Where the latest datagram went over a path: most go there.
+    pub(crate) usual: Option<SocketAddr>,
     /// The search for another way, while there is one.
     pub(crate) search: Option<Search>,
     pub(crate) key_updates: u64,
@@ -134,6 +141,8 @@ impl Connection {
             wake: None,
             queued: false,
             known: Vec::new(),
+            traversal: None,
+            usual: None,
             search: None,
             key_updates: 0,
             datagrams_dropped: 0,
@@ -149,6 +158,14 @@ impl Connection {
 
     pub(crate) fn is_client(&self) -> bool {
         self.quic.side() == Side::Client
+    }
+
+    /// The dial is over; the relays that it tried may serve as backups.
+    pub(crate) fn keep_relays(&mut self) {
+        let dial = self.dial.take();
+        let targets = dial.iter().flat_map(Dial::targets);
+        self.known
+            .extend(targets.filter(|route| route.is_relayed()));
     }
 
     /// Whether the remote has been heard since the last call. Anybody can send a datagram with an id of ours;
@@ -211,7 +228,10 @@ impl Connection {
             QuicEvent::ConnectionLost { reason } => {
                 found.push_back(Found::Milestone(Milestone::Lost(reason)));
             }
-            QuicEvent::HandshakeConfirmed | QuicEvent::NatTraversal(_) => {}
+            QuicEvent::HandshakeConfirmed => {}
+            QuicEvent::NatTraversal(_) => {
+                found.push_back(Found::Milestone(Milestone::RemoteCandidates));
+            }
             QuicEvent::DatagramReceived => {
                 while let Some(bytes) = self.quic.datagrams().recv() {
                     push(Event::Datagram(key, bytes));
@@ -356,6 +376,16 @@ impl Connection {
     /// Where the paths lead, as QUIC knows it.
     pub(crate) fn path_addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.paths.values().copied()
+    }
+
+    /// The paths that are established.
+    pub(crate) fn path_ids(&self) -> impl Iterator<Item = PathId> {
+        self.paths.keys().copied()
+    }
+
+    /// Whether a path leads to an address, or led there before it moved.
+    pub(crate) fn leads_to(&self, address: SocketAddr) -> bool {
+        self.addresses().any(|known| known == address)
     }
 
     /// The path that the handshake used becomes known to the application.

@@ -49,6 +49,8 @@ pub enum PathChange {
     Migrated = 2,
     /// The remote told which address it sees this side at.
     Observed = 3,
+    /// It carries the connection's data from now on; the others are backups.
+    Selected = 4,
 }
 
 /// Something that the application is to hear of.

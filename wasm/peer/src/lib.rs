@@ -20,10 +20,12 @@
 //! | `qlog` | what happens, packet by packet, when it is wanted |
 //! | [`stats`] | figures |
 //! | `stun` | telling others their address |
+//! | `traversal` | a connection's way to a direct path |
 #![forbid(unsafe_code)]
 
 pub mod admission;
 mod backlog;
+mod bucket;
 pub mod carrier;
 mod cid;
 pub mod clock;
@@ -37,6 +39,7 @@ mod few;
 mod first_flight;
 pub mod peer;
 pub mod pkarr;
+mod probes;
 #[cfg(feature = "qlog")]
 mod qlog;
 #[cfg(not(feature = "qlog"))]
@@ -49,5 +52,6 @@ pub mod signed_packet;
 pub mod stats;
 mod stun;
 pub mod tls;
+mod traversal;
 
 pub use anypath_wire as wire;

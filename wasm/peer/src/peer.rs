@@ -14,6 +14,7 @@ mod rerouting;
 mod serving;
 mod streams;
 mod transmit;
+mod traversing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{SocketAddr, SocketAddrV6};
@@ -38,6 +39,7 @@ use crate::dial::{Dial, is_retry};
 use crate::discovery::Clients;
 use crate::error::ErrorCode;
 use crate::event::{ConnectionKey, Event, Outbox};
+use crate::probes::Probes;
 use crate::qlog::Qlogs;
 use crate::relay::table::Relays;
 use crate::session::Session;
@@ -81,6 +83,9 @@ pub struct Peer {
     /// Makes the first connection ids of dials; shared with noq's configuration, hence the lock.
     first_ids: Arc<Mutex<SeededConnectionIds>>,
     carriers: CarrierTable,
+    /// Where this machine reaches the main socket, for others to probe.
+    local: Vec<SocketAddrV6>,
+    probes: Probes,
     relays: Relays,
     connections: BTreeMap<ConnectionKey, Connection>,
     /// Keys by noq's handles, which are small and reused; 0 where there is none.
@@ -133,6 +138,8 @@ impl Peer {
             transport,
             first_ids: Arc::new(Mutex::new(first_ids)),
             carriers: CarrierTable::new(derive(&config.seed, b"virtual addresses")),
+            local: Vec::new(),
+            probes: Probes::new(clock.now()),
             relays: Relays::new(config.secret_key.clone(), derive(&config.seed, b"relays")),
             connections: BTreeMap::new(),
             by_handle: Vec::new(),
@@ -338,7 +345,9 @@ impl Peer {
         self.listen();
         self.fire_timers();
         self.drive_relays(outbox);
+        self.send_probes(outbox);
         self.take_turns(max_bytes, outbox);
+        self.send_probes(outbox);
         self.drive_relays(outbox);
         let now = self.clock.now();
         for event in self.events.drain(..) {
@@ -357,7 +366,13 @@ impl Peer {
         let timer = self.timers.first().map(|(due, _)| *due);
         let asked = self.asked.values().map(|(_, until)| *until).min();
         let relays = self.relays.due(self.clock.now());
-        let due = timer.into_iter().chain(asked).chain(relays).min()?;
+        let probes = self.probes.due();
+        let due = timer
+            .into_iter()
+            .chain(asked)
+            .chain(relays)
+            .chain(probes)
+            .min()?;
         Some(self.clock.ms(due))
     }
 

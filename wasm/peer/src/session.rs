@@ -65,6 +65,8 @@ pub enum Cause {
     Error = 8,
     /// A connection was closed.
     Close = 9,
+    /// Both sides try their candidates.
+    Candidates = 10,
 }
 
 /// One step of the machine.

@@ -125,4 +125,20 @@ pub struct PeerStats {
     pub discovery_clients: u64,
     /// Clients that the address-discovery service has had.
     pub discoveries: u64,
+    /// Rounds of NAT traversal that this peer began.
+    pub traversal_rounds: u64,
+    /// Connections that came to a direct path by it.
+    pub traversals_succeeded: u64,
+    /// Rounds that came to nothing.
+    pub traversals_failed: u64,
+    /// The time from the first round to the direct path, of those that succeeded together.
+    pub traversal_ms: u64,
+    /// Probes sent, and answers to probes.
+    pub probes_sent: u64,
+    /// Probes that were not sent because no peer can be there.
+    pub probes_forbidden: u64,
+    /// Probes that were not sent because there were too many.
+    pub probes_limited: u64,
+    /// Direct paths that were left because they had died.
+    pub direct_paths_lost: u64,
 }

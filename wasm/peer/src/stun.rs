@@ -5,12 +5,12 @@
 //! three times the bytes of its request, and one address gets few of them.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use anypath_wire::address::to_mapped;
 use anypath_wire::stun;
 
 use crate::admission::subnet;
+use crate::bucket::Bucket;
 use crate::clock::Instant;
 
 /// Answers to one IP address (IPv6: to one /64) in a second. A browser asks some tens of times when it
@@ -104,44 +104,10 @@ impl StunResponder {
     }
 }
 
-/// A token bucket.
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    /// Thousandths of an answer.
-    left: u32,
-    /// When `left` was right, in milliseconds since the start.
-    at_ms: u64,
-}
-
-impl Bucket {
-    const fn full(burst: u32) -> Self {
-        Self {
-            left: burst * 1000,
-            at_ms: 0,
-        }
-    }
-
-    /// Takes one of what has come in at `per_second` since the last time; false when there is none.
-    fn take(&mut self, elapsed: Duration, per_second: u32, burst: u32) -> bool {
-        let now_ms = elapsed.as_millis() as u64;
-        let came = now_ms
-            .saturating_sub(self.at_ms)
-            .saturating_mul(per_second.into());
-        let left = u64::from(self.left).saturating_add(came);
-        self.left = left.min(u64::from(burst) * 1000) as u32;
-        self.at_ms = now_ms;
-        match self.left.checked_sub(1000) {
-            Some(left) => {
-                self.left = left;
-                true
-            }
-            None => false,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use anypath_wire::stun::{Class, Message, MessageWriter, TransactionId};
 
     use super::*;

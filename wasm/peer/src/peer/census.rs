@@ -44,7 +44,10 @@ impl Peer {
             addresses,
             discovery_clients: self.discovery.len(),
             remotes,
-            waiting: self.responses.len() + self.turns.len() + self.events.len(),
+            waiting: self.responses.len()
+                + self.turns.len()
+                + self.events.len()
+                + self.probes.len(),
             incoming_bytes: self.endpoint.incoming_buffer_bytes(),
         }
     }

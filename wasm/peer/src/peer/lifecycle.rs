@@ -60,6 +60,7 @@ impl Peer {
                 self.conclude(key, CloseReason::of(&error, connected));
             }
             Milestone::Paths(established) => self.paths_changed(key, established),
+            Milestone::RemoteCandidates => self.remote_candidates_changed(key),
             Milestone::Drained => self.forget(key),
         }
     }
@@ -145,7 +146,7 @@ impl Peer {
             );
             return;
         };
-        connection.dial = None;
+        connection.keep_relays();
         connection.phase = Phase::Established;
         let rtt = connection.quic.rtt(PathId::ZERO).unwrap_or_default();
         let (early, accepted) = (connection.early, info.early_data_accepted);
@@ -192,6 +193,7 @@ impl Peer {
         let state = self.connected_state(key);
         self.step_session(key, state, Cause::Handshake);
         self.heard(key);
+        self.begin_traversal(key);
     }
 
     /// Moves the session of a connection's remote, and tells each of its connections.
@@ -271,6 +273,7 @@ impl Peer {
                 continue;
             }
             self.dismiss_aged(key);
+            self.tend(key);
             self.check_silence(key);
             self.queue(key);
         }
@@ -361,7 +364,8 @@ impl Peer {
             .served_until
             .filter(|_| connection.phase == Phase::Established);
         let quic = connection.quic.poll_timeout();
-        let wake = [quic, handshake, start, silence, aged]
+        let traversal = Self::tend_due(connection);
+        let wake = [quic, handshake, start, silence, aged, traversal]
             .into_iter()
             .flatten()
             .min();

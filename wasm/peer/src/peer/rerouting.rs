@@ -251,9 +251,16 @@ impl Peer {
         {
             end_search(connection, &[path], self.clock.now());
         }
+        if let Some(connection) = self.connections.get_mut(&key) {
+            connection.usual = None;
+        }
+        self.choose_path(key);
+        self.path_lost(key);
         let state = self.connected_state(key);
         let current = self.session_state(key);
-        if matches!(current, Some(State::Direct | State::Relayed)) {
+        let connected = matches!(current, Some(State::Direct | State::Relayed))
+            || (current, state) == (Some(State::Traversing), State::Direct);
+        if connected {
             self.step_session(key, state, Cause::PathChange);
         }
     }

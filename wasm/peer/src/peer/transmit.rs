@@ -1,5 +1,6 @@
 //! Turning what QUIC wants to send into datagrams for carriers, in fair turns.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
 use super::Peer;
@@ -36,6 +37,7 @@ impl Peer {
             self.pump(key);
             let more = self.transmit(key, &mut left, outbox);
             self.pump(key);
+            self.watch_paths(key);
             self.observe(key);
             self.set_timer(key);
             if more {
@@ -60,6 +62,11 @@ impl Peer {
         }
     }
 
+    /// Sends a datagram of no connection's path.
+    pub(super) fn send_one(&mut self, route: Route, datagram: &[u8], outbox: &mut impl Outbox) {
+        self.exit(outbox).hand_over(route, 0, 0, datagram);
+    }
+
     /// The turn's packets and figures go into the qlog.
     fn observe(&mut self, key: ConnectionKey) {
         if let Some(connection) = self.connections.get_mut(&key) {
@@ -70,6 +77,22 @@ impl Peer {
 
     /// Sends up to a turn's bytes; true when there may be more.
     fn transmit(&mut self, key: ConnectionKey, left: &mut usize, outbox: &mut impl Outbox) -> bool {
+        let mut probes = Vec::new();
+        let more = self.transmit_on_paths(key, left, outbox, &mut probes);
+        for (to, datagram) in probes {
+            self.take_probe(key, to, &datagram);
+        }
+        more
+    }
+
+    /// The same; what is for no path is put into `probes`.
+    fn transmit_on_paths(
+        &mut self,
+        key: ConnectionKey,
+        left: &mut usize,
+        outbox: &mut impl Outbox,
+        probes: &mut Vec<(SocketAddr, Vec<u8>)>,
+    ) -> bool {
         let now = self.clock.now();
         let Some(connection) = self.connections.get_mut(&key) else {
             return false;
@@ -98,6 +121,10 @@ impl Peer {
             turn = turn.saturating_sub(datagrams.len());
             let segment = transmit.segment_size.unwrap_or(0);
             let ecn = transmit.ecn.map_or(0, |ecn| ecn as u8);
+            if Self::is_probe(connection, exit.carriers, transmit.destination) {
+                probes.push((transmit.destination, datagrams.to_vec()));
+                continue;
+            }
             match connection.dial.as_mut() {
                 Some(dial) if dial.mixed == transmit.destination => {
                     for route in dial.routes() {
@@ -108,7 +135,10 @@ impl Peer {
                     }
                 }
                 _ => match exit.carriers.outward(transmit.destination) {
-                    Some(route) => exit.hand_over(route, ecn, segment, datagrams),
+                    Some(route) => {
+                        connection.usual = Some(transmit.destination);
+                        exit.hand_over(route, ecn, segment, datagrams);
+                    }
                     None => exit.stats.unroutable_dropped += 1,
                 },
             }

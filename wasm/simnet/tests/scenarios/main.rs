@@ -14,3 +14,4 @@ mod strangers;
 mod streams;
 mod support;
 mod table;
+mod traversal;

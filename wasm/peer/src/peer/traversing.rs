@@ -1,0 +1,471 @@
+//! From a relayed path to a direct one, and back when that is lost.
+//!
+//! QUIC does the punching: both sides tell it their candidates, the client begins rounds, and both send probes
+//! (QNT, as iroh has it). This module gathers candidates, decides when a round begins, sees to it that probes leave in
+//! order, at the right time, in bounded numbers and only to where a peer can be, and chooses the path that carries data.
+//!
+//! The server learns of a round when the client's REACH_OUT has crossed the relay. A client's probes that are there
+//! before would teach some NATs to take another port for the server's own, so they are held back by
+//! half of the relayed round trip: both sides begin at the same time.
+
+use std::net::{SocketAddr, SocketAddrV6};
+
+use anypath_paths::candidate::{Candidate, Kind, may_probe, prune};
+use anypath_paths::selection::{PathQuality, select};
+use anypath_wire::address::{from_mapped, to_mapped};
+use noq_proto::{FourTuple, PathId, PathStatus, VarInt};
+
+use super::Peer;
+use super::relaying::routes_of;
+use super::transmit::is_ready;
+use crate::carrier::{CarrierKind, CarrierTable, MAIN_CARRIER, Route};
+use crate::clock::Instant;
+use crate::connection::{Connection, Phase};
+use crate::event::{ConnectionKey, Outbox, PathChange};
+use crate::relay::table::Relays;
+use crate::session::{Cause, State};
+use crate::traversal::{Traversal, Watched};
+
+/// Why paths are closed; QUIC gives the code no meaning.
+const NOT_NEEDED: VarInt = VarInt::from_u32(0);
+
+/// How long the paths of a round are all kept, so that the best of them is known.
+const SETTLING: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// How often a connection without a relay as a backup looks for one.
+const TIDY_INTERVAL: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Answers to a remote's probes are padded to this ([RFC 9000 § 8.2.2]), and its own probes are much smaller.
+///
+/// [RFC 9000 § 8.2.2]: https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+const ANSWER_BYTES: usize = 1200;
+
+impl Peer {
+    /// The addresses of this machine at which the main socket is reached; none: direct paths are not looked for.
+    ///
+    /// At most [`MAX_CANDIDATES`](anypath_paths::candidate::MAX_CANDIDATES) are told to remotes.
+    pub fn set_local_addresses(&mut self, addresses: &[SocketAddrV6]) {
+        if self.local != addresses {
+            self.local = addresses.to_vec();
+            self.candidates_changed();
+        }
+    }
+
+    /// Where this peer may be reached, the best first.
+    pub fn local_candidates(&self) -> Vec<Candidate> {
+        if self.local.is_empty() {
+            return Vec::new();
+        }
+        let of_kind = |kind| {
+            move |address: &SocketAddrV6| Candidate {
+                address: *address,
+                kind,
+            }
+        };
+        let host = self.local.iter().map(of_kind(Kind::Host));
+        prune(host.filter(|candidate| !self.carriers.is_virtual(&candidate.address)))
+    }
+
+    /// This peer's candidates are others now: every connection tells its remote, and tries them.
+    pub(super) fn candidates_changed(&mut self) {
+        let now = self.clock.now();
+        for key in self.connections.keys().copied().collect::<Vec<_>>() {
+            if !self.tell_candidates(key) {
+                continue;
+            }
+            if let Some(connection) = self.connections.get_mut(&key)
+                && connection.is_client()
+                && let Some(traversal) = &mut connection.traversal
+            {
+                traversal.learn_address(now);
+            }
+            self.queue(key);
+        }
+    }
+
+    /// A connection is established: where it is relayed, a direct path is looked for.
+    pub(super) fn begin_traversal(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let mut traversal = Traversal::new(now);
+        traversal.selected = connection.quic.paths().first().copied();
+        traversal.next_tidy = connection.is_client().then_some(now + SETTLING);
+        connection.traversal = Some(Box::new(traversal));
+        self.tell_candidates(key);
+        self.want_direct(key);
+    }
+
+    /// Gives QUIC this peer's candidates, if they are others; whether any was new.
+    fn tell_candidates(&mut self, key: ConnectionKey) -> bool {
+        let candidates = self.local_candidates();
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return false;
+        };
+        let Some(traversal) = &mut connection.traversal else {
+            return false;
+        };
+        let wanted: Vec<SocketAddr> = candidates.iter().map(|c| from_mapped(c.address)).collect();
+        let quic = &mut connection.quic;
+        // QUIC refuses what the remote has no room for, and everything where the remote knows nothing of it.
+        traversal.told.retain(|told| {
+            let keep = wanted.contains(told);
+            if !keep {
+                let _ = quic.remove_nat_traversal_address(*told);
+            }
+            keep
+        });
+        let mut new = false;
+        for address in wanted {
+            if !traversal.told.contains(&address) && quic.add_nat_traversal_address(address).is_ok()
+            {
+                traversal.told.push(address);
+                new = true;
+            }
+        }
+        new
+    }
+
+    /// The remote has told of an address.
+    pub(super) fn remote_candidates_changed(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        if self.is_direct(key) {
+            return;
+        }
+        if let Some(connection) = self.connections.get_mut(&key)
+            && let Some(traversal) = &mut connection.traversal
+        {
+            traversal.hear_of_address(now);
+        }
+    }
+
+    /// A round is wanted, if this side may begin one and there is no direct path.
+    fn want_direct(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        if self.is_direct(key) || self.local.is_empty() {
+            return;
+        }
+        if let Some(connection) = self.connections.get_mut(&key)
+            && connection.is_client()
+            && let Some(traversal) = &mut connection.traversal
+        {
+            traversal.want(now);
+        }
+    }
+
+    fn is_direct(&self, key: ConnectionKey) -> bool {
+        let connection = self.connections.get(&key);
+        connection.is_some_and(|connection| {
+            let mut routes = routes_of(connection, &self.carriers);
+            routes.any(|route| !route.is_relayed())
+        })
+    }
+
+    /// Does what a connection's traversal has to do by now.
+    pub(super) fn tend(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        let direct = self.is_direct(key);
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let Some(traversal) = &mut connection.traversal else {
+            return;
+        };
+        let expired = traversal.expire(now);
+        let due = traversal.is_due(now);
+        let tidy = traversal.next_tidy.is_some_and(|at| at <= now);
+        if expired {
+            self.stats.traversals_failed += 1;
+            if !direct {
+                self.step_session(key, State::Relayed, Cause::Timeout);
+            }
+        }
+        if due {
+            match direct {
+                true => self.settle_traversal(key),
+                false => self.begin_round(key),
+            }
+        }
+        if tidy {
+            self.tidy_paths(key);
+        }
+        self.watch_paths(key);
+    }
+
+    /// When [`Peer::tend`] has something to do.
+    pub(super) fn tend_due(connection: &Connection) -> Option<Instant> {
+        let established = connection.phase == Phase::Established;
+        let traversal = connection.traversal.as_ref().filter(|_| established);
+        traversal.and_then(|traversal| traversal.due())
+    }
+
+    fn settle_traversal(&mut self, key: ConnectionKey) {
+        if let Some(connection) = self.connections.get_mut(&key)
+            && let Some(traversal) = &mut connection.traversal
+        {
+            traversal.give_up();
+        }
+    }
+
+    fn begin_round(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let Some(traversal) = &mut connection.traversal else {
+            return;
+        };
+        match connection.quic.initiate_nat_traversal_round(now) {
+            Ok(_) => {
+                traversal.begin(now);
+                self.stats.traversal_rounds += 1;
+                self.step_session(key, State::Traversing, Cause::Candidates);
+                self.queue(key);
+            }
+            // The remote knows nothing of it, or there is no candidate yet.
+            Err(_) => traversal.give_up(),
+        }
+    }
+
+    /// Chooses the path that carries data; the others are kept as backups.
+    pub(super) fn choose_path(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let qualities = qualities_of(connection, &self.carriers);
+        let Some(traversal) = &mut connection.traversal else {
+            return;
+        };
+        let before = traversal.selected;
+        let Some(selected) = select(&qualities, before) else {
+            return;
+        };
+        traversal.selected = Some(selected);
+        let direct = qualities.iter().any(|path| !path.relayed);
+        let took = direct.then(|| traversal.succeed(now)).flatten();
+        if direct && before != Some(selected) && connection.quic.side().is_client() {
+            traversal.next_tidy = Some(now + SETTLING);
+        }
+        for path in &qualities {
+            let status = match path.id == selected {
+                true => PathStatus::Available,
+                false => PathStatus::Backup,
+            };
+            // Without multipath there is one path, and nothing to choose.
+            let _ = connection.quic.set_path_status(path.id, status);
+        }
+        if let Some(took) = took {
+            self.stats.traversals_succeeded += 1;
+            self.stats.traversal_ms += took.as_millis() as u64;
+        }
+        if before != Some(selected)
+            && let Some(connection) = self.connections.get(&key)
+            && let Ok(place) = connection.quic.network_path(selected)
+            && let Some(route) = self.carriers.outward(place.remote())
+        {
+            let event = connection.path_event(selected, PathChange::Selected, route);
+            self.events.push_back(event);
+        }
+    }
+
+    /// A path is gone: where it was the last direct one, another is looked for.
+    pub(super) fn path_lost(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        if self.is_direct(key) || self.local.is_empty() {
+            return;
+        }
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let client = connection.is_client();
+        if let Some(traversal) = &mut connection.traversal
+            && client
+            && traversal.selected.is_some()
+        {
+            traversal.begin_again(now);
+        }
+    }
+
+    /// Closes what is not needed when the best path is known, and opens a relayed path as a backup.
+    fn tidy_paths(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        self.choose_path(key);
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let qualities = qualities_of(connection, &self.carriers);
+        let Some(traversal) = &mut connection.traversal else {
+            return;
+        };
+        traversal.next_tidy = Some(now + TIDY_INTERVAL);
+        let selected = traversal.selected;
+        if connection.search.is_none() {
+            for path in &qualities {
+                if !path.relayed && Some(path.id) != selected {
+                    let _ = connection.quic.close_path(now, path.id, NOT_NEEDED);
+                }
+            }
+        }
+        if !has_backup(connection, &self.carriers, &self.relays) {
+            self.open_backup(key);
+        }
+        self.queue(key);
+    }
+
+    fn open_backup(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        let Some(connection) = self.connections.get(&key) else {
+            return;
+        };
+        let known = connection.known.iter().copied();
+        let relayed = known.filter(|route| route.is_relayed() && is_ready(route, &self.relays));
+        let Some(route) = relayed.into_iter().find(|r| self.carriers.is_possible(r)) else {
+            return;
+        };
+        let Some(address) = self.carriers.inward(route) else {
+            return;
+        };
+        if let Some(connection) = self.connections.get_mut(&key) {
+            let place = FourTuple::from_remote(address);
+            let backup = PathStatus::Backup;
+            // The remote may know no multipath, or have given no ids for another path yet.
+            let _ = connection.quic.open_path_ensure(place, backup, now);
+        }
+    }
+
+    /// Notices that the path in use has died while another one lives, and leaves it.
+    pub(super) fn watch_paths(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let paths: Vec<PathId> = connection.path_ids().collect();
+        let Some(traversal) = &mut connection.traversal else {
+            return;
+        };
+        if paths.len() < 2 {
+            traversal.watched.retain(|_, _| false);
+            return;
+        }
+        let selected = traversal.selected;
+        traversal.watched.retain(|path, _| paths.contains(path));
+        let mut ask = false;
+        for path in paths {
+            let Some(stats) = connection.quic.path_stats(path) else {
+                continue;
+            };
+            let seen = (stats.frame_rx, stats.sent_packets);
+            let matters = selected == Some(path);
+            match traversal.watched.get_mut(&path) {
+                Some(watched) => ask |= watched.look(seen, stats.rtt, matters, now),
+                None => {
+                    let watched = Watched::new(seen.0, seen.1, now);
+                    traversal.watched.insert(path, watched);
+                }
+            }
+        }
+        if let Some(dead) = dead_path(traversal, &connection.quic, now) {
+            if connection.quic.close_path(now, dead, NOT_NEEDED).is_ok() {
+                self.stats.direct_paths_lost += 1;
+                self.queue(key);
+            }
+        } else if ask {
+            for path in connection.path_ids().collect::<Vec<_>>() {
+                let _ = connection.quic.ping_path(path);
+            }
+            self.queue(key);
+        }
+    }
+
+    /// Whether a datagram that QUIC sends is a probe, or an answer to one: it leads to where no path does.
+    pub(super) fn is_probe(
+        connection: &Connection,
+        carriers: &CarrierTable,
+        destination: SocketAddr,
+    ) -> bool {
+        connection.traversal.is_some()
+            && connection.usual != Some(destination)
+            && !connection.leads_to(destination)
+            && !carriers.is_virtual(&to_mapped(destination))
+    }
+
+    /// Takes a probe, to send it in its turn.
+    pub(super) fn take_probe(&mut self, key: ConnectionKey, to: SocketAddr, datagram: &[u8]) {
+        let now = self.clock.now();
+        let to = to_mapped(to);
+        let is_udp = self.carriers.kind(MAIN_CARRIER) == Some(CarrierKind::Udp);
+        let allowed =
+            is_udp && !self.carriers.is_virtual(&to) && may_probe(&to, &self.local).is_ok();
+        if !allowed {
+            self.stats.probes_forbidden += 1;
+            return;
+        }
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let held = connection.is_client() && datagram.len() < ANSWER_BYTES;
+        let relayed = qualities_of(connection, &self.carriers)
+            .into_iter()
+            .find(|path| path.relayed);
+        let delay = relayed.filter(|_| held).map(|path| path.rtt / 2);
+        let due = now + delay.unwrap_or_default();
+        let granted = connection
+            .traversal
+            .as_mut()
+            .is_some_and(|traversal| traversal.may_send(now));
+        if !granted || !self.probes.add(due, key, to, datagram) {
+            self.stats.probes_limited += 1;
+        }
+    }
+
+    /// Sends the probes whose time has come.
+    pub(super) fn send_probes(&mut self, outbox: &mut impl Outbox) {
+        let now = self.clock.now();
+        while let Some((key, to, datagram)) = self.probes.pop(now) {
+            if !self.connections.contains_key(&key) {
+                continue;
+            }
+            if !self.probes.may_send(now) {
+                self.stats.probes_limited += 1;
+                continue;
+            }
+            self.stats.probes_sent += 1;
+            self.send_one(Route::socket(MAIN_CARRIER, to), &datagram, outbox);
+        }
+    }
+}
+
+/// The path in use, when it was doubted for long enough and another one was heard meanwhile.
+fn dead_path(
+    traversal: &mut Traversal,
+    quic: &noq_proto::Connection,
+    now: Instant,
+) -> Option<PathId> {
+    let selected = traversal.selected?;
+    let rtt = quic.rtt(selected)?;
+    let watched = traversal.watched.get(&selected)?;
+    let (doubted, verdict) = (watched.doubted?, watched.verdict(rtt)?);
+    let mut others = traversal.watched.iter();
+    let alive = others.any(|(path, other)| *path != selected && other.heard > doubted);
+    (alive && verdict <= now).then_some(selected)
+}
+
+/// The established paths.
+fn qualities_of(connection: &Connection, carriers: &CarrierTable) -> Vec<PathQuality<PathId>> {
+    let quality = |id: PathId| {
+        let route = carriers.outward(connection.quic.network_path(id).ok()?.remote())?;
+        Some(PathQuality {
+            id,
+            relayed: route.is_relayed(),
+            rtt: connection.quic.rtt(id)?,
+        })
+    };
+    connection.path_ids().filter_map(quality).collect()
+}
+
+/// Whether there is a path over a relay that works.
+fn has_backup(connection: &Connection, carriers: &CarrierTable, relays: &Relays) -> bool {
+    routes_of(connection, carriers).any(|route| route.is_relayed() && is_ready(&route, relays))
+}

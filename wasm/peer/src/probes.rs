@@ -1,0 +1,123 @@
+//! Probes on their way out: in order, each at its time, and not too many.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddrV6;
+
+use crate::bucket::Bucket;
+use crate::clock::Instant;
+use crate::event::ConnectionKey;
+
+/// Probes of all connections in a second.
+const PER_SECOND: u32 = 1000;
+
+/// Probes of all connections at once.
+const BURST: u32 = 1000;
+
+/// Probes that wait for their time.
+const MAX_WAITING: usize = 1024;
+
+/// When a probe leaves, for whom, and where to: a NAT that numbers its ports in order does so in the order of the probes,
+/// which the remote that expects certain ports counts on.
+type Place = (Instant, ConnectionKey, SocketAddrV6, u64);
+
+/// The probes that wait, and the limit on all.
+#[derive(Debug)]
+pub(crate) struct Probes {
+    waiting: BTreeMap<Place, Vec<u8>>,
+    next: u64,
+    bucket: Bucket,
+    start: Instant,
+}
+
+impl Probes {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            waiting: BTreeMap::new(),
+            next: 0,
+            bucket: Bucket::full(BURST),
+            start: now,
+        }
+    }
+
+    /// Takes a probe; false when too many wait.
+    pub(crate) fn add(
+        &mut self,
+        due: Instant,
+        key: ConnectionKey,
+        to: SocketAddrV6,
+        probe: &[u8],
+    ) -> bool {
+        if self.waiting.len() >= MAX_WAITING {
+            return false;
+        }
+        self.waiting
+            .insert((due, key, to, self.next), probe.to_vec());
+        self.next += 1;
+        true
+    }
+
+    /// The next probe whose time has come.
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<(ConnectionKey, SocketAddrV6, Vec<u8>)> {
+        let (due, key, to, _) = *self.waiting.first_key_value()?.0;
+        if due > now {
+            return None;
+        }
+        let (_, probe) = self.waiting.pop_first()?;
+        Some((key, to, probe))
+    }
+
+    /// Whether all together may send one more.
+    pub(crate) fn may_send(&mut self, now: Instant) -> bool {
+        let elapsed = now.saturating_duration_since(self.start);
+        self.bucket.take(elapsed, PER_SECOND, BURST)
+    }
+
+    /// When the next one leaves.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.waiting.keys().next().map(|(due, ..)| *due)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv6Addr;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn to(port: u16) -> SocketAddrV6 {
+        SocketAddrV6::new(Ipv6Addr::LOCALHOST, port, 0, 0)
+    }
+
+    #[test]
+    fn probes_leave_at_their_time_in_the_order_of_their_ports() {
+        let now = Instant::now();
+        let later = now + Duration::from_millis(7);
+        let mut probes = Probes::new(now);
+        for (due, port) in [(later, 1), (now, 9), (now, 3), (now, 5)] {
+            assert!(probes.add(due, 1, to(port), &[port as u8]));
+        }
+        let mut left = |at| -> Vec<u8> {
+            std::iter::from_fn(|| probes.pop(at).map(|(.., probe)| probe[0])).collect()
+        };
+        assert_eq!(left(now), [3, 5, 9]);
+        assert_eq!(left(now), []);
+        assert_eq!(left(later), [1]);
+        assert_eq!(probes.due(), None);
+    }
+
+    #[test]
+    fn few_wait_and_all_together_keep_to_a_rate() {
+        let now = Instant::now();
+        let mut probes = Probes::new(now);
+        let taken = (0..5000).filter(|_| probes.add(now, 1, to(1), &[]));
+        assert_eq!(taken.count(), MAX_WAITING);
+        assert_eq!((0..5000).filter(|_| probes.may_send(now)).count(), 1000);
+        let later = now + Duration::from_millis(500);
+        assert_eq!((0..5000).filter(|_| probes.may_send(later)).count(), 500);
+    }
+}

@@ -1,0 +1,241 @@
+use std::time::Duration;
+
+use anypath_peer::event::{ConnectionKey, Event, PathChange};
+use anypath_peer::session::{Cause, State};
+use anypath_simnet::simulation::ALPN;
+use anypath_simnet::{HostId, Link, Micros, Simulation, Wire, address};
+
+use crate::support::*;
+
+const RELAY: &str = "https://relay.example/";
+
+/// Two hosts that reach each other and know it, and a relay 30 ms away.
+fn pair(seed: u64, link: Link) -> Simulation {
+    let mut net = Simulation::pair(seed, link);
+    let delay = 30 * MS;
+    net.add_relay(
+        RELAY,
+        Wire {
+            delay,
+            ..Wire::default()
+        },
+    );
+    for host in [0, 1] {
+        let local = net.address_of(host);
+        net.peer(host).set_relays([RELAY]);
+        net.peer(host).set_local_addresses(&[local]);
+    }
+    net.run_for(SECOND);
+    net
+}
+
+/// A connection that host 0 dialled over the relay; the keys by host.
+fn relayed(net: &mut Simulation) -> [ConnectionKey; 2] {
+    let id = net.id_of(1);
+    let peer = net.peer(0);
+    let target = peer.relay_target(id, RELAY, Duration::ZERO).unwrap();
+    let dialled = peer.connect(id, ALPN, &[target], false).unwrap();
+    let up = |net: &mut Simulation| is_connected(net, 0, dialled) && !accepted(net, 1).is_empty();
+    assert!(net.run_until(5 * SECOND, up), "{:?}", net.known(0, dialled));
+    [dialled, accepted(net, 1)[0]]
+}
+
+fn state(net: &Simulation, host: HostId, key: ConnectionKey) -> Option<State> {
+    net.application(host).state(key)
+}
+
+fn both_are(net: &Simulation, keys: [ConnectionKey; 2], wanted: State) -> bool {
+    (0..2).all(|host| state(net, host, keys[host]) == Some(wanted))
+}
+
+/// When the connection became direct at both sides, counted from now.
+fn becomes_direct(net: &mut Simulation, keys: [ConnectionKey; 2], limit: Micros) -> Option<Micros> {
+    let start = net.now();
+    let direct = net.run_until(limit, |net| both_are(net, keys, State::Direct));
+    direct.then(|| net.now() - start)
+}
+
+fn steps(net: &Simulation, host: HostId, key: ConnectionKey) -> Vec<(State, State, Cause)> {
+    let states = &net.known(host, key).unwrap().states;
+    states
+        .iter()
+        .map(|(_, s)| (s.from, s.to, s.cause))
+        .collect()
+}
+
+/// What the host sent over UDP while a MiB went either way.
+fn direct_bytes(net: &mut Simulation, keys: [ConnectionKey; 2]) -> (u64, u64) {
+    let before = net.peer(0).stats();
+    for from in [0, 1] {
+        let stream = net.send(from, keys[from], false, MIB).unwrap();
+        assert!(arrives(
+            net,
+            1 - from,
+            keys[1 - from],
+            stream,
+            MIB,
+            30 * SECOND
+        ));
+    }
+    let after = net.peer(0).stats();
+    (
+        after.relay_bytes_sent - before.relay_bytes_sent,
+        after.bytes_sent - before.bytes_sent,
+    )
+}
+
+#[test]
+fn two_peers_that_met_over_a_relay_move_to_a_direct_path() {
+    let mut net = pair(1, Link::default());
+    let keys = relayed(&mut net);
+    let took = becomes_direct(&mut net, keys, 5 * SECOND);
+    assert!(
+        took.is_some_and(|took| took < SECOND),
+        "{took:?} {:?}",
+        steps(&net, 0, keys[0])
+    );
+    let expected = [
+        (State::Idle, State::Connecting, Cause::Dial),
+        (State::Connecting, State::Relayed, Cause::Handshake),
+        (State::Relayed, State::Traversing, Cause::Candidates),
+        (State::Traversing, State::Direct, Cause::PathChange),
+    ];
+    assert_eq!(steps(&net, 0, keys[0]), expected);
+    let (relayed, sent) = direct_bytes(&mut net, keys);
+    assert!(relayed < 10_000 && sent > MIB, "{relayed} of {sent}");
+    let stats = net.peer(0).stats();
+    assert_eq!((stats.traversal_rounds, stats.traversals_succeeded), (1, 1));
+    assert_eq!(stats.probes_forbidden + stats.probes_limited, 0);
+    assert!(
+        stats.probes_sent > 0 && stats.probes_sent < 40,
+        "{}",
+        stats.probes_sent
+    );
+}
+
+#[test]
+fn a_direct_path_that_dies_is_left_for_the_relay_within_a_second_and_found_again() {
+    for sender in [0, 1] {
+        let mut net = pair(
+            2,
+            Link {
+                rate: Some(2_000_000),
+                ..Link::default()
+            },
+        );
+        let keys = relayed(&mut net);
+        becomes_direct(&mut net, keys, 5 * SECOND).unwrap();
+        net.run_for(5 * SECOND);
+        let stream = net.send(sender, keys[sender], false, 16 * MIB).unwrap();
+        net.run_for(SECOND);
+        let now = net.now();
+        for (from, to) in [(0, 1), (1, 0)] {
+            net.link(from, to).outages = std::iter::once(now..now + 20 * SECOND).collect();
+        }
+        let receiver = 1 - sender;
+        let length = |net: &Simulation| {
+            let received = net.received(receiver, keys[receiver], stream);
+            received.map_or(0, |received| received.bytes.len())
+        };
+        net.run_for(50 * MS);
+        let before = length(&net);
+        let goes_on = net.run_until(10 * SECOND, |net| length(net) > before);
+        let gap = (net.now() - now) / MS;
+        assert!(goes_on && gap < 1500, "sender {sender}: {gap} ms");
+        println!("sender {sender}: data again after {gap} ms");
+        let whole = arrives(
+            &mut net,
+            receiver,
+            keys[receiver],
+            stream,
+            16 * MIB,
+            60 * SECOND,
+        );
+        assert!(whole, "sender {sender}");
+        let took = becomes_direct(&mut net, keys, 60 * SECOND);
+        assert!(
+            took.is_some(),
+            "sender {sender}: {:?}",
+            steps(&net, 0, keys[0])
+        );
+    }
+}
+
+#[test]
+fn a_connection_that_began_directly_has_the_relay_as_a_backup() {
+    let mut net = pair(3, Link::default());
+    let (id, direct) = (net.id_of(1), net.target(1));
+    let peer = net.peer(0);
+    let relay = peer
+        .relay_target(id, RELAY, Duration::from_millis(250))
+        .unwrap();
+    let dialled = peer.connect(id, ALPN, &[direct, relay], false).unwrap();
+    net.run_for(10 * SECOND);
+    let keys = [dialled, accepted(&net, 1)[0]];
+    assert!(both_are(&net, keys, State::Direct));
+    for host in [0, 1] {
+        let stats = net.peer(host).connection_stats(keys[host]).unwrap();
+        assert_eq!(stats.paths.len(), 2, "host {host}: {:?}", stats.paths);
+    }
+    let (relayed, sent) = direct_bytes(&mut net, keys);
+    assert!(relayed < 10_000 && sent > MIB, "{relayed} of {sent}");
+}
+
+#[test]
+fn a_peer_that_tells_no_addresses_is_never_probed_and_probes_nobody() {
+    let mut net = pair(4, Link::default());
+    net.peer(1).set_local_addresses(&[]);
+    let keys = relayed(&mut net);
+    assert_eq!(becomes_direct(&mut net, keys, 30 * SECOND), None);
+    assert_eq!(net.peer(1).stats().probes_sent, 0);
+    assert!(net.peer(1).stats().probes_forbidden > 0);
+}
+
+#[test]
+fn addresses_where_no_peer_can_be_are_never_sent_to() {
+    let mut net = pair(5, Link::default());
+    let local: Vec<_> = [[239, 1, 1, 1], [192, 168, 7, 7], [172, 16, 0, 1]]
+        .map(|ip| address(ip, 5))
+        .to_vec();
+    net.peer(1).set_local_addresses(&local);
+    net.tap = Some(Vec::new());
+    let keys = relayed(&mut net);
+    net.run_for(10 * SECOND);
+    let tapped = net.tap.take().unwrap();
+    let strange = tapped
+        .iter()
+        .filter(|sent| sent.host == 0 && local.contains(&sent.to));
+    assert_eq!(strange.count(), 0);
+    assert!(net.peer(0).stats().probes_forbidden > 0);
+    assert!(!is_closed(&net, 0, keys[0]));
+}
+
+#[test]
+fn the_selected_path_is_told_and_the_best_of_several_is_kept() {
+    let mut net = pair(6, Link::default());
+    let keys = relayed(&mut net);
+    becomes_direct(&mut net, keys, 5 * SECOND).unwrap();
+    net.run_for(10 * SECOND);
+    for host in [0, 1] {
+        let events = net.application(host).events.iter();
+        let selected = events.filter(|(_, event)| {
+            matches!(event, Event::Path { change: PathChange::Selected, route, .. }
+                if !route.is_relayed())
+        });
+        assert_eq!(selected.count(), 1, "host {host}");
+        let stats = net.peer(host).connection_stats(keys[host]).unwrap();
+        assert_eq!(stats.paths.len(), 2, "host {host}: {:?}", stats.paths);
+    }
+}
+
+#[test]
+fn nothing_is_left_when_the_connection_ends() {
+    let mut net = pair(7, Link::default());
+    let keys = relayed(&mut net);
+    becomes_direct(&mut net, keys, 5 * SECOND).unwrap();
+    net.peer(0).close(keys[0], 0, "");
+    net.run_for(10 * SECOND);
+    for host in [0, 1] {
+        assert_empty(&mut net, host);
+    }
+}
