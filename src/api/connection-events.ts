@@ -3,7 +3,7 @@ import type { AnypathError } from '../errors/index.js'
 
 /** A path appeared, disappeared, moved to another address, or the remote told how it sees ours. */
 export interface PathEvent extends PathInfo {
-  readonly change: 'established' | 'closed' | 'migrated' | 'observed'
+  readonly change: 'established' | 'closed' | 'migrated' | 'observed' | 'selected'
 }
 
 /** The state of the session with the remote changed. */

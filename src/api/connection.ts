@@ -88,7 +88,7 @@ export class Connection {
     return this.#state
   }
 
-  /** The open paths, the one that was opened first at the front. */
+  /** The open paths, the one that carries data at the front; the others are backups. */
   get paths(): readonly PathInfo[] {
     return this.#paths.all()
   }

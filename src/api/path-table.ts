@@ -1,8 +1,10 @@
 import type { ConnectionStats, PathInfo } from '../driver/engine.js'
+import type { PathEvent } from './connection-events.js'
 
 /** A connection's open paths, as its events and measurements tell them. */
 export class PathTable {
-  readonly #paths = new Map<number, PathInfo>()
+  /** The one in use first. */
+  #paths = new Map<number, PathInfo>()
   #rttMs = 0
 
   /** The round-trip time that was measured last, milliseconds. */
@@ -14,9 +16,13 @@ export class PathTable {
     return [...this.#paths.values()]
   }
 
-  apply(change: 'established' | 'closed' | 'migrated' | 'observed', path: PathInfo): void {
+  apply(change: PathEvent['change'], path: PathInfo): void {
     if (change === 'closed') {
       this.#paths.delete(path.pathId)
+    } else if (change === 'selected') {
+      const others = [...this.#paths].filter(([pathId]) => pathId !== path.pathId)
+      this.#paths = new Map([[path.pathId, path], ...others])
+      if (path.rttMs > 0) this.#rttMs = path.rttMs
     } else if (change !== 'observed') {
       // An observed address is this side's own, seen from there; it changes no path.
       this.#paths.set(path.pathId, path)

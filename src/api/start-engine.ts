@@ -78,6 +78,7 @@ function engineOptions(
     earlyData: settings.earlyData,
     classicalOnly: settings.classicalOnly,
     congestion: settings.congestion,
+    directPaths: settings.directPaths,
     clock,
     ...(options.randomBytes && { randomBytes: options.randomBytes }),
     ...(logger && {

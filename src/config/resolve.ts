@@ -23,6 +23,7 @@ export function resolveSettings(settings: Settings, randomBytes: (length: number
     classicalOnly: flag('classicalOnly', settings.classicalOnly),
     congestion: settings.congestion === undefined ? 'cubic' : oneOf('congestion', settings.congestion, CONGESTION),
     udp: settings.udp === undefined ? {} : udp(settings.udp),
+    directPaths: settings.directPaths === undefined || flag('directPaths', settings.directPaths),
     relays: settings.relays === undefined ? [] : resolveRelays(settings.relays),
   }
 }

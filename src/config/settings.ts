@@ -41,6 +41,13 @@ export interface Settings {
   readonly congestion?: 'cubic' | 'new-reno' | 'bbr'
   readonly udp?: UdpSettings
   /**
+   * Node only: looks for a direct path where a connection is relayed (NAT traversal). Remotes are told the addresses of this machine and of its
+   * NAT for that; `false` keeps them from everybody but the relay, and such connections stay relayed.
+   *
+   * @default true
+   */
+  readonly directPaths?: boolean
+  /**
    * The relays of this peer: the nearest becomes its home, where others reach it. Relays that a ticket or discovery names are used only when
    * there is one here. `n0Relays` are public ones.
    *
@@ -72,5 +79,6 @@ export interface ResolvedSettings {
   readonly classicalOnly: boolean
   readonly congestion: 'cubic' | 'new-reno' | 'bbr'
   readonly udp: UdpSettings
+  readonly directPaths: boolean
   readonly relays: readonly RelaySettings[]
 }

@@ -1,7 +1,7 @@
 import { type AnypathError, createError } from '../errors/index.js'
 import { AddressCodec } from './address.js'
 import { ByteReader, ByteWriter } from './bytes.js'
-import { type DialRequest, type DialTargets, encodeDial, encodeRelays, encodeTargets } from './dial.js'
+import { type DialRequest, type DialTargets, encodeAddresses, encodeDial, encodeRelays, encodeTargets } from './dial.js'
 import type { RawCore } from './glue.js'
 import { type CoreInstance, INPUT_BYTES } from './instance.js'
 import {
@@ -121,6 +121,12 @@ export class Core {
   setRelays(urls: readonly string[]): void {
     const length = this.#instance.place(encodeRelays(urls))
     this.#call((raw, now) => raw.set_relays(now(), length))
+  }
+
+  /** This machine's addresses at which the main socket is reached; none: no direct paths are looked for. */
+  setLocalAddresses(addresses: readonly { readonly host: string; readonly port: number }[]): void {
+    const length = this.#instance.place(encodeAddresses(addresses, this.addresses))
+    this.#call((raw, now) => raw.set_local_addresses(now(), length))
   }
 
   /** A relay's WebSocket is open. */

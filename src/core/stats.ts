@@ -53,6 +53,14 @@ export const PEER_FIELDS = [
   'stunLimited',
   'discoveryClients',
   'discoveries',
+  'traversalRounds',
+  'traversalsSucceeded',
+  'traversalsFailed',
+  'traversalMs',
+  'probesSent',
+  'probesForbidden',
+  'probesLimited',
+  'directPathsLost',
 ] as const
 
 export interface PathStatsRecord extends PathRecord {

@@ -70,6 +70,8 @@ export interface EngineOptions {
    * them, and they may send nothing. It needs `accept`, and the core for Node.
    */
   readonly addressDiscovery?: EngineAddressDiscovery
+  /** Looks for direct paths where a connection is relayed, which tells the remote this machine's addresses. @default true */
+  readonly directPaths?: boolean
   /** @default 'cubic' */
   readonly congestion?: 'cubic' | 'new-reno' | 'bbr'
   readonly limits: EngineLimits
@@ -97,7 +99,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine & Rec
   const core = new Core(new CoreInstance(module, options.core.createGlue(), config, () => clock.now()))
   const carriers = new Carriers(core, options.transports, new Relays(core, clock, options.relayDialer))
   const observers = { log: options.log, qlog: options.qlog }
-  const driver = new Driver({ core, carriers, clock, observers, relays: options.relays ?? [] })
+  const driver = new Driver({
+    core,
+    carriers,
+    clock,
+    observers,
+    relays: options.relays ?? [],
+    directPaths: options.directPaths ?? true,
+  })
   try {
     await driver.start()
   } catch (thrown) {

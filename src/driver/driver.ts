@@ -29,6 +29,8 @@ export interface DriverParts {
   readonly observers: Observers
   /** The relays among which the home relay is chosen. */
   readonly relays: readonly string[]
+  /** Whether the core is told this machine's addresses, and so looks for direct paths. */
+  readonly directPaths: boolean
 }
 
 /**
@@ -43,10 +45,12 @@ export class Driver implements Engine, RecordKeeper {
   readonly #dispatch: Dispatch
   readonly #loop: EventLoop
   readonly #relays: readonly string[]
+  readonly #directPaths: boolean
   #failure: AnypathError | undefined
   #closing: Promise<void> | undefined
 
-  constructor({ core, carriers, clock, observers, relays }: DriverParts) {
+  constructor({ core, carriers, clock, observers, relays, directPaths }: DriverParts) {
+    this.#directPaths = directPaths
     this.#relays = relays
     this.#core = core
     this.#carriers = carriers
@@ -71,14 +75,23 @@ export class Driver implements Engine, RecordKeeper {
       ready,
       changed: () => {
         this.#dispatch.push({ type: 'network' })
+        this.#tellAddresses()
         this.networkChanged()
       },
       failed: (id, cause) => this.#clock.setImmediate(() => this.#carrierFailed(id, cause)),
     })
+    this.#tellAddresses()
     if (this.#relays.length > 0) {
       this.#command(() => this.#core.setRelays(this.#relays))
       this.#carriers.relays.hold()
     }
+  }
+
+  /** The addresses of the main UDP socket become candidates. */
+  #tellAddresses(): void {
+    if (!this.#directPaths) return
+    const main = this.#carriers.localAddresses().filter(({ carrier }) => carrier === 0)
+    if (main.length > 0) this.#tell(() => this.#core.setLocalAddresses(main))
   }
 
   onEvent(listener: (event: EngineEvent) => void): void {

@@ -166,6 +166,7 @@ export type TransitionCause =
   | 'timeout'
   | 'error'
   | 'close'
+  | 'candidates'
 
 export interface ConnectedInfo {
   readonly remoteId: Uint8Array
@@ -204,7 +205,7 @@ export type EngineEvent =
   | {
       readonly type: 'path'
       readonly connectionId: number
-      readonly change: 'established' | 'closed' | 'migrated' | 'observed'
+      readonly change: 'established' | 'closed' | 'migrated' | 'observed' | 'selected'
       readonly path: PathInfo
     }
   | {
@@ -297,6 +298,22 @@ export interface PeerStats {
   readonly discoveryClients: number
   /** Clients that the address-discovery service has had. */
   readonly discoveries: number
+  /** Rounds of NAT traversal that this peer began. */
+  readonly traversalRounds: number
+  /** Connections that came to a direct path by them. */
+  readonly traversalsSucceeded: number
+  /** Rounds that came to nothing. */
+  readonly traversalsFailed: number
+  /** From the first round to the direct path, of those that succeeded together. */
+  readonly traversalMs: number
+  /** Probes sent, and answers to others' probes. */
+  readonly probesSent: number
+  /** Probes that were not sent because no peer can be at the address, or none that is reached from here. */
+  readonly probesForbidden: number
+  /** Probes that were not sent because there were too many. */
+  readonly probesLimited: number
+  /** Direct paths that were left because they had died. */
+  readonly directPathsLost: number
   /** Datagrams that a transport's bounded queue dropped or whose send failed, by cause. */
   readonly transportDrops: Readonly<Record<string, number>>
 }

@@ -38,6 +38,7 @@ const CAUSES: readonly TransitionCause[] = [
   'timeout',
   'error',
   'close',
+  'candidates',
 ]
 
 const RELAY_STATES: readonly RelayInfo['state'][] = ['closed', 'connecting', 'authenticating', 'connected', 'waiting']
@@ -57,7 +58,7 @@ const RELAY_CAUSES: readonly RelayCause[] = [
 ]
 
 const CLOSERS = ['local', 'remote', 'transport'] as const
-const PATH_CHANGES = ['established', 'closed', 'migrated', 'observed'] as const
+const PATH_CHANGES = ['established', 'closed', 'migrated', 'observed', 'selected'] as const
 
 export const ADMISSIONS = ['accept', 'refuse', 'retry', 'ignore'] as const
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug', 'trace'] as const

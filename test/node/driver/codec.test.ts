@@ -359,7 +359,8 @@ test('statistics are read in their order', () => {
     backup: true,
   })
   const figures = new ByteWriter()
-  for (let value = 1; value <= 28; value++) figures.f64(value)
+  for (let value = 1; value <= 36; value++) figures.f64(value)
   const peer = readPeerStats(new ByteReader(figures.written))
   assert.deepEqual([peer.connections, peer.memoryBytes, peer.relayDropped, peer.discoveries], [1, 18, 24, 28])
+  assert.deepEqual([peer.traversalRounds, peer.directPathsLost], [29, 36])
 })

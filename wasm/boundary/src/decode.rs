@@ -68,6 +68,17 @@ pub(crate) fn targets(bytes: &[u8]) -> Result<Targets<'_>, ReadError> {
     Ok(targets)
 }
 
+/// The input of `set_local_addresses`.
+pub(crate) fn addresses(bytes: &[u8]) -> Result<Vec<SocketAddrV6>, ReadError> {
+    let mut reader = Reader::new(bytes);
+    let count = reader.u16()?;
+    let addresses = (0..count)
+        .map(|_| address(&mut reader))
+        .collect::<Result<_, _>>()?;
+    reader.finish()?;
+    Ok(addresses)
+}
+
 /// The input of `set_relays`.
 pub(crate) fn relays(bytes: &[u8]) -> Result<Vec<&str>, ReadError> {
     let mut reader = Reader::new(bytes);

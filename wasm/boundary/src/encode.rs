@@ -261,6 +261,17 @@ pub(crate) fn peer_stats(out: &mut Vec<u8>, stats: &PeerStats, memory_bytes: f64
         stats.discoveries,
     ];
     put_figures(out, &services.map(|figure| figure as f64));
+    let of_traversal = [
+        stats.traversal_rounds,
+        stats.traversals_succeeded,
+        stats.traversals_failed,
+        stats.traversal_ms,
+        stats.probes_sent,
+        stats.probes_forbidden,
+        stats.probes_limited,
+        stats.direct_paths_lost,
+    ];
+    put_figures(out, &of_traversal.map(|figure| figure as f64));
 }
 
 pub(crate) fn ticket(out: &mut Vec<u8>, ticket: &Ticket) {

@@ -26,6 +26,22 @@ impl Core {
         }
     }
 
+    /// Takes this machine's addresses from the input buffer; false when they can't be read.
+    pub fn set_local_addresses(&mut self, now: f64, len: u32) -> bool {
+        self.peer.advance(now);
+        let bytes = self.input.get(..len as usize).unwrap_or(&self.input);
+        match decode::addresses(bytes) {
+            Ok(addresses) => {
+                self.peer.set_local_addresses(&addresses);
+                true
+            }
+            Err(_) => {
+                self.malformed_input += 1;
+                false
+            }
+        }
+    }
+
     /// The WebSocket to a relay is open.
     pub fn relay_opened(&mut self, now: f64, relay: u32, protocol: u8) {
         self.peer.advance(now);

@@ -263,6 +263,12 @@ impl Qlog {
                     whereabouts(&mut data.object("tuple_remote"), route);
                 });
             }
+            PathChange::Selected => {
+                event(out, time, "anypath:path_selected", |data| {
+                    data.text("tuple_id", &tuple);
+                    whereabouts(&mut data.object("tuple_remote"), route);
+                });
+            }
             PathChange::Observed => {
                 event(out, time, "anypath:address_observed", |data| {
                     data.text("tuple_id", &tuple);
