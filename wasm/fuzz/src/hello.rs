@@ -44,6 +44,7 @@ pub fn datagram(data: &[u8]) {
     match (kind, data.first()) {
         (Datagram::Quic, Some(first)) => assert_eq!(first & 0x40, 0x40, "without the fixed bit"),
         (Datagram::Stun, Some(first)) => assert!(*first < 4 && data.len() >= 20),
+        (Datagram::Probe, Some(first)) => assert!((4..16).contains(first) && data.len() < 60),
         (Datagram::Unknown, _) => {}
         (_, first) => assert!(first.is_some()),
     }

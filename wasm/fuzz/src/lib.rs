@@ -7,6 +7,7 @@ mod boundary;
 mod hello;
 mod packet;
 mod publication;
+mod punch;
 mod relay;
 mod relay_client;
 mod stun;
@@ -16,6 +17,7 @@ pub use boundary::{address, boundary_input, record};
 pub use hello::{client_hello, datagram};
 pub use packet::frame;
 pub use publication::{dns_message, endpoint_info, signed_packet};
+pub use punch::{control_frame, probe};
 pub use relay::{client_to_relay, relay_handshake, relay_to_client};
 pub use relay_client::relay_client;
 pub use stun::stun;
@@ -25,7 +27,7 @@ pub use text::{endpoint_id, server_name, ticket, transfer_ticket};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 20] = [
     ("ticket", ticket),
     ("transfer_ticket", transfer_ticket),
     ("endpoint_id", endpoint_id),
@@ -34,6 +36,8 @@ pub const TARGETS: [Target; 18] = [
     ("datagram", datagram),
     ("frame", frame),
     ("stun", stun),
+    ("probe", probe),
+    ("control_frame", control_frame),
     ("record", record),
     ("address", address),
     ("boundary_input", boundary_input),

@@ -16,6 +16,8 @@
 //! | [`frame`] | the frames of a decrypted QUIC packet |
 //! | [`varint`] | QUIC's variable-length integers |
 //! | [`quic`] | which protocol a datagram on the shared socket belongs to |
+//! | [`control`] | the frames of a control connection |
+//! | [`probe`] | probes of the birthday scheme |
 //! | [`stun`] | STUN's Binding requests and answers |
 //! | [`address`] | socket addresses as bytes, IPv4-mapped forms, virtual addresses |
 //! | [`record`] | the records that cross the WebAssembly boundary |
@@ -25,12 +27,14 @@
 pub mod address;
 pub mod base32;
 pub mod client_hello;
+pub mod control;
 pub mod dns;
 pub mod frame;
 pub mod id;
 pub mod info;
 pub mod pkarr;
 mod postcard;
+pub mod probe;
 pub mod quic;
 pub mod reader;
 pub mod record;

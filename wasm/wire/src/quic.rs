@@ -3,6 +3,8 @@
 
 use thiserror::Error;
 
+use crate::probe::{FIRST_BYTE, PROBE_LENGTH};
+
 /// The protocol of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Datagram {
@@ -10,6 +12,8 @@ pub enum Datagram {
     Quic,
     /// STUN: the first byte, the magic cookie and the length all agree [RFC 8489 § 5].
     Stun,
+    /// A probe of the birthday scheme: the first byte and the length agree.
+    Probe,
     /// DTLS.
     Dtls,
     /// TURN channel data; only from a TURN server, else these first bytes are QUIC's.
@@ -39,6 +43,7 @@ pub fn classify(datagram: &[u8]) -> Datagram {
 /// The protocol of a datagram from a TURN server, whose channel data share first bytes with QUIC.
 pub fn classify_from_turn_server(datagram: &[u8]) -> Datagram {
     match datagram.first() {
+        Some(&FIRST_BYTE) if datagram.len() == PROBE_LENGTH => Datagram::Probe,
         None | Some(4..=15) => Datagram::Unknown,
         Some(0..=3) if is_stun(datagram) => Datagram::Stun,
         Some(0..=3) => Datagram::Unknown,
