@@ -82,27 +82,32 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#take(1), value)
+    const start = this.#take(1)
+    this.#view.setUint8(start, value)
     return this
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#take(2), value, true)
+    const start = this.#take(2)
+    this.#view.setUint16(start, value, true)
     return this
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#take(4), value, true)
+    const start = this.#take(4)
+    this.#view.setUint32(start, value, true)
     return this
   }
 
   u64(value: bigint): this {
-    this.#view.setBigUint64(this.#take(8), value, true)
+    const start = this.#take(8)
+    this.#view.setBigUint64(start, value, true)
     return this
   }
 
   f64(value: number): this {
-    this.#view.setFloat64(this.#take(8), value, true)
+    const start = this.#take(8)
+    this.#view.setFloat64(start, value, true)
     return this
   }
 
@@ -128,6 +133,7 @@ export class ByteWriter {
     return this.bytes16(encoder.encode(text), what)
   }
 
+  /** Where so many bytes go. It may replace the view, which therefore is read after it. */
   #take(length: number): number {
     const start = this.#length
     this.#length += length

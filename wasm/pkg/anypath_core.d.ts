@@ -140,6 +140,10 @@ export class Core {
      */
     set_carrier(id: number, kind: number, max_packet_bytes: number): boolean;
     /**
+     * Takes this machine's addresses from the input buffer; false when they can't be read.
+     */
+    set_local_addresses(now: number, len: number): boolean;
+    /**
      * Orders a stream among the others.
      */
     set_priority(connection: number, stream: number, priority: number): number;
@@ -212,6 +216,7 @@ export interface InitOutput {
     readonly core_resumed: (a: number, b: number) => void;
     readonly core_send_datagram: (a: number, b: number, c: number) => number;
     readonly core_set_carrier: (a: number, b: number, c: number, d: number) => number;
+    readonly core_set_local_addresses: (a: number, b: number, c: number) => number;
     readonly core_set_priority: (a: number, b: number, c: number, d: number) => number;
     readonly core_set_relays: (a: number, b: number, c: number) => number;
     readonly core_set_visible: (a: number, b: number, c: number) => void;

@@ -315,6 +315,16 @@ class Core {
         return ret !== 0;
     }
     /**
+     * Takes this machine's addresses from the input buffer; false when they can't be read.
+     * @param {number} now
+     * @param {number} len
+     * @returns {boolean}
+     */
+    set_local_addresses(now, len) {
+        const ret = wasm.core_set_local_addresses(this.__wbg_ptr, now, len);
+        return ret !== 0;
+    }
+    /**
      * Orders a stream among the others.
      * @param {number} connection
      * @param {number} stream

@@ -364,3 +364,17 @@ test('statistics are read in their order', () => {
   assert.deepEqual([peer.connections, peer.memoryBytes, peer.relayDropped, peer.discoveries], [1, 18, 24, 28])
   assert.deepEqual([peer.traversalRounds, peer.directPathsLost], [29, 36])
 })
+
+test('a number that does not fit any more makes the buffer grow, whatever its size', () => {
+  for (const width of [1, 2, 4, 8] as const) {
+    for (let before = 249; before <= 256; before++) {
+      const writer = new ByteWriter().bytes(new Uint8Array(before))
+      if (width === 8) writer.u64(7n).f64(7)
+      else if (width === 4) writer.u32(7)
+      else if (width === 2) writer.u16(7)
+      else writer.u8(7)
+      assert.equal(writer.written.length, before + (width === 8 ? 16 : width))
+      assert.equal(writer.written[before], 7)
+    }
+  }
+})

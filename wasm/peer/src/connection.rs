@@ -92,6 +92,10 @@ pub(crate) struct Connection {
     /// Further routes by which the remote may be reached.
     pub(crate) known: Vec<Route>,
     /// The way to a direct path, once it is established.
+    #[cfg_attr(
+        not(feature = "traversal"),
+        allow(dead_code, reason = "it is never there then")
+    )]
     pub(crate) traversal: Option<Box<Traversal>>,
     /// Where the latest datagram went over a path: most go there.
     pub(crate) usual: Option<SocketAddr>,
@@ -379,11 +383,13 @@ impl Connection {
     }
 
     /// The paths that are established.
+    #[cfg(feature = "traversal")]
     pub(crate) fn path_ids(&self) -> impl Iterator<Item = PathId> {
         self.paths.keys().copied()
     }
 
     /// Whether a path leads to an address, or led there before it moved.
+    #[cfg(feature = "traversal")]
     pub(crate) fn leads_to(&self, address: SocketAddr) -> bool {
         self.addresses().any(|known| known == address)
     }

@@ -39,6 +39,10 @@ mod few;
 mod first_flight;
 pub mod peer;
 pub mod pkarr;
+#[cfg(feature = "traversal")]
+mod probes;
+#[cfg(not(feature = "traversal"))]
+#[path = "probes/off.rs"]
 mod probes;
 #[cfg(feature = "qlog")]
 mod qlog;
@@ -52,6 +56,10 @@ pub mod signed_packet;
 pub mod stats;
 mod stun;
 pub mod tls;
+#[cfg(feature = "traversal")]
+mod traversal;
+#[cfg(not(feature = "traversal"))]
+#[path = "traversal/off.rs"]
 mod traversal;
 
 pub use anypath_wire as wire;

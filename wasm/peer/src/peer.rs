@@ -14,6 +14,10 @@ mod rerouting;
 mod serving;
 mod streams;
 mod transmit;
+#[cfg(feature = "traversal")]
+mod traversing;
+#[cfg(not(feature = "traversal"))]
+#[path = "peer/traversing/off.rs"]
 mod traversing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -84,6 +88,7 @@ pub struct Peer {
     first_ids: Arc<Mutex<SeededConnectionIds>>,
     carriers: CarrierTable,
     /// Where this machine reaches the main socket, for others to probe.
+    #[cfg(feature = "traversal")]
     local: Vec<SocketAddrV6>,
     probes: Probes,
     relays: Relays,
@@ -138,6 +143,7 @@ impl Peer {
             transport,
             first_ids: Arc::new(Mutex::new(first_ids)),
             carriers: CarrierTable::new(derive(&config.seed, b"virtual addresses")),
+            #[cfg(feature = "traversal")]
             local: Vec::new(),
             probes: Probes::new(clock.now()),
             relays: Relays::new(config.secret_key.clone(), derive(&config.seed, b"relays")),

@@ -63,6 +63,7 @@ impl Peer {
     }
 
     /// Sends a datagram of no connection's path.
+    #[cfg(feature = "traversal")]
     pub(super) fn send_one(&mut self, route: Route, datagram: &[u8], outbox: &mut impl Outbox) {
         self.exit(outbox).hand_over(route, 0, 0, datagram);
     }
