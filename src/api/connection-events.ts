@@ -1,7 +1,7 @@
 import type { PathInfo, SessionState, TransitionCause } from '../driver/engine.js'
 import type { AnypathError } from '../errors/index.js'
 
-/** A path appeared, disappeared, moved to another address, or the remote told how it sees ours. */
+/** A path appeared, disappeared, moved to another address, carries the data from now on, or the remote told how it sees ours. */
 export interface PathEvent extends PathInfo {
   readonly change: 'established' | 'closed' | 'migrated' | 'observed' | 'selected'
 }
