@@ -70,7 +70,8 @@ describe('hidden tabs', { concurrency: true }, () => {
         if (name === 'without') assert.equal(ticks, 0, told)
         else assert(ticks > HIDDEN_MS / 4000, told)
         // A machine that is busy for seconds puts a connection in doubt, which ends with the next answer.
-        const bad = states.filter((state) => !['recovering', 'relayed'].includes(state))
+        // The peer in Node looks for a direct path, which there is none to a page; the relayed one stays as it is.
+        const bad = states.filter((state) => !['recovering', 'relayed', 'traversing'].includes(state))
         assert.deepEqual(bad, [], `${name}: the connection has gone through ${states}`)
         await tab.show()
         await until('the tab is seen', () => tab.run(() => !document.hidden, null))
