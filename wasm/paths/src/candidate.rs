@@ -211,7 +211,8 @@ pub fn is_loopback(address: &SocketAddrV6) -> bool {
     from_mapped(*address).ip().is_loopback()
 }
 
-fn is_ipv4(address: &SocketAddrV6) -> bool {
+/// Whether an address is an IPv4 one in the form of IPv6.
+pub fn is_ipv4(address: &SocketAddrV6) -> bool {
     address.ip().to_ipv4_mapped().is_some()
 }
 

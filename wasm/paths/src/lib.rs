@@ -3,4 +3,6 @@
 
 pub mod birthday;
 pub mod candidate;
+pub mod mapping;
+pub mod prediction;
 pub mod selection;
