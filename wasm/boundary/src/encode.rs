@@ -111,6 +111,8 @@ impl Outbox for Records<'_> {
             Event::Discover(key) => {
                 RecordWriter::begin(out, DISCOVER, key);
             }
+            // What follows from it, other candidates, the core does itself.
+            Event::Reflexive => {}
             Event::Relay(id, status) => relay(out, id, &status),
             Event::Path { .. } | Event::State(..) | Event::Incoming { .. } => place(out, &event),
         }

@@ -217,7 +217,7 @@ pub fn is_ipv4(address: &SocketAddrV6) -> bool {
 }
 
 /// Whether one host can have the address: [RFC 6890] has what is for something else.
-fn is_sendable(address: &SocketAddrV6) -> bool {
+pub fn is_sendable(address: &SocketAddrV6) -> bool {
     let host = match from_mapped(*address).ip() {
         IpAddr::V4(ip) => {
             let [first, ..] = ip.octets();

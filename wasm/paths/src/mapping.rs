@@ -116,7 +116,7 @@ pub struct Observations {
 impl Observations {
     /// Takes somebody's word, in the place of that observer's last one.
     pub fn add(&mut self, observation: Observation) {
-        self.remove(&observation.server);
+        self.forget(observation.observer, &observation.server);
         if self.heard.len() == MAX_OBSERVATIONS {
             // Peers come and go, and must not drive out the servers.
             let of_peer = |o: &Observation| o.observer == Observer::Peer;
@@ -130,8 +130,14 @@ impl Observations {
     }
 
     /// Forgets what an observer said, who does not answer any more.
-    pub fn remove(&mut self, server: &SocketAddrV6) {
-        self.heard.retain(|other| other.server != *server);
+    pub fn forget(&mut self, observer: Observer, server: &SocketAddrV6) {
+        self.heard
+            .retain(|o| (o.observer, o.server) != (observer, *server));
+    }
+
+    /// Forgets the servers that are not to be `kept`.
+    pub fn keep_servers(&mut self, mut kept: impl FnMut(&SocketAddrV6) -> bool) {
+        self.heard.retain(|o| !is_server(o) || kept(&o.server));
     }
 
     /// Forgets everything: the network is another one.

@@ -108,6 +108,9 @@ pub enum Event {
     Qlog(ConnectionKey, Vec<u8>),
     /// Something about a relay changed.
     Relay(RelayId, Box<RelayStatus>),
+    /// This peer is seen at other addresses than before, or nobody tells any more: see
+    /// [`reflexive_addresses`](crate::peer::Peer::reflexive_addresses).
+    Reflexive,
     /// The connection lost its way to the remote: look the remote up again, and
     /// [`add_addresses`](crate::peer::Peer::add_addresses).
     Discover(ConnectionKey),

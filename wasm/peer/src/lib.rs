@@ -20,6 +20,7 @@
 //! | `qlog` | what happens, packet by packet, when it is wanted |
 //! | [`stats`] | figures |
 //! | `stun` | telling others their address |
+//! | `reflexive` | learning one's own address |
 //! | `traversal` | a connection's way to a direct path |
 #![forbid(unsafe_code)]
 
@@ -49,6 +50,7 @@ mod qlog;
 #[cfg(not(feature = "qlog"))]
 #[path = "qlog/off.rs"]
 mod qlog;
+mod reflexive;
 pub mod relay;
 pub mod relay_auth;
 pub mod session;
@@ -62,4 +64,5 @@ mod traversal;
 #[path = "traversal/off.rs"]
 mod traversal;
 
+pub use anypath_paths::mapping;
 pub use anypath_wire as wire;

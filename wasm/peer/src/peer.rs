@@ -9,6 +9,7 @@ mod connecting;
 mod incoming;
 mod lifecycle;
 mod publishing;
+mod reflecting;
 mod relaying;
 mod rerouting;
 mod serving;
@@ -45,6 +46,7 @@ use crate::error::ErrorCode;
 use crate::event::{ConnectionKey, Event, Outbox};
 use crate::probes::Probes;
 use crate::qlog::Qlogs;
+use crate::reflexive::Reflexive;
 use crate::relay::table::Relays;
 use crate::session::Session;
 use crate::stats::{ConnectionStats, PeerStats};
@@ -53,6 +55,7 @@ use crate::tls::TlsConfig;
 
 pub use census::Census;
 pub use lifecycle::CLOSE_LIMIT;
+pub use reflecting::NatFindings;
 pub(crate) use rerouting::Search;
 pub use streams::{ReadOutcome, StreamError};
 
@@ -91,6 +94,7 @@ pub struct Peer {
     #[cfg(feature = "traversal")]
     local: Vec<SocketAddrV6>,
     probes: Probes,
+    reflexive: Reflexive,
     relays: Relays,
     connections: BTreeMap<ConnectionKey, Connection>,
     /// Keys by noq's handles, which are small and reused; 0 where there is none.
@@ -146,6 +150,7 @@ impl Peer {
             #[cfg(feature = "traversal")]
             local: Vec::new(),
             probes: Probes::new(clock.now()),
+            reflexive: Reflexive::new(derive(&config.seed, b"stun transactions")),
             relays: Relays::new(config.secret_key.clone(), derive(&config.seed, b"relays")),
             connections: BTreeMap::new(),
             by_handle: Vec::new(),
@@ -208,7 +213,7 @@ impl Peer {
         self.stats.bytes_received += datagram.len() as u64;
         match classify(datagram) {
             Datagram::Quic => {}
-            Datagram::Stun => return self.answer_stun(route, datagram),
+            Datagram::Stun => return self.receive_stun(route, datagram),
             _ => {
                 self.stats.malformed_dropped += 1;
                 return;
@@ -352,6 +357,7 @@ impl Peer {
         self.fire_timers();
         self.drive_relays(outbox);
         self.send_probes(outbox);
+        self.reflect();
         self.take_turns(max_bytes, outbox);
         self.send_probes(outbox);
         self.drive_relays(outbox);
@@ -378,6 +384,7 @@ impl Peer {
             .chain(asked)
             .chain(relays)
             .chain(probes)
+            .chain(self.reflexive_due())
             .min()?;
         Some(self.clock.ms(due))
     }

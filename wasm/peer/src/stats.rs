@@ -121,6 +121,12 @@ pub struct PeerStats {
     pub stun_answered: u64,
     /// STUN requests beyond the limits.
     pub stun_limited: u64,
+    /// STUN requests sent, repeated ones included.
+    pub stun_requests_sent: u64,
+    /// Own STUN requests that were answered.
+    pub stun_requests_answered: u64,
+    /// STUN answers to what was never asked, or from where it was not asked.
+    pub stun_forged: u64,
     /// Clients of the address-discovery service now.
     pub discovery_clients: u64,
     /// Clients that the address-discovery service has had.

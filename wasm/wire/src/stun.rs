@@ -294,7 +294,7 @@ impl<'a> Message<'a> {
 
     /// The attributes that this module would have to understand and does not, each once, in their order.
     /// What comes behind an HMAC is not looked at [RFC 8489 § 14.5].
-    fn not_understood(&self) -> Vec<u16> {
+    pub fn not_understood(&self) -> Vec<u16> {
         let mut unknown = Vec::new();
         for Attribute { kind, .. } in self.attributes() {
             if matches!(

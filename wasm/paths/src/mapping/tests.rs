@@ -187,10 +187,13 @@ fn the_address_that_was_seen_latest_comes_first_and_what_is_gone_is_not_told() {
     let older = address("[::ffff:203.0.113.1]:6000");
     assert_eq!(all.addresses(&[]), [newest, older]);
     assert_eq!(report(&all).pool.len(), 2);
-    all.remove(&address("[::ffff:198.51.100.2]:3478"));
+    all.forget(Observer::Server, &address("[::ffff:198.51.100.2]:3478"));
     assert_eq!(all.addresses(&[]), [older]);
     hear(&mut all, 1.0, &[((1, 3478), "203.0.113.1:7000")]);
     assert_eq!(all.addresses(&[]), [address("[::ffff:203.0.113.1]:7000")]);
+    all.keep_servers(|_| false);
+    assert!(all.addresses(&[]).is_empty());
+    all.add(peers_word("[::ffff:203.0.113.1]:7000", 2.0));
     all.clear();
     assert!(all.addresses(&[]).is_empty());
 }

@@ -38,6 +38,7 @@ impl Peer {
                 Found::Event(event) => {
                     let live = |c: &Connection| c.phase != Phase::Over;
                     if self.connections.get(&key).is_some_and(live) {
+                        self.hear_observed(key, &event);
                         self.events.push_back(event);
                     }
                 }
@@ -448,6 +449,7 @@ impl Peer {
     /// The local addresses changed: every path is tried again at once.
     pub fn network_changed(&mut self) {
         self.listen();
+        self.reflect_anew();
         let now = self.clock.now();
         self.relays.probe(now);
         for key in self.connections.keys().copied().collect::<Vec<_>>() {

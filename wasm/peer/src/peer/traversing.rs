@@ -47,6 +47,7 @@ impl Peer {
     pub fn set_local_addresses(&mut self, addresses: &[SocketAddrV6]) {
         if self.local != addresses {
             self.local = addresses.to_vec();
+            self.reflect_anew();
             self.candidates_changed();
         }
     }
@@ -63,7 +64,11 @@ impl Peer {
             }
         };
         let host = self.local.iter().map(of_kind(Kind::Host));
-        prune(host.filter(|candidate| !self.carriers.is_virtual(&candidate.address)))
+        let (seen, predicted) = (self.reflexive_addresses(), self.predicted_addresses());
+        let seen = seen.iter().map(of_kind(Kind::ServerReflexive));
+        let predicted = predicted.iter().map(of_kind(Kind::Predicted));
+        let all = host.chain(seen).chain(predicted);
+        prune(all.filter(|candidate| !self.carriers.is_virtual(&candidate.address)))
     }
 
     /// This peer's candidates are others now: every connection tells its remote, and tries them.

@@ -8,6 +8,7 @@ mod determinism;
 mod flow_control;
 mod limits;
 mod paths;
+mod reflexive;
 mod relays;
 mod resumption;
 mod strangers;

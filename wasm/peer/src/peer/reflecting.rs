@@ -1,0 +1,221 @@
+//! How this peer learns at which addresses its main socket is seen: it asks STUN servers, and listens to its remotes.
+
+use std::net::SocketAddrV6;
+
+use anypath_paths::mapping::{NatReport, Observation, Observer};
+use anypath_wire::address::to_mapped;
+use noq_proto::PathId;
+
+use super::{MAX_RESPONSES, Peer};
+use crate::carrier::{CarrierKind, MAIN_CARRIER, Route};
+use crate::clock::Instant;
+use crate::event::{ConnectionKey, Event, PathChange};
+use crate::reflexive::client::{Answer, Task};
+
+/// The bit of the message type that both kinds of answers have ([RFC 8489 § 5]).
+///
+/// [RFC 8489 § 5]: https://www.rfc-editor.org/rfc/rfc8489#section-5
+const ANSWER: u8 = 0x01;
+
+/// What is known of the NATs before the main socket.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NatFindings {
+    /// For IPv4.
+    pub ipv4: NatReport,
+    /// For IPv6.
+    pub ipv6: NatReport,
+    /// Whether no STUN server answers over UDP, which takes 3.5 seconds to tell; `None`: none was asked, or it is too early.
+    pub udp_blocked: Option<bool>,
+    /// What was said by whom, in the order of asking.
+    pub observations: Vec<Observation>,
+}
+
+impl Peer {
+    /// Asks these STUN servers for this peer's address from now on, at most 16 of them: at once, after each change of the network,
+    /// and every 25 seconds while there is a connection.
+    ///
+    /// Requests go over the main socket, and are repeated as [RFC 8489 § 6.2.1] has it.
+    ///
+    /// [RFC 8489 § 6.2.1]: https://www.rfc-editor.org/rfc/rfc8489#section-6.2.1
+    pub fn set_stun_servers(&mut self, servers: &[SocketAddrV6]) {
+        let reflexive = &mut self.reflexive;
+        if !reflexive.client.set_servers(servers) {
+            return;
+        }
+        let client = &reflexive.client;
+        reflexive
+            .observations
+            .keep_servers(|server| client.asks(server));
+        reflexive.asked = None;
+        self.reflexive_changed();
+    }
+
+    /// Asks every STUN server that is not being asked already.
+    pub fn refresh_reflexive(&mut self) {
+        self.reflexive.asked = None;
+    }
+
+    /// Where the outside sees this peer, without its own addresses, at most 8: what servers saw latest comes first.
+    pub fn reflexive_addresses(&self) -> Vec<SocketAddrV6> {
+        self.reflexive.observations.addresses(&self.local)
+    }
+
+    /// Where a NAT with a sequence of ports will put this peer's next mappings, at most 8; none behind other NATs.
+    pub fn predicted_addresses(&self) -> Vec<SocketAddrV6> {
+        self.reflexive.observations.predicted(&self.local, 0)
+    }
+
+    /// What is known of the NATs before this peer.
+    pub fn nat_report(&self) -> NatFindings {
+        let observations = &self.reflexive.observations;
+        NatFindings {
+            ipv4: observations.report(&self.local, true),
+            ipv6: observations.report(&self.local, false),
+            udp_blocked: self.reflexive.client.is_blocked(),
+            observations: observations.heard().to_vec(),
+        }
+    }
+
+    /// Takes a STUN message: an answer is for the client, everything else for the server.
+    pub(super) fn receive_stun(&mut self, route: Route, datagram: &[u8]) {
+        let answers = datagram.first().is_some_and(|first| first & ANSWER != 0);
+        if !answers {
+            return self.answer_stun(route, datagram);
+        }
+        let source = route
+            .address
+            .socket()
+            .filter(|_| route.carrier == MAIN_CARRIER);
+        let Some(source) = source else {
+            self.stats.stun_forged += 1;
+            return;
+        };
+        let observations = &mut self.reflexive.observations;
+        match self.reflexive.client.receive(source, datagram) {
+            Answer::Malformed => {
+                self.stats.malformed_dropped += 1;
+                return;
+            }
+            Answer::Forged => {
+                self.stats.stun_forged += 1;
+                return;
+            }
+            Answer::Mapped { mapped, .. } if self.carriers.is_virtual(&mapped) => {
+                observations.forget(Observer::Server, &source);
+            }
+            Answer::Mapped {
+                server,
+                mapped,
+                sent,
+                order,
+            } => observations.add(Observation {
+                observer: Observer::Server,
+                server,
+                mapped,
+                sent_ms: self.clock.ms(sent),
+                order,
+            }),
+            Answer::Refused(server) => observations.forget(Observer::Server, &server),
+        }
+        self.stats.stun_requests_answered += 1;
+        self.reflexive_changed();
+    }
+
+    /// A remote told where it sees this peer.
+    pub(super) fn hear_observed(&mut self, key: ConnectionKey, event: &Event) {
+        let Event::Path {
+            change: PathChange::Observed,
+            path,
+            route,
+            ..
+        } = event
+        else {
+            return;
+        };
+        let connection = self.connections.get(&key);
+        let place = connection.and_then(|c| c.quic.network_path(PathId::from(*path)).ok());
+        let (Some(place), Some(mapped)) = (place, route.address.socket()) else {
+            return;
+        };
+        let Some(way) = self.carriers.outward(place.remote()) else {
+            return;
+        };
+        if way.carrier != MAIN_CARRIER || !anypath_paths::candidate::is_sendable(&mapped) {
+            return;
+        }
+        self.reflexive.observations.add(Observation {
+            observer: Observer::Peer,
+            server: to_mapped(place.remote()),
+            mapped,
+            sent_ms: self.clock.ms(self.clock.now()),
+            order: 0,
+        });
+        self.reflexive_changed();
+    }
+
+    /// The network is another one: nothing of what was said is true there.
+    pub(super) fn reflect_anew(&mut self) {
+        self.reflexive.client.reset();
+        self.reflexive.observations.clear();
+        self.reflexive.asked = None;
+        self.reflexive_changed();
+    }
+
+    /// Asks who is to be asked by now, and gives up who does not answer.
+    pub(super) fn reflect(&mut self) {
+        let now = self.clock.now();
+        if self.reflexive_due().is_none_or(|due| due > now) {
+            return;
+        }
+        let needed = !self.connections.is_empty();
+        let reflexive = &mut self.reflexive;
+        if reflexive
+            .refresh_due(now, needed)
+            .is_some_and(|due| due <= now)
+        {
+            reflexive.client.ask(now);
+            reflexive.asked = Some(now);
+        }
+        let mut silent = false;
+        while let Some(task) = self.reflexive.client.poll(now) {
+            match task {
+                Task::Send(server, request) => {
+                    self.stats.stun_requests_sent += 1;
+                    if self.responses.len() < MAX_RESPONSES {
+                        let route = Route::socket(MAIN_CARRIER, server);
+                        self.responses.push_back((route, request));
+                    }
+                }
+                Task::GivenUp(server) => {
+                    let observations = &mut self.reflexive.observations;
+                    observations.forget(Observer::Server, &server);
+                    silent = true;
+                }
+            }
+        }
+        if silent {
+            self.reflexive_changed();
+        }
+    }
+
+    /// When [`Peer::reflect`] has something to do.
+    pub(super) fn reflexive_due(&self) -> Option<Instant> {
+        let is_udp = self.carriers.kind(MAIN_CARRIER) == Some(CarrierKind::Udp);
+        if self.closing || !is_udp {
+            return None;
+        }
+        let needed = !self.connections.is_empty();
+        let refresh = self.reflexive.refresh_due(self.clock.now(), needed);
+        refresh.into_iter().chain(self.reflexive.client.due()).min()
+    }
+
+    /// Tells, and lets connections know, when the addresses are others.
+    fn reflexive_changed(&mut self) {
+        let found = (self.reflexive_addresses(), self.predicted_addresses());
+        if found != self.reflexive.told {
+            self.reflexive.told = found;
+            self.events.push_back(Event::Reflexive);
+            self.candidates_changed();
+        }
+    }
+}
