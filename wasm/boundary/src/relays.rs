@@ -99,3 +99,24 @@ pub(crate) fn resolve(
     }
     (routes, ignored)
 }
+
+/// What only a core with UDP has.
+#[cfg(feature = "node")]
+#[wasm_bindgen]
+impl Core {
+    /// Asks the STUN servers in the input buffer from now on; false when they can't be read.
+    pub fn set_stun_servers(&mut self, now: f64, len: u32) -> bool {
+        self.peer.advance(now);
+        let bytes = self.input.get(..len as usize).unwrap_or(&self.input);
+        match decode::addresses(bytes) {
+            Ok(servers) => {
+                self.peer.set_stun_servers(&servers);
+                true
+            }
+            Err(_) => {
+                self.malformed_input += 1;
+                false
+            }
+        }
+    }
+}

@@ -50,6 +50,7 @@ mod qlog;
 #[cfg(not(feature = "qlog"))]
 #[path = "qlog/off.rs"]
 mod qlog;
+#[cfg(feature = "traversal")]
 mod reflexive;
 pub mod relay;
 pub mod relay_auth;

@@ -9,6 +9,10 @@ mod connecting;
 mod incoming;
 mod lifecycle;
 mod publishing;
+#[cfg(feature = "traversal")]
+mod reflecting;
+#[cfg(not(feature = "traversal"))]
+#[path = "peer/reflecting/off.rs"]
 mod reflecting;
 mod relaying;
 mod rerouting;
@@ -46,6 +50,7 @@ use crate::error::ErrorCode;
 use crate::event::{ConnectionKey, Event, Outbox};
 use crate::probes::Probes;
 use crate::qlog::Qlogs;
+#[cfg(feature = "traversal")]
 use crate::reflexive::Reflexive;
 use crate::relay::table::Relays;
 use crate::session::Session;
@@ -55,6 +60,7 @@ use crate::tls::TlsConfig;
 
 pub use census::Census;
 pub use lifecycle::CLOSE_LIMIT;
+#[cfg(feature = "traversal")]
 pub use reflecting::NatFindings;
 pub(crate) use rerouting::Search;
 pub use streams::{ReadOutcome, StreamError};
@@ -94,6 +100,7 @@ pub struct Peer {
     #[cfg(feature = "traversal")]
     local: Vec<SocketAddrV6>,
     probes: Probes,
+    #[cfg(feature = "traversal")]
     reflexive: Reflexive,
     relays: Relays,
     connections: BTreeMap<ConnectionKey, Connection>,
@@ -150,6 +157,7 @@ impl Peer {
             #[cfg(feature = "traversal")]
             local: Vec::new(),
             probes: Probes::new(clock.now()),
+            #[cfg(feature = "traversal")]
             reflexive: Reflexive::new(derive(&config.seed, b"stun transactions")),
             relays: Relays::new(config.secret_key.clone(), derive(&config.seed, b"relays")),
             connections: BTreeMap::new(),
