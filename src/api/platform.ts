@@ -19,6 +19,8 @@ export interface Platform {
   readonly watchLifecycle?: WatchLifecycle
   /** Opens a folder for qlogs, where there are folders. */
   readonly qlogFolder?: (path: string) => QlogSink
+  /** Checks the setting `stunServers` where there is UDP; what it returns looks up the servers' addresses. */
+  readonly stunServers?: (value: readonly string[]) => NonNullable<EngineOptions['stunServers']>
   /** Takes a kept key for as long as a peer lives, where keys can be kept. */
   readonly holdKey?: (
     persist: Required<PersistSettings>,

@@ -61,6 +61,7 @@ function engineOptions(
 ): EngineOptions {
   const { logger, accept } = options
   const qlog = qlogSink(options.qlog, platform)
+  const stunServers = stunServersOf(options, platform)
   const { incomingBacklog: _, ...limits } = settings.limits
   const clock = options.clock ?? systemClock()
   const tokens = new Map(settings.relays.flatMap(({ url, token }) => (token === undefined ? [] : [[url, token]])))
@@ -79,6 +80,7 @@ function engineOptions(
     classicalOnly: settings.classicalOnly,
     congestion: settings.congestion,
     directPaths: settings.directPaths,
+    ...(stunServers && { stunServers }),
     clock,
     ...(options.randomBytes && { randomBytes: options.randomBytes }),
     ...(logger && {
@@ -118,6 +120,12 @@ function wrapped(
   }
   if (accept?.address || accept?.connection) engine = new AcceptingEngine(engine, accept, logger)
   return engine
+}
+
+function stunServersOf({ stunServers }: PeerOptions, platform: Platform): EngineOptions['stunServers'] {
+  if (stunServers === undefined) return undefined
+  if (platform.stunServers === undefined) throw new InvalidConfigError('stunServers: there is no UDP socket here')
+  return platform.stunServers(stunServers)
 }
 
 function qlogSink(qlog: PeerOptions['qlog'], platform: Platform): QlogSink | undefined {

@@ -19,6 +19,12 @@ const networkOptions: OptionSpecs = {
     type: 'boolean',
     help: 'use mDNS: a peer on the local network is dialled by its id alone; one that listens tells the network its id and addresses',
   },
+  stun: {
+    type: 'string',
+    multiple: true,
+    value: 'HOST:PORT',
+    help: 'ask a STUN server for the public address, so that peers behind NATs find a direct path; may be repeated (default: none)',
+  },
   qlog: { type: 'string', value: 'DIR', help: "write each connection's qlog into a folder" },
   stats: { type: 'boolean', help: 'print counters of the connection at the end' },
   'idle-timeout': { type: 'string', value: 'TIME', help: 'give a silent connection up after this time (default 30s)' },

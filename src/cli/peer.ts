@@ -66,6 +66,7 @@ export const createPeer = async (
     secretKey,
     alpns: [...alpns],
     relays,
+    stunServers: values.texts('stun'),
     udp: { ...(port === undefined ? {} : { port }), ...bind },
     limits: { idleTimeoutMs },
     // Whoever serves nothing need not be found.

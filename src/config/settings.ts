@@ -48,6 +48,15 @@ export interface Settings {
    */
   readonly directPaths?: boolean
   /**
+   * Node only: STUN servers (RFC 8489) that tell this peer at which addresses its NAT is seen, for `directPaths`. Each is `HOST:PORT` or
+   * `stun:HOST:PORT`; an IPv6 address is in brackets, and the port is 3478 where none is named. At most 16; two at different addresses tell what kind
+   * of NAT it is. Names are looked up at the start and when the network changes. The servers see this machine's public address, and that it is
+   * there.
+   *
+   * @default [], and nobody is asked
+   */
+  readonly stunServers?: readonly string[]
+  /**
    * The relays of this peer: the nearest becomes its home, where others reach it. Relays that a ticket or discovery names are used only when
    * there is one here. `n0Relays` are public ones.
    *

@@ -129,6 +129,12 @@ export class Core {
     this.#call((raw, now) => raw.set_local_addresses(now(), length))
   }
 
+  /** The STUN servers that are asked for this machine's public addresses; the core for browsers has no socket to ask from. */
+  setStunServers(servers: readonly { readonly host: string; readonly port: number }[]): void {
+    const length = this.#instance.place(encodeAddresses(servers, this.addresses))
+    this.#call((raw, now) => raw.set_stun_servers?.(now(), length))
+  }
+
   /** A relay's WebSocket is open. */
   relayOpened(relay: number, protocol: number): void {
     this.#call((raw, now) => raw.relay_opened(now(), relay, protocol))

@@ -5,7 +5,7 @@ import { type CoreProgram, type CoreSource, compileCore } from '../core/load.js'
 import type { RelayDialer, Transport } from '../transport/transport.js'
 import { Carriers } from './carriers.js'
 import { type Clock, systemClock } from './clock.js'
-import { Driver } from './driver.js'
+import { Driver, type StunServers } from './driver.js'
 import type { Engine } from './engine.js'
 import { LOG_LEVELS } from './names.js'
 import type { RecordKeeper } from './record-keeper.js'
@@ -72,6 +72,8 @@ export interface EngineOptions {
   readonly addressDiscovery?: EngineAddressDiscovery
   /** Looks for direct paths where a connection is relayed, which tells the remote this machine's addresses. @default true */
   readonly directPaths?: boolean
+  /** Looks up the STUN servers that tell where the main UDP transport is seen, for direct paths. @default none are asked */
+  readonly stunServers?: StunServers
   /** @default 'cubic' */
   readonly congestion?: 'cubic' | 'new-reno' | 'bbr'
   readonly limits: EngineLimits
@@ -106,6 +108,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine & Rec
     observers,
     relays: options.relays ?? [],
     directPaths: options.directPaths ?? true,
+    ...(options.stunServers && { stunServers: options.stunServers }),
   })
   try {
     await driver.start()

@@ -21,6 +21,9 @@ import { ADMISSIONS, connectionStats } from './names.js'
 import type { RecordKeeper, RecordParts } from './record-keeper.js'
 import { Streams } from './streams.js'
 
+/** Looks up the addresses of STUN servers; never rejects. */
+export type StunServers = () => Promise<readonly { readonly host: string; readonly port: number }[]>
+
 /** What a driver is put together from; `createEngine` does it. */
 export interface DriverParts {
   readonly core: Core
@@ -31,6 +34,7 @@ export interface DriverParts {
   readonly relays: readonly string[]
   /** Whether the core is told this machine's addresses, and so looks for direct paths. */
   readonly directPaths: boolean
+  readonly stunServers?: StunServers
 }
 
 /**
@@ -46,11 +50,14 @@ export class Driver implements Engine, RecordKeeper {
   readonly #loop: EventLoop
   readonly #relays: readonly string[]
   readonly #directPaths: boolean
+  readonly #stunServers: StunServers | undefined
+  #stunLookups = 0
   #failure: AnypathError | undefined
   #closing: Promise<void> | undefined
 
-  constructor({ core, carriers, clock, observers, relays, directPaths }: DriverParts) {
+  constructor({ core, carriers, clock, observers, relays, directPaths, stunServers }: DriverParts) {
     this.#directPaths = directPaths
+    this.#stunServers = directPaths ? stunServers : undefined
     this.#relays = relays
     this.#core = core
     this.#carriers = carriers
@@ -81,6 +88,7 @@ export class Driver implements Engine, RecordKeeper {
       failed: (id, cause) => this.#clock.setImmediate(() => this.#carrierFailed(id, cause)),
     })
     this.#tellAddresses()
+    this.#tellStunServers()
     if (this.#relays.length > 0) {
       this.#command(() => this.#core.setRelays(this.#relays))
       this.#carriers.relays.hold()
@@ -92,6 +100,16 @@ export class Driver implements Engine, RecordKeeper {
     if (!this.#directPaths) return
     const main = this.#carriers.localAddresses().filter(({ carrier }) => carrier === 0)
     if (main.length > 0) this.#tell(() => this.#core.setLocalAddresses(main))
+  }
+
+  /** Another network may have other answers for the servers' names. */
+  #tellStunServers(): void {
+    if (this.#stunServers === undefined) return
+    const lookup = ++this.#stunLookups
+    const tell = (servers: Awaited<ReturnType<StunServers>>): void => {
+      if (lookup === this.#stunLookups) this.#tell(() => this.#core.setStunServers(servers))
+    }
+    void this.#stunServers().then(tell)
   }
 
   onEvent(listener: (event: EngineEvent) => void): void {
@@ -185,6 +203,7 @@ export class Driver implements Engine, RecordKeeper {
 
   networkChanged(): void {
     this.#tell(() => this.#core.networkChanged())
+    this.#tellStunServers()
   }
 
   setVisible(visible: boolean): void {

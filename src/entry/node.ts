@@ -3,6 +3,7 @@ import type { Platform } from '../api/platform.js'
 import { nodeCore } from '../core/load.node.js'
 import { qlogFolder } from '../observe/qlog-folder.node.js'
 import { NodeRelays } from '../transport/relay.node.js'
+import { stunServers } from '../transport/stun-servers.node.js'
 import { UdpTransport } from '../transport/udp.node.js'
 
 export * from '../index.js'
@@ -14,5 +15,6 @@ export class Peer extends PlatformPeer {
     transports: (udp) => [new UdpTransport(udp)],
     relayDialer: (tokens) => new NodeRelays(tokens),
     qlogFolder,
+    stunServers: (value) => stunServers(value),
   }
 }
