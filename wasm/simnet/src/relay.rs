@@ -4,6 +4,7 @@
 //! by id. It takes every signature for good: whether one is, the peer's own tests say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use anypath_peer::relay::RelayId;
 use anypath_peer::tls::EndpointId;
@@ -101,6 +102,29 @@ pub struct RelayNet {
     rng: StdRng,
     relays: BTreeMap<String, Relay>,
     sockets: Vec<Socket>,
+    distances: BTreeMap<HostId, Distance>,
+}
+
+/// What lies between a host and every relay, beside the relay's own [`Wire`].
+#[derive(Debug, Default)]
+struct Distance {
+    delay: Micros,
+    /// How much longer what the relay sends takes.
+    late: Micros,
+    outages: Vec<Range<Micros>>,
+}
+
+impl Distance {
+    /// When TCP gets a segment through that is sent at `at`: it tries again after 200 ms, 400 ms and so on.
+    fn resent(&self, at: Micros) -> Micros {
+        let mut retry = 200_000;
+        let mut at = at;
+        while self.outages.iter().any(|span| span.contains(&at)) {
+            at += retry;
+            retry *= 2;
+        }
+        at
+    }
 }
 
 impl RelayNet {
@@ -109,7 +133,37 @@ impl RelayNet {
             rng: StdRng::seed_from_u64(seed ^ 0x7265_6c61),
             relays: BTreeMap::new(),
             sockets: Vec::new(),
+            distances: BTreeMap::new(),
         }
+    }
+
+    /// Says how far a host is from every relay, and when nothing passes.
+    pub(crate) fn set_distance(
+        &mut self,
+        host: HostId,
+        delay: Micros,
+        outages: Vec<Range<Micros>>,
+    ) {
+        let distance = self.distances.entry(host).or_default();
+        distance.delay = delay;
+        distance.outages = outages;
+    }
+
+    /// When what the host sends at `now` is at a relay.
+    fn up_at(&self, host: HostId, wire: &Wire, now: Micros) -> Micros {
+        let distance = self.distances.get(&host);
+        distance.map_or(now, |far| far.resent(now) + far.delay) + wire.delay
+    }
+
+    /// When what a relay sends at `now` is at the host.
+    fn down_at(&self, host: HostId, wire: &Wire, now: Micros) -> Micros {
+        let distance = self.distances.get(&host);
+        distance.map_or(now, |far| far.resent(now) + far.delay + far.late) + wire.delay
+    }
+
+    /// When a request is answered, and what that leads to.
+    fn round_trip(&self, host: HostId, wire: &Wire, now: Micros) -> Micros {
+        self.down_at(host, wire, self.up_at(host, wire, now))
     }
 
     pub(crate) fn new_socket(&mut self, host: HostId, relay: RelayId) -> SocketId {
@@ -138,16 +192,17 @@ impl RelayNet {
         };
         relay.attempts.push((now, host));
         // One round trip for TCP, one for HTTP.
-        let at = now + 4 * relay.wire.delay;
-        let version = match relay.wire.version {
+        let wire = relay.wire;
+        let (mood, barred) = (relay.mood, relay.barred.contains(&host));
+        let refused = self.round_trip(host, &wire, now);
+        let at = self.round_trip(host, &wire, refused);
+        let version = match wire.version {
             Version::V1 => 1,
             Version::V2 => 2,
         };
-        match relay.mood {
-            _ if relay.barred.contains(&host) => {
-                vec![(now + 2 * relay.wire.delay, socket, Frame::Closed("refused"))]
-            }
-            RelayMood::Down => vec![(now + 2 * relay.wire.delay, socket, Frame::Closed("refused"))],
+        match mood {
+            _ if barred => vec![(refused, socket, Frame::Closed("refused"))],
+            RelayMood::Down => vec![(refused, socket, Frame::Closed("refused"))],
             RelayMood::Mute => Vec::new(),
             _ => {
                 self.sockets[socket].open = true;
@@ -165,9 +220,11 @@ impl RelayNet {
 
     /// When a message that leaves the host now is at the relay; `None` where the WebSocket is not open.
     pub(crate) fn arrival_at_relay(&mut self, socket: SocketId, now: Micros) -> Option<Micros> {
+        let entry = &self.sockets[socket];
+        let wire = self.relays.get(&entry.url)?.wire;
+        let at = self.up_at(entry.host, &wire, now);
         let entry = &mut self.sockets[socket];
-        let relay = self.relays.get(&entry.url)?;
-        entry.last_up = entry.last_up.max(now + relay.wire.delay);
+        entry.last_up = entry.last_up.max(at);
         entry.open.then_some(entry.last_up)
     }
 
@@ -296,13 +353,15 @@ impl RelayNet {
 
     /// Sends a message down to a host.
     fn down(&mut self, socket: SocketId, message: Vec<u8>, now: Micros) -> Answer {
-        let entry = &mut self.sockets[socket];
+        let entry = &self.sockets[socket];
         let wire = self.relays.get(&entry.url).map(|relay| relay.wire);
         let wire = wire.unwrap_or_default();
+        let at = self.down_at(entry.host, &wire, now);
         let takes = wire
             .rate
             .map_or(0, |rate| message.len() as u64 * 1_000_000 / rate.max(1));
-        entry.last_down = entry.last_down.max(now + wire.delay) + takes;
+        let entry = &mut self.sockets[socket];
+        entry.last_down = entry.last_down.max(at) + takes;
         (entry.last_down, socket, Frame::Message(message))
     }
 
@@ -313,12 +372,14 @@ impl RelayNet {
         };
         relay.clients.clear();
         relay.sent_to.clear();
-        let delay = relay.wire.delay;
+        let wire = relay.wire;
         let mut answers = Vec::new();
-        for (id, socket) in self.sockets.iter_mut().enumerate() {
+        for id in 0..self.sockets.len() {
+            let at = self.down_at(self.sockets[id].host, &wire, now);
+            let socket = &mut self.sockets[id];
             if socket.url == url && std::mem::take(&mut socket.open) {
                 socket.id = None;
-                let at = socket.last_down.max(now + delay);
+                let at = socket.last_down.max(at);
                 answers.push((at, id, Frame::Closed("the relay went away")));
             }
         }
@@ -372,7 +433,8 @@ impl Simulation {
         let Some(relay) = self.relays.relays.get(url) else {
             return;
         };
-        let delay = relay.wire.delay;
+        let wire = relay.wire;
+        let at = self.relays.down_at(host, &wire, now);
         let of_host = |socket: &Socket| socket.host == host && socket.url == url && socket.open;
         let sockets = self.relays.sockets.iter();
         let sockets: Vec<_> = sockets
@@ -382,9 +444,15 @@ impl Simulation {
             .collect();
         for socket in sockets {
             let mut answers = self.relays.leave(socket, now);
-            answers.push((now + delay, socket, Frame::Closed("ended by the relay")));
+            answers.push((at, socket, Frame::Closed("ended by the relay")));
             self.carry_answers(answers);
         }
+    }
+
+    /// From now on, what relays send to a host takes so much longer. What it sends to them does not, so that neither
+    /// side can tell from round trips by how much.
+    pub fn delay_relayed(&mut self, host: HostId, late: Micros) {
+        self.relays.distances.entry(host).or_default().late = late;
     }
 
     /// Changes how a relay is reached.

@@ -17,6 +17,7 @@ use anypath_wire::address::to_mapped;
 use crate::application::{Application, Known, Received};
 use crate::link::{Line, Link, LinkCounts};
 use crate::relay::{Answer, Frame, RelayNet, SocketId};
+use crate::site::{Site, SiteId};
 use crate::transcript::Transcript;
 
 /// Virtual time, in microseconds since the simulation's start.
@@ -35,7 +36,7 @@ pub const ALPN: &[u8] = b"simnet/1";
 pub const EPOCH_MS: f64 = 1_800_000_000_000.0;
 
 /// Headers of IPv4 and UDP.
-const HEADER_BYTES: usize = 28;
+pub(crate) const HEADER_BYTES: usize = 28;
 
 /// Bytes that a drain sends before it looks at events again.
 const DRAIN_BYTES: usize = 1 << 20;
@@ -104,6 +105,8 @@ pub struct Host {
     pub application: Application,
     /// The address that its datagrams come from, by carrier.
     sources: BTreeMap<u32, SocketAddrV6>,
+    /// Where it is; `None`: on the Internet itself.
+    pub(crate) site: Option<SiteId>,
     /// The sockets to relays, by the peer's ids of these.
     pub(crate) sockets: BTreeMap<RelayId, SocketId>,
     /// Whether something was asked of it since it was last drained.
@@ -111,10 +114,30 @@ pub struct Host {
 }
 
 #[derive(Debug)]
-enum Delivery {
+pub(crate) enum Delivery {
     Datagram {
         from: SocketAddrV6,
         to: SocketAddrV6,
+        datagram: Vec<u8>,
+    },
+    /// Past the access link of the site that it came from.
+    Internet {
+        from: SocketAddrV6,
+        to: SocketAddrV6,
+        datagram: Vec<u8>,
+    },
+    /// Past the access link of the site that it goes to.
+    AtSite {
+        site: SiteId,
+        from: SocketAddrV6,
+        to: SocketAddrV6,
+        datagram: Vec<u8>,
+    },
+    /// Past everything.
+    AtHost {
+        host: HostId,
+        carrier: u32,
+        from: SocketAddrV6,
         datagram: Vec<u8>,
     },
     /// Something on a WebSocket, for the host or for the relay.
@@ -127,9 +150,10 @@ pub struct Simulation {
     seed: u64,
     origin: Instant,
     now: Micros,
-    hosts: Vec<Host>,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) sites: Vec<Site>,
     /// Who has an address, and on which carrier.
-    bound: BTreeMap<SocketAddrV6, (HostId, u32)>,
+    pub(crate) bound: BTreeMap<SocketAddrV6, (HostId, u32)>,
     lines: BTreeMap<(HostId, HostId), Line>,
     default_link: Link,
     pub(crate) relays: RelayNet,
@@ -212,6 +236,7 @@ impl Simulation {
             origin: Instant::now(),
             now: 0,
             hosts: Vec::new(),
+            sites: Vec::new(),
             bound: BTreeMap::new(),
             lines: BTreeMap::new(),
             default_link: Link::default(),
@@ -242,6 +267,11 @@ impl Simulation {
         self.now
     }
 
+    /// How many hosts there are.
+    pub fn hosts(&self) -> usize {
+        self.hosts.len()
+    }
+
     /// Adds a host with the usual configuration.
     pub fn add_host(&mut self) -> HostId {
         let config = config(self.hosts.len(), self.seed);
@@ -256,6 +286,7 @@ impl Simulation {
             peer,
             application: Application::default(),
             sources: BTreeMap::new(),
+            site: None,
             sockets: BTreeMap::new(),
             touched: true,
         };
@@ -286,7 +317,10 @@ impl Simulation {
 
     /// Gives a host an address. Its datagrams come from the one that was given last.
     pub fn bind(&mut self, host: HostId, carrier: u32, address: SocketAddrV6) {
-        self.bound.insert(address, (host, carrier));
+        match self.hosts[host].site.filter(|_| carrier != MEMORY_CARRIER) {
+            Some(site) => self.bind_at(site, address, (host, carrier)),
+            None => drop(self.bound.insert(address, (host, carrier))),
+        }
         self.hosts[host].sources.insert(carrier, address);
     }
 
@@ -297,7 +331,7 @@ impl Simulation {
 
     /// Replaces the host's main socket by one at another address. The peer is told if `tell`.
     pub fn move_host(&mut self, host: HostId, address: SocketAddrV6, tell: bool) {
-        self.unbind(self.address_of(host));
+        self.unbind_of(host, self.address_of(host));
         self.bind(host, MAIN_CARRIER, address);
         if tell {
             self.peer(host).network_changed();
@@ -420,12 +454,18 @@ impl Simulation {
         self.deliver_at(self.now, from, to, datagram);
     }
 
-    fn deliver_at(&mut self, at: Micros, from: SocketAddrV6, to: SocketAddrV6, bytes: Vec<u8>) {
+    pub(crate) fn deliver_at(
+        &mut self,
+        at: Micros,
+        from: SocketAddrV6,
+        to: SocketAddrV6,
+        bytes: Vec<u8>,
+    ) {
         let datagram = bytes;
         self.schedule(at, Delivery::Datagram { from, to, datagram });
     }
 
-    fn schedule(&mut self, at: Micros, delivery: Delivery) {
+    pub(crate) fn schedule(&mut self, at: Micros, delivery: Delivery) {
         self.deliveries.insert((at, self.next_delivery), delivery);
         self.next_delivery += 1;
     }
@@ -493,6 +533,22 @@ impl Simulation {
                 };
                 self.peer(host)
                     .receive(Route::socket(carrier, from), 0, &datagram);
+            }
+            Delivery::Internet { from, to, datagram } => self.route(from, to, datagram),
+            Delivery::AtSite {
+                site,
+                from,
+                to,
+                datagram,
+            } => self.enter_routers(site, from, to, &datagram),
+            Delivery::AtHost {
+                host,
+                carrier,
+                from,
+                datagram,
+            } => {
+                let route = Route::socket(carrier, from);
+                self.peer(host).receive(route, 0, &datagram);
             }
             Delivery::ToHost(socket, frame) => self.reach_host(socket, frame),
             Delivery::ToRelay(socket, frame) => {
@@ -623,6 +679,18 @@ impl Simulation {
                 to: remote,
                 datagram: datagram.clone(),
             });
+        }
+        if let Some(site) = self.hosts[from].site.filter(|_| carrier != MEMORY_CARRIER) {
+            let now = self.now;
+            let bytes = datagram.len();
+            self.transcript
+                .add(format_args!("{now} {from} {source} > {remote} {bytes} B"));
+            return self.leave_site(site, source, remote, datagram);
+        }
+        if self.site_at(remote).is_some() {
+            self.transcript
+                .add_packet(self.now, from, usize::MAX, datagram.len());
+            return self.route(source, remote, datagram);
         }
         let Some((to, carrier)) = self.bound.get(&remote).copied() else {
             self.transcript

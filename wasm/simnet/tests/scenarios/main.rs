@@ -11,6 +11,7 @@ mod paths;
 mod reflexive;
 mod relays;
 mod resumption;
+mod sites;
 mod strangers;
 mod streams;
 mod support;
