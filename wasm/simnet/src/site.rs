@@ -204,6 +204,11 @@ impl Simulation {
             Some(Left::Out(source)) => {
                 let bytes = datagram.len() + HEADER_BYTES;
                 let arrivals = self.sites[site].up.carry(now, bytes);
+                if arrivals.is_empty() {
+                    self.transcript.add(format_args!(
+                        "{now} site {site} loses {source} > {destination}"
+                    ));
+                }
                 for at in arrivals {
                     let datagram = datagram.clone();
                     let from = mapped(source);
@@ -272,7 +277,13 @@ impl Simulation {
             return;
         };
         let bytes = datagram.len() + HEADER_BYTES;
-        for at in self.sites[site].down.carry(now, bytes) {
+        let arrivals = self.sites[site].down.carry(now, bytes);
+        if arrivals.is_empty() {
+            let (to, from) = (from_mapped(to), from_mapped(from));
+            self.transcript
+                .add(format_args!("{now} site {site} loses {to} < {from}"));
+        }
+        for at in arrivals {
             let datagram = datagram.clone();
             self.schedule(
                 at,
