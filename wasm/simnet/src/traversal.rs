@@ -6,7 +6,6 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use anypath_paths::candidate::{Candidate, Kind as CandidateKind};
 use anypath_peer::event::{ConnectionKey, Event, PathChange};
 use anypath_peer::session::State;
 
@@ -165,8 +164,8 @@ pub struct Outcome {
     pub connected: Option<Micros>,
     /// From the dial until both sides had chosen a direct path; `None`: the connection is relayed.
     pub direct: Option<Micros>,
-    /// By which of its candidates each side is reached: the dialler's first.
-    pub candidates: Option<[CandidateKind; 2]>,
+    /// By which kind of candidate each side is reached, as the core names them: the dialler's first.
+    pub candidates: Option<[String; 2]>,
     /// What is wrong with it, whatever the NATs.
     pub fault: Option<String>,
     /// Rounds that the dialler began.
@@ -185,18 +184,10 @@ impl Outcome {
         }
     }
 
-    /// The candidates that met, as RFC 8445 names their types.
+    /// The kinds of candidates that met.
     pub fn pair(&self) -> String {
-        let name = |kind| match kind {
-            CandidateKind::Host => "host",
-            CandidateKind::Mapped => "mapped",
-            CandidateKind::PeerReflexive => "prflx",
-            CandidateKind::ServerReflexive => "srflx",
-            CandidateKind::Predicted => "predicted",
-            CandidateKind::Relayed => "relay",
-        };
-        self.candidates
-            .map_or_else(|| "-".to_owned(), |pair| pair.map(name).join("/"))
+        let pair = self.candidates.as_ref();
+        pair.map_or_else(|| "-".to_owned(), |pair| pair.join("/"))
     }
 }
 
@@ -316,15 +307,18 @@ pub fn run_in(net: &mut Simulation, cell: &Cell) -> Outcome {
     outcome
 }
 
-/// By which of its own candidates each side is reached.
-fn candidates(net: &mut Simulation, keys: [ConnectionKey; 2]) -> Option<[CandidateKind; 2]> {
-    let seen = [LISTENER, DIALLER].map(|by| direct_route(net, by, keys[by]));
-    let told = [DIALLER, LISTENER].map(|host| net.peer(host).local_candidates());
-    let kind = |told: &[Candidate], seen| {
+/// By which kind of its own candidates each side is reached.
+fn candidates(net: &mut Simulation, keys: [ConnectionKey; 2]) -> Option<[String; 2]> {
+    let mut reached = |host: HostId| {
+        let by = 1 - host;
+        let seen = direct_route(net, by, keys[by])?;
+        let told = net.peer(host).local_candidates();
         let known = told.iter().find(|candidate| candidate.address == seen);
-        known.map_or(CandidateKind::PeerReflexive, |candidate| candidate.kind)
+        let kind = known.map(|candidate| format!("{:?}", candidate.kind).to_lowercase());
+        // What was not told was learned from a packet.
+        Some(kind.unwrap_or_else(|| "peerreflexive".to_owned()))
     };
-    Some([kind(&told[0], seen[0]?), kind(&told[1], seen[1]?)])
+    Some([reached(DIALLER)?, reached(LISTENER)?])
 }
 
 /// Sends data both ways; what is wrong with it.
@@ -428,7 +422,13 @@ pub fn shortfall(cell: &Cell, outcome: &Outcome) -> Option<String> {
     if let Some(fault) = &outcome.fault {
         return Some(fault.clone());
     }
-    let limit = match need(cell.kinds[0], cell.kinds[1]) {
+    // A listener that begins late finds its port taken by the dialler's first probe.
+    let [dialler, listener] = cell.kinds;
+    let late = cell.condition == Condition::Skew && listener == "linuxopen";
+    if late && !matches!(dialler, "none" | "fullcone" | "adf") {
+        return None;
+    }
+    let limit = match need(dialler, listener) {
         Need::Told | Need::Predicted => PROMPT,
         Need::Birthday => PATIENCE,
         Need::Relay => return None,
