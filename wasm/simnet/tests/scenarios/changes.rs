@@ -218,7 +218,8 @@ fn the_loss_of_a_relay_for_good_is_not_noticed_on_a_direct_path() {
 
 #[test]
 fn relayed_peers_survive_a_restart_of_their_relay_and_its_loss_for_good() {
-    let changes: [(&str, fn(&mut Simulation)); 2] = [
+    type Change = (&'static str, fn(&mut Simulation));
+    let changes: [Change; 2] = [
         ("restart", |net| net.restart_relay(RELAYS[0])),
         ("loss", |net| net.set_relay(RELAYS[0], RelayMood::Down)),
     ];
