@@ -41,6 +41,22 @@ pub enum State {
     Closed = 9,
 }
 
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 10] = [
+        Self::Idle,
+        Self::Discovering,
+        Self::Connecting,
+        Self::Relayed,
+        Self::Traversing,
+        Self::Direct,
+        Self::Recovering,
+        Self::Reconnecting,
+        Self::Failed,
+        Self::Closed,
+    ];
+}
+
 /// Why a transition happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -147,7 +163,7 @@ impl Session {
 }
 
 /// Whether the diagram at the top of this module has the arrow.
-fn legal(from: State, to: State) -> bool {
+pub fn legal(from: State, to: State) -> bool {
     use State::*;
     match (from, to) {
         (from, to) if from == to => false,
@@ -166,25 +182,16 @@ fn legal(from: State, to: State) -> bool {
 }
 
 #[cfg(test)]
+#[path = "session/model_tests.rs"]
+mod model_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    const ALL: [State; 10] = [
-        State::Idle,
-        State::Discovering,
-        State::Connecting,
-        State::Relayed,
-        State::Traversing,
-        State::Direct,
-        State::Recovering,
-        State::Reconnecting,
-        State::Failed,
-        State::Closed,
-    ];
-
     #[test]
     fn no_state_leads_to_itself_and_the_last_ones_lead_nowhere() {
-        for state in ALL {
+        for state in State::ALL {
             assert!(!legal(state, state));
             assert!(!legal(State::Failed, state));
             assert!(!legal(State::Closed, state));
@@ -193,7 +200,7 @@ mod tests {
 
     #[test]
     fn every_other_state_can_fail_and_close() {
-        for state in ALL
+        for state in State::ALL
             .into_iter()
             .filter(|s| !matches!(s, State::Failed | State::Closed))
         {

@@ -17,4 +17,5 @@ mod strangers;
 mod streams;
 mod support;
 mod table;
+mod transitions;
 mod traversal;
