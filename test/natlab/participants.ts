@@ -84,9 +84,8 @@ export class LabPeer {
 
   /** The state that its connection is in. */
   get state(): string {
-    return String(
-      this.told.findLast(({ type, state }) => type === 'state' || state !== undefined)?.[this.#stateField()] ?? '',
-    )
+    const last = this.told.findLast(({ type, state }) => type === 'state' || state !== undefined)
+    return String((last?.type === 'state' ? last.to : last?.state) ?? '')
   }
 
   /** Its states and paths, in a line. */
@@ -101,19 +100,6 @@ export class LabPeer {
       return ['closed', 'failed'].includes(told.type) ? [`${at} ${JSON.stringify(told)}`] : []
     })
     return `${this.#name}: ${lines.join('; ')}`
-  }
-
-  get stderr(): string {
-    return this.#program.stderr
-  }
-
-  kill(): void {
-    this.#program.kill()
-  }
-
-  #stateField(): string {
-    const last = this.told.findLast(({ type, state }) => type === 'state' || state !== undefined)
-    return last?.type === 'state' ? 'to' : 'state'
   }
 
   #wake(): void {

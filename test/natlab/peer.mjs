@@ -79,7 +79,7 @@ const commands = {
       state: connection.state,
     })
     await writer.close()
-    await reader.cancel()
+    await reader.read()
   },
 
   async transfer({ bytes }) {

@@ -1,0 +1,161 @@
+/** What an application notices when the network changes under a connection that carries data. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { directAt, type Pair, startPair } from './cells.js'
+import type { Laboratory } from './laboratory.js'
+import type { NatKind, SiteKind } from './nat-rules.js'
+
+const SETTLE_MS = 1500
+/** Time after a change in which data has to come again. */
+const AFTER_MS = 8000
+
+export interface Change {
+  readonly name: string
+  /** The sites, the dialler's first. */
+  readonly sites: readonly [SiteKind, SiteKind]
+  readonly cellular?: NatKind
+  /** Whether both peers have a second relay. */
+  readonly anotherRelay?: boolean
+  /** Whether UDP has no part in it. */
+  readonly relayed?: boolean
+  /** The time in which nothing can pass, because of the change itself. */
+  readonly withoutPathMs?: number
+  act(pair: Pair): Promise<unknown>
+}
+
+export interface ChangeResult {
+  readonly name: string
+  readonly sites: readonly [SiteKind, SiteKind]
+  /** The longest time without an echo, less that in which nothing could pass, milliseconds. */
+  readonly gapMs: number
+  /** From the change to the first event that the dialler told, milliseconds; `undefined` without any. */
+  readonly noticedMs: number | undefined
+  /** The states of the dialler and the listener at the end. */
+  readonly states: readonly [string, string]
+  readonly fault: string | undefined
+  readonly story: string
+}
+
+const inLaboratory =
+  (act: (laboratory: Laboratory) => Promise<unknown>) =>
+  ({ laboratory }: Pair) =>
+    act(laboratory)
+
+/** A NAT at the dialler, and the same at the listener. */
+const bothWays: readonly (readonly [SiteKind, SiteKind])[] = [
+  ['portrestricted', 'none'],
+  ['none', 'portrestricted'],
+]
+
+const sideOf = (sites: readonly [SiteKind, SiteKind]): 'a' | 'b' => (sites[0] === 'none' ? 'b' : 'a')
+
+/** Every change, in both orders where it makes a difference. */
+export const CHANGES: readonly Change[] = [
+  ...bothWays.flatMap((sites): readonly Change[] => {
+    const site = sideOf(sites)
+    return [
+      { name: 'the NAT reboots', sites, act: inLaboratory((lab) => lab.reboot(`r${site}`)) },
+      { name: 'the NAT gets another address', sites, act: inLaboratory((lab) => lab.renumber(`r${site}`)) },
+      {
+        name: 'mappings live for 5 s from now on',
+        sites,
+        act: inLaboratory((lab) => lab.setMappingLifetime(`r${site}`, 5)),
+      },
+      { name: 'an outage of 5 s', sites, withoutPathMs: 5000, act: inLaboratory((lab) => lab.outage(site, 5000)) },
+      { name: 'an outage of 30 s', sites, withoutPathMs: 30_000, act: inLaboratory((lab) => lab.outage(site, 30_000)) },
+      { name: '5 % loss', sites, act: inLaboratory((lab) => lab.impair(site, { lossPercent: 5 })) },
+      { name: '12 % loss', sites, act: inLaboratory((lab) => lab.impair(site, { lossPercent: 12 })) },
+    ]
+  }),
+  {
+    name: 'from Wi-Fi to cellular',
+    sites: ['portrestricted', 'none'],
+    cellular: 'symmetric',
+    act: inLaboratory((lab) => lab.handover('cell')),
+  },
+  {
+    name: 'from Wi-Fi to cellular and back',
+    sites: ['portrestricted', 'none'],
+    cellular: 'symmetric',
+    act: inLaboratory(async (lab) => {
+      await lab.handover('cell')
+      await sleep(5000)
+      await lab.handover('wifi')
+    }),
+  },
+  {
+    name: 'the relay restarts under a direct path',
+    sites: ['portrestricted', 'none'],
+    act: async ({ relays: [relay] }) => {
+      await relay.kill()
+      await relay.restart()
+    },
+  },
+  {
+    name: 'the relay restarts under a relayed path',
+    sites: ['udpblock', 'none'],
+    relayed: true,
+    act: async ({ relays: [relay] }) => {
+      await relay.kill()
+      await relay.restart()
+    },
+  },
+  {
+    name: 'the relay is lost, and another is at hand',
+    sites: ['udpblock', 'none'],
+    relayed: true,
+    anotherRelay: true,
+    act: async ({ relays: [relay] }) => relay.kill(),
+  },
+]
+
+export async function runChange(change: Change): Promise<ChangeResult> {
+  const [a, b] = change.sites
+  const { cellular } = change
+  const options = cellular === undefined ? { a, b } : { a, b, cellular }
+  await using pair = await startPair(options, change.anotherRelay === true ? 2 : 1)
+  const { dialler, listener } = pair
+  let gapMs = Number.NaN
+  let changedAt = Number.POSITIVE_INFINITY
+  const fault = await (async () => {
+    if (cellular !== undefined) await pair.laboratory.handover('both')
+    await pair.connect()
+    if (change.relayed !== true) await Promise.all([dialler, listener].map((peer) => directAt(peer, 15_000)))
+    await sleep(SETTLE_MS)
+    const forMs = SETTLE_MS + (change.withoutPathMs ?? 0) + AFTER_MS
+    const flow = dialler.ask('flow', 'flowed', { forMs }, forMs + 60_000)
+    // Until it is waited for, a flow that ends badly is nobody's.
+    flow.catch(() => {})
+    await sleep(SETTLE_MS)
+    changedAt = performance.timeOrigin + performance.now()
+    await change.act(pair)
+    const flowed = await flow
+    gapMs = Number(flowed.gapMs) - (change.withoutPathMs ?? 0)
+    return flowed.isWhole === true ? undefined : 'other bytes came back than were sent'
+  })().catch((error: Error) => error.message)
+  const told = dialler.told.find(({ type, atMs }) => ['path', 'state'].includes(type) && atMs > changedAt)
+  return {
+    name: change.name,
+    sites: change.sites,
+    gapMs,
+    noticedMs: told === undefined ? undefined : told.atMs - changedAt,
+    states: [dialler.state, listener.state],
+    fault,
+    story: `${dialler.summary()}\n${listener.summary()}`,
+  }
+}
+
+export function changesTable(results: readonly ChangeResult[]): string {
+  const rows = results.map(({ name, sites, gapMs, noticedMs, states, fault }) => {
+    const cells = [
+      name,
+      sites.join(' dials '),
+      `${gapMs.toFixed(0)} ms`,
+      noticedMs === undefined ? '' : `${noticedMs.toFixed(0)} ms`,
+      states.join(', '),
+    ]
+    return `| ${cells.join(' | ')} | ${fault === undefined ? '' : '**lost**'} |`
+  })
+  return ['| change | sites | gap | noticed after | states at the end | |', '|---|---|---|---|---|---|', ...rows].join(
+    '\n',
+  )
+}

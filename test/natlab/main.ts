@@ -1,0 +1,77 @@
+/**
+ * `npm run natlab`: every cell of the matrix, those of class B ten times, and a table of them in docs/natlab.md.
+ *
+ * `npm run natlab -- changes`: what the network's changes do to a connection, and their table.
+ *
+ *   --kinds none,linux     only pairs of these, and no table is written
+ *   --pair linux,symseq    only this one, in this order
+ *   --laboratories 3       how many at a time
+ *   --runs 10              runs of a cell of class B
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { CELL_KINDS, cellClass } from './cells.js'
+import { CHANGES, changesTable, runChange } from './changes.js'
+import { laboratoryMissing } from './hosts.js'
+import { root } from './laboratory.js'
+import { matrixTable, ordered, runMatrix } from './matrix.js'
+import type { SiteKind } from './nat-rules.js'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    kinds: { type: 'string' },
+    pair: { type: 'string', multiple: true },
+    laboratories: { type: 'string', default: '3' },
+    runs: { type: 'string', default: '10' },
+  },
+})
+
+const missing = laboratoryMissing()
+if (missing !== false) {
+  console.log(`skipped: ${missing}`)
+  process.exit(1)
+}
+
+process.exit((await (positionals.includes('changes') ? changes() : matrix())) ? 0 : 1)
+
+async function matrix(): Promise<boolean> {
+  const kinds = values.kinds === undefined ? CELL_KINDS : (values.kinds.split(',') as SiteKind[])
+  const given = values.pair?.map((pair) => pair.split(',') as [SiteKind, SiteKind])
+  const begin = performance.now()
+  const cells = await runMatrix(given ?? ordered(kinds), Number(values.laboratories), (a, b) =>
+    cellClass(a, b) === 'B' ? Number(values.runs) : 1,
+  )
+  const minutes = (performance.now() - begin) / 60_000
+  const bad = cells.filter(({ runs }) => runs.filter(({ fault }) => fault === undefined).length < runs.length * 0.9)
+  const table = matrixTable(cells)
+  console.log(`\n${table}\n\n${cells.length} cells in ${minutes.toFixed(1)} min, ${bad.length} not as promised`)
+  if (given === undefined && values.kinds === undefined) writeTable('matrix', table)
+  return bad.length === 0
+}
+
+/** One at a time: a gap is to be the network's, not that of a busy machine. */
+async function changes(): Promise<boolean> {
+  const results = []
+  for (const change of CHANGES) {
+    const result = await runChange(change)
+    results.push(result)
+    const { name, sites, gapMs, fault, story } = result
+    console.log(
+      `${name} (${sites.join(' dials ')}): a gap of ${gapMs.toFixed(0)} ms${fault === undefined ? '' : `, ${fault}`}`,
+    )
+    console.log(story.replace(/^/gm, '    '))
+  }
+  const table = changesTable(results)
+  console.log(`\n${table}`)
+  writeTable('changes', table)
+  return results.every(({ fault }) => fault === undefined)
+}
+
+/** Puts a table between its two marks. */
+function writeTable(name: string, text: string): void {
+  const file = join(root, 'docs', 'natlab.md')
+  const marks = new RegExp(`(<!-- ${name} -->\n).*(<!-- /${name} -->)`, 's')
+  writeFileSync(file, readFileSync(file, 'utf8').replace(marks, `$1\n${text}\n\n$2`))
+}
