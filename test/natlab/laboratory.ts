@@ -175,12 +175,13 @@ export class Laboratory {
 
   /** Nothing passes in either direction for that long; the link stays up. */
   async outage(site: Site, forMs: number): Promise<void> {
-    const rule = (chain: string, device: string) =>
-      `chain ${chain} { type filter hook prerouting priority raw; ${device} "${site}" drop; }`
-    await this.hosts.in('core', [
-      'nft',
-      `table ip outage { ${rule('in', 'iifname')}\nchain out { type filter hook forward priority -300; oifname "${site}" drop; } }`,
-    ])
+    const rules = `table ip outage {
+      chain in { type filter hook prerouting priority raw; iifname "${site}" drop
+      }
+      chain out { type filter hook forward priority raw; oifname "${site}" drop
+      }
+    }`
+    await this.hosts.in('core', ['nft', '-f', '-'], rules)
     await sleep(forMs)
     await this.hosts.in('core', ['nft', 'delete table ip outage'])
   }

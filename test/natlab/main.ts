@@ -1,7 +1,7 @@
 /**
  * `npm run natlab`: every cell of the matrix, those of class B ten times, and a table of them in docs/natlab.md.
  *
- * `npm run natlab -- changes`: what the network's changes do to a connection, and their table.
+ * `npm run natlab -- changes [PART OF A NAME]…`: what the network's changes do to a connection, and their table.
  *
  *   --kinds none,linux     only pairs of these, and no table is written
  *   --pair linux,symseq    only this one, in this order
@@ -54,7 +54,9 @@ async function matrix(): Promise<boolean> {
 /** One at a time: a gap is to be the network's, not that of a busy machine. */
 async function changes(): Promise<boolean> {
   const results = []
+  const parts = positionals.slice(1)
   for (const change of CHANGES) {
+    if (parts.length > 0 && !parts.some((part) => change.name.includes(part))) continue
     const result = await runChange(change)
     results.push(result)
     const { name, sites, gapMs, fault, story } = result
@@ -65,7 +67,7 @@ async function changes(): Promise<boolean> {
   }
   const table = changesTable(results)
   console.log(`\n${table}`)
-  writeTable('changes', table)
+  if (parts.length === 0) writeTable('changes', table)
   return results.every(({ fault }) => fault === undefined)
 }
 
