@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddrV6;
 
+use anypath_paths::candidate::is_global;
+
 use crate::bucket::Bucket;
 use crate::clock::Instant;
 use crate::event::ConnectionKey;
@@ -17,8 +19,9 @@ const BURST: u32 = 1000;
 const MAX_WAITING: usize = 1024;
 
 /// When a probe leaves, for whom, and where to: a NAT that numbers its ports in order does so in the order of the probes,
-/// which the remote that expects certain ports counts on.
-type Place = (Instant, ConnectionKey, SocketAddrV6, u64);
+/// which the remote that expects certain ports counts on. Public destinations come first, so that those in private networks,
+/// which the remote's probes may not have a counterpart of, take no port before them.
+type Place = (Instant, ConnectionKey, bool, SocketAddrV6, u64);
 
 /// The probes that wait, and the limit on all.
 #[derive(Debug)]
@@ -51,14 +54,14 @@ impl Probes {
             return false;
         }
         self.waiting
-            .insert((due, key, to, self.next), probe.to_vec());
+            .insert((due, key, !is_global(&to), to, self.next), probe.to_vec());
         self.next += 1;
         true
     }
 
     /// The next probe whose time has come.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<(ConnectionKey, SocketAddrV6, Vec<u8>)> {
-        let (due, key, to, _) = *self.waiting.first_key_value()?.0;
+        let (due, key, _, to, _) = *self.waiting.first_key_value()?.0;
         if due > now {
             return None;
         }
@@ -84,7 +87,7 @@ impl Probes {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv6Addr;
+    use std::net::{Ipv4Addr, Ipv6Addr};
     use std::time::Duration;
 
     use super::*;
@@ -108,6 +111,28 @@ mod tests {
         assert!(left(now).is_empty());
         assert_eq!(left(later), [1]);
         assert_eq!(probes.due(), None);
+    }
+
+    #[test]
+    fn public_destinations_come_before_private_ones() {
+        let now = Instant::now();
+        let mut probes = Probes::new(now);
+        let addresses = [
+            [10, 0, 0, 1],
+            [198, 51, 100, 1],
+            [192, 0, 2, 1],
+            [100, 64, 0, 1],
+        ];
+        for ip in addresses.map(Ipv4Addr::from) {
+            assert!(probes.add(
+                now,
+                1,
+                SocketAddrV6::new(ip.to_ipv6_mapped(), 1, 0, 0),
+                &ip.octets()[..1]
+            ));
+        }
+        let left = std::iter::from_fn(|| probes.pop(now).map(|(.., probe)| probe[0]));
+        assert!(left.eq([192, 198, 10, 100]));
     }
 
     #[test]

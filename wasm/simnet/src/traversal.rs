@@ -55,6 +55,7 @@ const STANDSTILL_BYTES: u64 = 16_384;
 const SECOND: Micros = 1_000_000;
 const DIALLER: HostId = 0;
 const LISTENER: HostId = 1;
+const SERVER: HostId = 2;
 
 /// What is wrong with the network beside its NATs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -214,13 +215,15 @@ pub fn network(cell: &Cell) -> Simulation {
         net.add_host_at(site, config(host, net.seed()));
     }
     for (number, ip) in SERVERS.into_iter().enumerate() {
-        let mut config = config(2 + number, net.seed());
+        let mut config = config(SERVER + number, net.seed());
         config.stun = true;
         net.add_server(ip, config);
     }
+    let servers = [SERVER, SERVER + 1].map(|server| net.address_of(server));
     for host in [DIALLER, LISTENER] {
         let local = net.address_of(host);
         net.peer(host).set_relays([RELAY]);
+        net.peer(host).set_stun_servers(&servers);
         net.peer(host).set_local_addresses(&[local]);
     }
     net.run_for(2 * SECOND);

@@ -64,7 +64,13 @@ impl Peer {
             }
         };
         let host = self.local.iter().map(of_kind(Kind::Host));
-        let (seen, predicted) = (self.reflexive_addresses(), self.predicted_addresses());
+        let predicted = self.predicted_addresses();
+        // Where each destination gets the next port, the last one's is nobody else's, and a probe to it only takes
+        // the place of one to a port that will be given.
+        let seen = match predicted.is_empty() {
+            true => self.reflexive_addresses(),
+            false => Vec::new(),
+        };
         let seen = seen.iter().map(of_kind(Kind::ServerReflexive));
         let predicted = predicted.iter().map(of_kind(Kind::Predicted));
         let all = host.chain(seen).chain(predicted);
