@@ -152,6 +152,10 @@ export class Core {
      */
     set_relays(now: number, len: number): boolean;
     /**
+     * Asks the STUN servers in the input buffer from now on; false when they can't be read.
+     */
+    set_stun_servers(now: number, len: number): boolean;
+    /**
      * Tells whether timers run on time.
      */
     set_visible(now: number, visible: boolean): void;
@@ -244,6 +248,7 @@ export interface InitOutput {
     readonly core_set_local_addresses: (a: number, b: number, c: number) => number;
     readonly core_set_priority: (a: number, b: number, c: number, d: number) => number;
     readonly core_set_relays: (a: number, b: number, c: number) => number;
+    readonly core_set_stun_servers: (a: number, b: number, c: number) => number;
     readonly core_set_visible: (a: number, b: number, c: number) => void;
     readonly core_shutdown: (a: number, b: number, c: number, d: number) => void;
     readonly core_sign_record: (a: number, b: number, c: number) => number;

@@ -346,6 +346,16 @@ class Core {
         return ret !== 0;
     }
     /**
+     * Asks the STUN servers in the input buffer from now on; false when they can't be read.
+     * @param {number} now
+     * @param {number} len
+     * @returns {boolean}
+     */
+    set_stun_servers(now, len) {
+        const ret = wasm.core_set_stun_servers(this.__wbg_ptr, now, len);
+        return ret !== 0;
+    }
+    /**
      * Tells whether timers run on time.
      * @param {number} now
      * @param {boolean} visible
