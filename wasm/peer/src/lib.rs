@@ -64,6 +64,8 @@ mod traversal;
 #[cfg(not(feature = "traversal"))]
 #[path = "traversal/off.rs"]
 mod traversal;
+#[cfg(feature = "traversal")]
+mod watched;
 
 pub use anypath_paths::mapping;
 pub use anypath_wire as wire;

@@ -5,6 +5,8 @@
 //! and events into an [`Outbox`]. [`Peer::next_wake`] tells when to drain again at the latest.
 
 mod census;
+#[cfg(feature = "traversal")]
+mod choosing;
 mod connecting;
 mod incoming;
 mod lifecycle;
@@ -251,6 +253,7 @@ impl Peer {
                     .follow_client(key, route, datagram)
                     .and_then(|source| self.arrived_from(source, ecn, datagram, &mut response))
                     .unwrap_or(event);
+                let before = self.frames_before(key, source);
                 if let Some(connection) = self.connections.get_mut(&key) {
                     if let Some(dial) = connection.dial.as_mut().filter(|_| is_retry(datagram)) {
                         dial.settle(route);
@@ -263,6 +266,9 @@ impl Peer {
                         self.forget_reset(key);
                     } else {
                         self.note_route(key, route);
+                        if let Some(before) = before {
+                            self.follow_server(key, source, before);
+                        }
                         self.queue(key);
                     }
                 }

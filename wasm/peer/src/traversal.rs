@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anypath_paths::candidate::MAX_CANDIDATES;
-use noq_proto::{FrameStats, PathId};
+use noq_proto::PathId;
 
 use crate::bucket::Bucket;
 use crate::clock::Instant;
 use crate::few::Few;
+use crate::watched::Watched;
 
 /// How long a round is waited for: its probes are sent within 4 s, and the last has to come back.
 pub(crate) const ROUND: Duration = Duration::from_secs(5);
@@ -24,9 +25,6 @@ const GATHERING: Duration = Duration::from_millis(10);
 
 /// How long a client waits for the first address of its server. It begins without: its server may reach it all the same.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// The longest time between two rounds.
-const LONGEST_GAP: Duration = Duration::from_secs(60);
 
 /// How many rounds in a row may come to nothing before only news begins another.
 const MAX_FAILED: u32 = 12;
@@ -52,10 +50,16 @@ pub(crate) struct Traversal {
     failed: u32,
     /// When the first round of those that belong together began.
     pub(crate) since: Option<Instant>,
+    /// Whether there was a direct path when that was asked last.
+    pub(crate) direct: bool,
     /// The path that carries data.
     pub(crate) selected: Option<PathId>,
     /// The paths as they were listened to last.
     pub(crate) watched: Few<PathId, Watched>,
+    /// The path that the remote has left by a rebinding of its NAT, and the one that is to take its place.
+    pub(crate) successor: Option<(PathId, PathId)>,
+    /// When the client may follow its server again.
+    pub(crate) next_follow: Option<Instant>,
     /// When unneeded paths are closed, and a relay as a backup is looked for.
     pub(crate) next_tidy: Option<Instant>,
     budget: Bucket,
@@ -71,8 +75,11 @@ impl Traversal {
             until: None,
             failed: 0,
             since: None,
+            direct: false,
             selected: None,
             watched: Few::default(),
+            successor: None,
+            next_follow: None,
             next_tidy: None,
             budget: Bucket::full(BURST),
             start: now,
@@ -92,16 +99,11 @@ impl Traversal {
         self.wish(soonest.max(now + GATHERING));
     }
 
-    /// A round is wanted because this peer has learned an address of its own.
+    /// A round is wanted because this peer has learned an address of its own, or has lost its direct path.
     pub(crate) fn learn_address(&mut self, now: Instant) {
         self.failed = 0;
         let soonest = self.began.map_or(now, |began| began + NEWS_GAP);
         self.wish(soonest.max(now + GATHERING));
-    }
-
-    /// A direct path was lost, and the addresses are known: there is nothing to wait for.
-    pub(crate) fn begin_again(&mut self, now: Instant) {
-        self.learn_address(now);
     }
 
     fn wish(&mut self, at: Instant) {
@@ -135,8 +137,12 @@ impl Traversal {
         self.until = None;
         self.failed += 1;
         if self.failed < MAX_FAILED {
-            let gap = ROUND_GAP * (1 << self.failed.min(4)) / 2;
-            self.wish(now + gap.min(LONGEST_GAP));
+            // The first is repeated at once, for it may have been bad luck.
+            let gap = match self.failed {
+                1 => Duration::ZERO,
+                failed => ROUND_GAP * (1 << (failed - 2).min(3)),
+            };
+            self.wish(now + gap);
         }
         true
     }
@@ -162,93 +168,6 @@ impl Traversal {
         let watches = self.watched.values().filter_map(|watched| watched.due);
         let own = [self.next, self.until, self.next_tidy];
         own.into_iter().flatten().chain(watches).min()
-    }
-}
-
-/// The longest that an answer is waited for before a path is doubted, and the shortest.
-const DOUBT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
-
-/// How long a doubted path has to answer while another one does, at least.
-const VERDICT: Duration = Duration::from_millis(400);
-
-/// How often a doubted path is asked.
-const ASK_INTERVAL: Duration = Duration::from_millis(130);
-
-/// For how long it is asked that often; afterwards the silence of the whole remote is what counts.
-const ASKING: Duration = Duration::from_secs(3);
-
-/// What was heard on a path.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Watched {
-    /// The frames that had arrived: only an authenticated packet has any.
-    frames: FrameStats,
-    /// The packets sent that are to be acknowledged.
-    sent: u64,
-    /// When it was heard last.
-    pub(crate) heard: Instant,
-    /// Since when an answer is missing.
-    unanswered: Option<Instant>,
-    /// Since when that is too long.
-    pub(crate) doubted: Option<Instant>,
-    /// When it is to be looked at again.
-    due: Option<Instant>,
-}
-
-impl Watched {
-    pub(crate) fn new(frames: FrameStats, sent: u64, now: Instant) -> Self {
-        Self {
-            frames,
-            sent,
-            heard: now,
-            unanswered: None,
-            doubted: None,
-            due: None,
-        }
-    }
-
-    /// Compares the path with what it was; `matters` when it carries the connection's data, and so is to be doubted
-    /// when it falls silent. Whether it is to be asked now.
-    pub(crate) fn look(
-        &mut self,
-        (frames, sent): (FrameStats, u64),
-        rtt: Duration,
-        matters: bool,
-        now: Instant,
-    ) -> bool {
-        if frames != self.frames {
-            *self = Self::new(frames, sent, now);
-            return false;
-        }
-        if sent > self.sent {
-            self.unanswered.get_or_insert(now);
-        }
-        self.sent = sent;
-        let Some(since) = self.unanswered.filter(|_| matters) else {
-            self.due = None;
-            self.doubted = None;
-            return false;
-        };
-        let patience = (rtt * 3).clamp(DOUBT.0, DOUBT.1);
-        if now < since + patience {
-            self.due = Some(since + patience);
-            return false;
-        }
-        let fresh = self.doubted.is_none();
-        let doubted = *self.doubted.get_or_insert(now);
-        if now > doubted + ASKING {
-            self.due = None;
-            return false;
-        }
-        let ask = fresh || self.due.is_some_and(|due| due <= now);
-        if ask {
-            self.due = Some(now + ASK_INTERVAL);
-        }
-        ask
-    }
-
-    /// When the path counts as dead if another one answers.
-    pub(crate) fn verdict(&self, rtt: Duration) -> Option<Instant> {
-        self.doubted.map(|doubted| doubted + VERDICT.max(rtt * 3))
     }
 }
 
@@ -293,7 +212,7 @@ mod tests {
             now = next;
             traversal.begin(now);
         }
-        assert_eq!(gaps, [5, 10, 20, 40, 40, 40, 40, 40, 40, 40, 40]);
+        assert_eq!(gaps, [0, 5, 10, 20, 40, 40, 40, 40, 40, 40, 40]);
         traversal.hear_of_address(now);
         assert!(traversal.is_due(now + ROUND_GAP));
     }
@@ -320,40 +239,5 @@ mod tests {
         let mut count = |at| (0..10_000).filter(|_| traversal.may_send(at)).count();
         assert_eq!(count(now), 576);
         assert_eq!(count(now + Duration::from_secs(5)), 285);
-    }
-
-    #[test]
-    fn a_path_is_doubted_when_an_answer_is_missing_and_asked_until_it_comes() {
-        let now = Instant::now();
-        let rtt = 50 * MS;
-        let frames = FrameStats::default();
-        let mut path = Watched::new(frames, 3, now);
-        assert!(!path.look((frames, 3), rtt, true, now));
-        assert_eq!(path.due, None);
-        assert!(!path.look((frames, 4), rtt, true, now + 10 * MS));
-        assert_eq!(path.due, Some(now + 210 * MS));
-        assert!(path.look((frames, 4), rtt, true, now + 210 * MS));
-        assert!(!path.look((frames, 5), rtt, true, now + 220 * MS));
-        assert!(path.look((frames, 5), rtt, true, now + 340 * MS));
-        assert_eq!(path.verdict(rtt), Some(now + 610 * MS));
-        let mut heard = frames;
-        heard.acks = 1;
-        assert!(!path.look((heard, 6), rtt, true, now + 350 * MS));
-        assert_eq!(
-            (path.due, path.doubted, path.heard),
-            (None, None, now + 350 * MS)
-        );
-    }
-
-    #[test]
-    fn a_backup_is_never_doubted_and_a_dead_path_not_asked_for_ever() {
-        let now = Instant::now();
-        let frames = FrameStats::default();
-        let mut path = Watched::new(frames, 0, now);
-        assert!(!path.look((frames, 9), MS, false, now));
-        assert!(!path.look((frames, 9), MS, false, now + ASKING));
-        assert!(path.look((frames, 9), MS, true, now + ASKING));
-        assert!(!path.look((frames, 9), MS, true, now + 3 * ASKING));
-        assert_eq!(path.due, None);
     }
 }

@@ -1,6 +1,7 @@
 //! How this peer learns at which addresses its main socket is seen: it asks STUN servers, and listens to its remotes.
 
 use std::net::SocketAddrV6;
+use std::time::Duration;
 
 use anypath_paths::mapping::{NatReport, Observation, Observer};
 use anypath_wire::address::to_mapped;
@@ -16,6 +17,9 @@ use crate::reflexive::client::{Answer, Task};
 ///
 /// [RFC 8489 § 5]: https://www.rfc-editor.org/rfc/rfc8489#section-5
 const ANSWER: u8 = 0x01;
+
+/// How often lost paths make this peer ask for its address.
+const DOUBT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What is known of the NATs before the main socket.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,6 +155,18 @@ impl Peer {
             order: 0,
         });
         self.reflexive_changed();
+    }
+
+    /// A path was lost, perhaps with the mapping that it went through: servers are asked again, unless they just were.
+    pub(super) fn doubt_mappings(&mut self) {
+        let now = self.clock.now();
+        let reflexive = &mut self.reflexive;
+        if reflexive
+            .asked
+            .is_none_or(|asked| asked + DOUBT_INTERVAL <= now)
+        {
+            reflexive.asked = None;
+        }
     }
 
     /// The network is another one: nothing of what was said is true there.

@@ -31,11 +31,15 @@ const PROOF_LIMIT: Duration = Duration::from_secs(5);
 /// How long a path that leads elsewhere is waited for before it leads somewhere else.
 const TURN: Duration = Duration::from_millis(1500);
 
+/// How long the lost paths have to answer when another one works. An outage ends for all of them, and what is under way on a path is
+/// sent again only long after that is closed: three times what QUIC takes for its round trip, which an outage makes long.
+const LAST_CHANCE: Duration = Duration::from_secs(1);
+
 /// How many routes are kept for a connection.
 const MAX_KNOWN: usize = 32;
 
 /// Why paths are closed; QUIC gives the code no meaning.
-const NOT_NEEDED: VarInt = VarInt::from_u32(0);
+pub(super) const NOT_NEEDED: VarInt = VarInt::from_u32(0);
 
 /// A connection's search for another way.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub(crate) struct Search {
     lost: Vec<PathId>,
     /// Those of them over which something has come since.
     again: Vec<PathId>,
+    /// One that was opened and works, and until when the lost ones are waited for.
+    found: Option<(PathId, Instant)>,
     /// Those that were opened for it, and when.
     opened: Few<PathId, Instant>,
     /// How often a lost path was led elsewhere, and when that may be again.
@@ -96,6 +102,7 @@ impl Peer {
                 next_discover: now,
                 lost: connection.quic.paths(),
                 again: Vec::new(),
+                found: None,
                 opened: Few::default(),
                 turns: 0,
                 next_turn: now,
@@ -120,6 +127,9 @@ impl Peer {
         let (Some(search), Some(remote)) = (&mut connection.search, connection.remote) else {
             return;
         };
+        if search.found.is_some() {
+            return;
+        }
         if search.next_discover <= now {
             search.next_discover = now + DISCOVER_INTERVAL;
             self.events.push_back(Event::Discover(key));
@@ -242,17 +252,33 @@ impl Peer {
 
     /// A path has been established or closed, or leads elsewhere.
     pub(super) fn paths_changed(&mut self, key: ConnectionKey, established: Option<PathId>) {
+        let now = self.clock.now();
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
         if let Some(path) = established
-            && let Some(search) = &connection.search
+            && let Some(search) = &mut connection.search
             && search.opened.contains_key(&path)
         {
-            end_search(connection, &[path], self.clock.now());
+            search.found = Some((path, now + LAST_CHANCE));
+            for lost in &search.lost {
+                let place = connection.quic.network_path(*lost);
+                let route = place.ok().and_then(|at| self.carriers.outward(at.remote()));
+                // Without its relay a path has no chance.
+                let _ = match route.is_some_and(|route| is_ready(&route, &self.relays)) {
+                    true => connection
+                        .quic
+                        .set_path_status(*lost, PathStatus::Backup)
+                        .is_ok(),
+                    false => connection.quic.close_path(now, *lost, NOT_NEEDED).is_ok(),
+                };
+            }
         }
         if let Some(connection) = self.connections.get_mut(&key) {
             connection.usual = None;
+        }
+        if let Some(path) = established {
+            self.succeed_path(key, path);
         }
         self.choose_path(key);
         self.path_lost(key);
@@ -282,14 +308,18 @@ impl Peer {
         }
     }
 
-    /// The remote was heard: if that was over an old path, nothing else is needed.
+    /// The remote was heard: if that was over an old path, nothing else is needed, and if no old one is heard any more, none of them.
     pub(super) fn found_again(&mut self, key: ConnectionKey) {
         let now = self.clock.now();
         if let Some(connection) = self.connections.get_mut(&key)
             && let Some(search) = &connection.search
-            && !search.again.is_empty()
         {
-            let working = search.again.clone();
+            let found = search.found.filter(|(_, until)| *until <= now);
+            let working: Vec<_> = match found {
+                _ if !search.again.is_empty() => search.again.clone(),
+                Some((path, _)) => vec![path],
+                None => return,
+            };
             end_search(connection, &working, now);
         }
     }

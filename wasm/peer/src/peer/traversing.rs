@@ -1,8 +1,8 @@
-//! From a relayed path to a direct one, and back when that is lost.
+//! From a relayed path to a direct one.
 //!
 //! QUIC does the punching: both sides tell it their candidates, the client begins rounds, and both send probes
 //! (QNT, as iroh has it). This module gathers candidates, decides when a round begins, sees to it that probes leave in
-//! order, at the right time, in bounded numbers and only to where a peer can be, and chooses the path that carries data.
+//! order, at the right time, in bounded numbers and only to where a peer can be.
 //!
 //! The server learns of a round when the client's REACH_OUT has crossed the relay. A client's probes that are there
 //! before would teach some NATs to take another port for the server's own, so they are held back by
@@ -11,29 +11,17 @@
 use std::net::{SocketAddr, SocketAddrV6};
 
 use anypath_paths::candidate::{Candidate, Kind, may_probe, prune};
-use anypath_paths::selection::{PathQuality, select};
 use anypath_wire::address::{from_mapped, to_mapped};
-use noq_proto::{FourTuple, PathId, PathStatus, VarInt};
 
 use super::Peer;
+use super::choosing::{SETTLING, qualities_of};
 use super::relaying::routes_of;
-use super::transmit::is_ready;
 use crate::carrier::{CarrierKind, CarrierTable, MAIN_CARRIER, Route};
 use crate::clock::Instant;
 use crate::connection::{Connection, Phase};
-use crate::event::{ConnectionKey, Outbox, PathChange};
-use crate::relay::table::Relays;
+use crate::event::{ConnectionKey, Outbox};
 use crate::session::{Cause, State};
-use crate::traversal::{Traversal, Watched};
-
-/// Why paths are closed; QUIC gives the code no meaning.
-const NOT_NEEDED: VarInt = VarInt::from_u32(0);
-
-/// How long the paths of a round are all kept, so that the best of them is known.
-const SETTLING: std::time::Duration = std::time::Duration::from_secs(3);
-
-/// How often a connection without a relay as a backup looks for one.
-const TIDY_INTERVAL: std::time::Duration = std::time::Duration::from_secs(10);
+use crate::traversal::Traversal;
 
 /// Answers to a remote's probes are padded to this ([RFC 9000 § 8.2.2]), and its own probes are much smaller.
 ///
@@ -239,155 +227,24 @@ impl Peer {
         }
     }
 
-    /// Chooses the path that carries data; the others are kept as backups.
-    pub(super) fn choose_path(&mut self, key: ConnectionKey) {
-        let now = self.clock.now();
-        let Some(connection) = self.connections.get_mut(&key) else {
-            return;
-        };
-        let qualities = qualities_of(connection, &self.carriers);
-        let Some(traversal) = &mut connection.traversal else {
-            return;
-        };
-        let before = traversal.selected;
-        let Some(selected) = select(&qualities, before) else {
-            return;
-        };
-        traversal.selected = Some(selected);
-        let direct = qualities.iter().any(|path| !path.relayed);
-        let took = direct.then(|| traversal.succeed(now)).flatten();
-        if direct && before != Some(selected) && connection.quic.side().is_client() {
-            traversal.next_tidy = Some(now + SETTLING);
-        }
-        for path in &qualities {
-            let status = match path.id == selected {
-                true => PathStatus::Available,
-                false => PathStatus::Backup,
-            };
-            // Without multipath there is one path, and nothing to choose.
-            let _ = connection.quic.set_path_status(path.id, status);
-        }
-        if let Some(took) = took {
-            self.stats.traversals_succeeded += 1;
-            self.stats.traversal_ms += took.as_millis() as u64;
-        }
-        if before != Some(selected)
-            && let Some(connection) = self.connections.get(&key)
-            && let Ok(place) = connection.quic.network_path(selected)
-            && let Some(route) = self.carriers.outward(place.remote())
-        {
-            let event = connection.path_event(selected, PathChange::Selected, route);
-            self.events.push_back(event);
-        }
-    }
-
-    /// A path is gone: where it was the last direct one, another is looked for.
+    /// The paths are others: where the last direct one is gone, another is looked for.
     pub(super) fn path_lost(&mut self, key: ConnectionKey) {
         let now = self.clock.now();
-        if self.is_direct(key) || self.local.is_empty() {
-            return;
-        }
+        let direct = self.is_direct(key);
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
         let client = connection.is_client();
-        if let Some(traversal) = &mut connection.traversal
-            && client
-            && traversal.selected.is_some()
-        {
-            traversal.begin_again(now);
-        }
-    }
-
-    /// Closes what is not needed when the best path is known, and opens a relayed path as a backup.
-    fn tidy_paths(&mut self, key: ConnectionKey) {
-        let now = self.clock.now();
-        self.choose_path(key);
-        let Some(connection) = self.connections.get_mut(&key) else {
-            return;
-        };
-        let qualities = qualities_of(connection, &self.carriers);
         let Some(traversal) = &mut connection.traversal else {
             return;
         };
-        traversal.next_tidy = Some(now + TIDY_INTERVAL);
-        let selected = traversal.selected;
-        if connection.search.is_none() {
-            for path in &qualities {
-                if !path.relayed && Some(path.id) != selected {
-                    let _ = connection.quic.close_path(now, path.id, NOT_NEEDED);
-                }
-            }
-        }
-        if !has_backup(connection, &self.carriers, &self.relays) {
-            self.open_backup(key);
-        }
-        self.queue(key);
-    }
-
-    fn open_backup(&mut self, key: ConnectionKey) {
-        let now = self.clock.now();
-        let Some(connection) = self.connections.get(&key) else {
-            return;
-        };
-        let known = connection.known.iter().copied();
-        let relayed = known.filter(|route| route.is_relayed() && is_ready(route, &self.relays));
-        let Some(route) = relayed.into_iter().find(|r| self.carriers.is_possible(r)) else {
-            return;
-        };
-        let Some(address) = self.carriers.inward(route) else {
-            return;
-        };
-        if let Some(connection) = self.connections.get_mut(&key) {
-            let place = FourTuple::from_remote(address);
-            let backup = PathStatus::Backup;
-            // The remote may know no multipath, or have given no ids for another path yet.
-            let _ = connection.quic.open_path_ensure(place, backup, now);
-        }
-    }
-
-    /// Notices that the path in use has died while another one lives, and leaves it.
-    pub(super) fn watch_paths(&mut self, key: ConnectionKey) {
-        let now = self.clock.now();
-        let Some(connection) = self.connections.get_mut(&key) else {
-            return;
-        };
-        let paths: Vec<PathId> = connection.path_ids().collect();
-        let Some(traversal) = &mut connection.traversal else {
-            return;
-        };
-        if paths.len() < 2 {
-            traversal.watched.retain(|_, _| false);
+        if !std::mem::replace(&mut traversal.direct, direct) || direct || self.local.is_empty() {
             return;
         }
-        let selected = traversal.selected;
-        traversal.watched.retain(|path, _| paths.contains(path));
-        let mut ask = false;
-        for path in paths {
-            let Some(stats) = connection.quic.path_stats(path) else {
-                continue;
-            };
-            let seen = (stats.frame_rx, stats.sent_packets);
-            let matters = selected == Some(path);
-            match traversal.watched.get_mut(&path) {
-                Some(watched) => ask |= watched.look(seen, stats.rtt, matters, now),
-                None => {
-                    let watched = Watched::new(seen.0, seen.1, now);
-                    traversal.watched.insert(path, watched);
-                }
-            }
+        if client {
+            traversal.learn_address(now);
         }
-        if let Some(dead) = dead_path(traversal, &connection.quic, now) {
-            if connection.quic.close_path(now, dead, NOT_NEEDED).is_ok() {
-                self.stats.direct_paths_lost += 1;
-                self.queue(key);
-            }
-        } else if ask {
-            for path in connection.path_ids().collect::<Vec<_>>() {
-                let _ = connection.quic.ping_path(path);
-            }
-            self.queue(key);
-        }
+        self.doubt_mappings();
     }
 
     /// Whether a datagram that QUIC sends is a probe, or an answer to one: it leads to where no path does.
@@ -446,37 +303,4 @@ impl Peer {
             self.send_one(Route::socket(MAIN_CARRIER, to), &datagram, outbox);
         }
     }
-}
-
-/// The path in use, when it was doubted for long enough and another one was heard meanwhile.
-fn dead_path(
-    traversal: &mut Traversal,
-    quic: &noq_proto::Connection,
-    now: Instant,
-) -> Option<PathId> {
-    let selected = traversal.selected?;
-    let rtt = quic.rtt(selected)?;
-    let watched = traversal.watched.get(&selected)?;
-    let (doubted, verdict) = (watched.doubted?, watched.verdict(rtt)?);
-    let mut others = traversal.watched.iter();
-    let alive = others.any(|(path, other)| *path != selected && other.heard > doubted);
-    (alive && verdict <= now).then_some(selected)
-}
-
-/// The established paths.
-fn qualities_of(connection: &Connection, carriers: &CarrierTable) -> Vec<PathQuality<PathId>> {
-    let quality = |id: PathId| {
-        let route = carriers.outward(connection.quic.network_path(id).ok()?.remote())?;
-        Some(PathQuality {
-            id,
-            relayed: route.is_relayed(),
-            rtt: connection.quic.rtt(id)?,
-        })
-    };
-    connection.path_ids().filter_map(quality).collect()
-}
-
-/// Whether there is a path over a relay that works.
-fn has_backup(connection: &Connection, carriers: &CarrierTable, relays: &Relays) -> bool {
-    routes_of(connection, carriers).any(|route| route.is_relayed() && is_ready(&route, relays))
 }

@@ -2,6 +2,8 @@
 
 use std::net::{SocketAddr, SocketAddrV6};
 
+use noq_proto::{FrameStats, PathId};
+
 use super::Peer;
 use crate::carrier::CarrierTable;
 use crate::clock::Instant;
@@ -23,6 +25,14 @@ impl Peer {
     }
 
     pub(super) fn choose_path(&mut self, _key: ConnectionKey) {}
+
+    pub(super) fn frames_before(&mut self, _: ConnectionKey, _: SocketAddr) -> Option<FrameStats> {
+        None
+    }
+
+    pub(super) fn follow_server(&mut self, _: ConnectionKey, _: SocketAddr, _: FrameStats) {}
+
+    pub(super) fn succeed_path(&mut self, _key: ConnectionKey, _established: PathId) {}
 
     pub(super) fn path_lost(&mut self, _key: ConnectionKey) {}
 

@@ -1,0 +1,293 @@
+//! Which path carries data, and what becomes of the others.
+//!
+//! A direct path comes before a relayed one, which is kept as a backup. The path in use is left when it has died while another one
+//! lives; and where the remote's NAT has given it another address, so that the remote is heard and does not hear, a path leads there.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anypath_paths::candidate::may_probe;
+use anypath_paths::selection::{PathQuality, select};
+use anypath_wire::address::to_mapped;
+use noq_proto::{FourTuple, FrameStats, PathId, PathStatus};
+
+use super::Peer;
+use super::lifecycle::change_network;
+use super::relaying::routes_of;
+use super::rerouting::NOT_NEEDED;
+use super::transmit::is_ready;
+use crate::carrier::CarrierTable;
+use crate::clock::Instant;
+use crate::connection::{Connection, Phase};
+use crate::event::{ConnectionKey, PathChange};
+use crate::relay::table::Relays;
+use crate::traversal::Traversal;
+use crate::watched::{Watched, is_more_than_probes};
+
+/// How long the paths of a round are all kept, so that the best of them is known.
+pub(super) const SETTLING: Duration = Duration::from_secs(3);
+
+/// How often a connection without a relay as a backup looks for one.
+const TIDY_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often a client follows its server to another address, at most.
+const FOLLOW_INTERVAL: Duration = Duration::from_millis(500);
+
+impl Peer {
+    /// Chooses the path that carries data; the others are kept as backups.
+    pub(super) fn choose_path(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let qualities = qualities_of(connection, &self.carriers);
+        let Some(traversal) = &mut connection.traversal else {
+            return;
+        };
+        let before = traversal.selected;
+        let Some(selected) = select(&qualities, before) else {
+            return;
+        };
+        traversal.selected = Some(selected);
+        let direct = qualities.iter().any(|path| !path.relayed);
+        let took = direct.then(|| traversal.succeed(now)).flatten();
+        if direct && before != Some(selected) && connection.quic.side().is_client() {
+            traversal.next_tidy = Some(now + SETTLING);
+        }
+        for path in &qualities {
+            let status = match path.id == selected {
+                true => PathStatus::Available,
+                false => PathStatus::Backup,
+            };
+            // Without multipath there is one path, and nothing to choose.
+            let _ = connection.quic.set_path_status(path.id, status);
+        }
+        if let Some(took) = took {
+            self.stats.traversals_succeeded += 1;
+            self.stats.traversal_ms += took.as_millis() as u64;
+        }
+        if before != Some(selected)
+            && let Some(connection) = self.connections.get(&key)
+            && let Ok(place) = connection.quic.network_path(selected)
+            && let Some(route) = self.carriers.outward(place.remote())
+        {
+            let event = connection.path_event(selected, PathChange::Selected, route);
+            self.events.push_back(event);
+        }
+    }
+
+    /// Closes what is not needed when the best path is known, and opens a relayed path as a backup.
+    pub(super) fn tidy_paths(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        self.choose_path(key);
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let qualities = qualities_of(connection, &self.carriers);
+        let Some(traversal) = &mut connection.traversal else {
+            return;
+        };
+        traversal.next_tidy = Some(now + TIDY_INTERVAL);
+        let selected = traversal.selected;
+        if connection.search.is_none() {
+            for path in &qualities {
+                if !path.relayed && Some(path.id) != selected {
+                    let _ = connection.quic.close_path(now, path.id, NOT_NEEDED);
+                }
+            }
+        }
+        if !has_backup(connection, &self.carriers, &self.relays) {
+            self.open_backup(key);
+        }
+        self.queue(key);
+    }
+
+    fn open_backup(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        let Some(connection) = self.connections.get(&key) else {
+            return;
+        };
+        let known = connection.known.iter().copied();
+        let relayed = known.filter(|route| route.is_relayed() && is_ready(route, &self.relays));
+        let Some(route) = relayed.into_iter().find(|r| self.carriers.is_possible(r)) else {
+            return;
+        };
+        let Some(address) = self.carriers.inward(route) else {
+            return;
+        };
+        if let Some(connection) = self.connections.get_mut(&key) {
+            let place = FourTuple::from_remote(address);
+            let backup = PathStatus::Backup;
+            // The remote may know no multipath, or have given no ids for another path yet.
+            let _ = connection.quic.open_path_ensure(place, backup, now);
+        }
+    }
+
+    /// Notices that the path in use has died while another one lives, and leaves it.
+    pub(super) fn watch_paths(&mut self, key: ConnectionKey) {
+        let now = self.clock.now();
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let paths: Vec<PathId> = connection.path_ids().collect();
+        let Some(traversal) = &mut connection.traversal else {
+            return;
+        };
+        if paths.len() < 2 {
+            traversal.watched.retain(|_, _| false);
+            return;
+        }
+        let selected = traversal.selected;
+        traversal.watched.retain(|path, _| paths.contains(path));
+        let mut ask = false;
+        for path in paths {
+            let Some(stats) = connection.quic.path_stats(path) else {
+                continue;
+            };
+            let seen = (stats.frame_rx, stats.sent_packets);
+            let matters = selected == Some(path);
+            match traversal.watched.get_mut(&path) {
+                Some(watched) => ask |= watched.look(seen, stats.rtt, matters, now),
+                None => {
+                    let watched = Watched::new(seen.0, seen.1, now);
+                    traversal.watched.insert(path, watched);
+                }
+            }
+        }
+        let others = traversal.watched.iter();
+        let others = others.filter(|(path, _)| selected != Some(**path));
+        if let Some(heard) = others.map(|(_, watched)| watched.heard).max()
+            && let Some(watched) = selected.and_then(|path| traversal.watched.get_mut(&path))
+        {
+            let first = watched.hear_elsewhere(heard, now);
+            if first {
+                // A ping would wait behind a full congestion window, and QUIC's own probes have become rare.
+                change_network(connection, now);
+            }
+            ask |= first;
+        }
+        let Some(traversal) = &connection.traversal else {
+            return;
+        };
+        if let Some(dead) = dead_path(traversal, &connection.quic, now) {
+            if connection.quic.close_path(now, dead, NOT_NEEDED).is_ok() {
+                self.stats.direct_paths_lost += 1;
+                self.queue(key);
+            }
+        } else if ask {
+            for path in connection.path_ids().collect::<Vec<_>>() {
+                let _ = connection.quic.ping_path(path);
+            }
+            self.queue(key);
+        }
+    }
+
+    /// What has arrived over the path in use, when a datagram comes from where no path of the connection leads.
+    pub(super) fn frames_before(
+        &mut self,
+        key: ConnectionKey,
+        source: SocketAddr,
+    ) -> Option<FrameStats> {
+        let now = self.clock.now();
+        let connection = self.connections.get_mut(&key)?;
+        if connection.usual == Some(source)
+            || connection.phase != Phase::Established
+            || !connection.is_client()
+        {
+            return None;
+        }
+        let traversal = connection.traversal.as_ref()?;
+        let selected = traversal.selected?;
+        if traversal.next_follow.is_some_and(|at| at > now)
+            || connection.leads_to(source)
+            || self.carriers.is_virtual(&to_mapped(source))
+        {
+            return None;
+        }
+        let place = connection.quic.network_path(selected).ok()?;
+        let relayed = self.carriers.is_virtual(&to_mapped(place.remote()));
+        let stats = connection.quic.path_stats(selected).filter(|_| !relayed)?;
+        Some(stats.frame_rx)
+    }
+
+    /// The server is heard on the path in use, and from another address: its NAT has lost the mapping that the path
+    /// leads to. Whatever is sent there is lost, so a path to the new one takes its place.
+    pub(super) fn follow_server(
+        &mut self,
+        key: ConnectionKey,
+        source: SocketAddr,
+        before: FrameStats,
+    ) {
+        let now = self.clock.now();
+        let allowed = may_probe(&to_mapped(source), &self.local).is_ok();
+        let Some(connection) = self.connections.get_mut(&key).filter(|_| allowed) else {
+            return;
+        };
+        let Some(traversal) = &mut connection.traversal else {
+            return;
+        };
+        let Some(selected) = traversal.selected else {
+            return;
+        };
+        let after = connection.quic.path_stats(selected);
+        let heard = after.is_some_and(|after| is_more_than_probes(&before, &after.frame_rx));
+        if !heard {
+            return;
+        }
+        traversal.next_follow = Some(now + FOLLOW_INTERVAL);
+        let place = FourTuple::from_remote(source);
+        if let Ok((path, _)) = connection
+            .quic
+            .open_path_ensure(place, PathStatus::Available, now)
+        {
+            traversal.successor = Some((selected, path));
+        }
+    }
+
+    /// A path is established: the one in whose place it was opened is closed.
+    pub(super) fn succeed_path(&mut self, key: ConnectionKey, established: PathId) {
+        let now = self.clock.now();
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let Some(traversal) = &mut connection.traversal else {
+            return;
+        };
+        if let Some((former, _)) = traversal
+            .successor
+            .take_if(|(_, path)| *path == established)
+            && connection.quic.close_path(now, former, NOT_NEEDED).is_ok()
+        {
+            self.stats.direct_paths_lost += 1;
+        }
+    }
+}
+
+/// The path in use, when it was doubted for long enough while another one is heard.
+fn dead_path(traversal: &Traversal, quic: &noq_proto::Connection, now: Instant) -> Option<PathId> {
+    let selected = traversal.selected?;
+    let watched = traversal.watched.get(&selected)?;
+    let verdict = watched.verdict(quic.rtt(selected)?)?;
+    (verdict <= now).then_some(selected)
+}
+
+/// The established paths.
+pub(super) fn qualities_of(
+    connection: &Connection,
+    carriers: &CarrierTable,
+) -> Vec<PathQuality<PathId>> {
+    let quality = |id: PathId| {
+        let route = carriers.outward(connection.quic.network_path(id).ok()?.remote())?;
+        Some(PathQuality {
+            id,
+            relayed: route.is_relayed(),
+            rtt: connection.quic.rtt(id)?,
+        })
+    };
+    connection.path_ids().filter_map(quality).collect()
+}
+
+/// Whether there is a path over a relay that works.
+fn has_backup(connection: &Connection, carriers: &CarrierTable, relays: &Relays) -> bool {
+    routes_of(connection, carriers).any(|route| route.is_relayed() && is_ready(&route, relays))
+}
