@@ -187,13 +187,11 @@ fn nothing_at_all() {
 }
 
 #[test]
-#[ignore = "a rebinding of the QUIC server's NAT, or an outage longer than a mapping lives, still ends some transfers"]
 fn a_reboot_of_the_nat() {
     with_each_client("reboot", 4_000, |net, nat| net.reboot_site(nat));
 }
 
 #[test]
-#[ignore = "a rebinding of the QUIC server's NAT, or an outage longer than a mapping lives, still ends some transfers"]
 fn another_outside_address() {
     with_each_client("renumbering", 4_000, |net, nat| net.renumber_site(nat));
 }
