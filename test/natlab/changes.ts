@@ -40,6 +40,11 @@ const inLaboratory =
   ({ laboratory }: Pair) =>
     act(laboratory)
 
+const restartRelay = async ({ relays: [relay] }: Pair): Promise<void> => {
+  await relay.kill()
+  await relay.restart()
+}
+
 /** A NAT at the dialler, and the same at the listener. */
 const bothWays: readonly (readonly [SiteKind, SiteKind])[] = [
   ['portrestricted', 'none'],
@@ -85,19 +90,13 @@ export const CHANGES: readonly Change[] = [
   {
     name: 'the relay restarts under a direct path',
     sites: ['portrestricted', 'none'],
-    act: async ({ relays: [relay] }) => {
-      await relay.kill()
-      await relay.restart()
-    },
+    act: restartRelay,
   },
   {
     name: 'the relay restarts under a relayed path',
     sites: ['udpblock', 'none'],
     relayed: true,
-    act: async ({ relays: [relay] }) => {
-      await relay.kill()
-      await relay.restart()
-    },
+    act: restartRelay,
   },
   {
     name: 'the relay is lost, and another is at hand',

@@ -223,6 +223,3 @@ async function run(file: string, args: readonly string[], input = ''): Promise<s
     child.stdin.end(input)
   })
 }
-
-/** How long a program may take to end when it is asked to, milliseconds. */
-export const END_GRACE_MS = GRACE_MS

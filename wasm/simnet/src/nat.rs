@@ -228,8 +228,7 @@ impl Nat {
             Mapping::EndpointIndependent => self.mapping(now, (inside, None)),
             Mapping::AddressDependent => self.mapping(now, (inside, Some(*remote.ip()))),
             Mapping::PortPreserving => Some(SocketAddrV4::new(self.wan, inside.port())),
-            Mapping::Random => None,
-            Mapping::Pool => None,
+            Mapping::Random | Mapping::Pool => None,
             Mapping::Sequential => {
                 let (base, step) = self.sequence;
                 self.sequence.1 = (step + 1) % SEQUENCE;

@@ -248,7 +248,6 @@ impl Simulation {
         datagram: Vec<u8>,
     ) {
         if let Some((host, carrier)) = self.sites[site].lan.get(&to).copied() {
-            let (host, carrier) = (host, carrier);
             self.schedule(
                 at,
                 Delivery::AtHost {
