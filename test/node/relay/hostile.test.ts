@@ -222,7 +222,8 @@ test('what one that never reads is sent is dropped beyond its queue, and it is c
     await until(() => relay.metrics().droppedQueue + relay.metrics().droppedAge > before.droppedQueue, 'drops', 20_000)
     assert.ok(relay.metrics().queuedBytes <= QUEUE_BYTES + 70_000)
     await until(() => relay.metrics().pingTimeouts > before.pingTimeouts, 'the cut', 20_000)
-    assert.equal(relay.metrics().queuedBytes, 0)
+    // A ping or a datagram of the honest two may be on its way at any moment.
+    await until(() => relay.metrics().queuedBytes === 0, 'nothing is queued')
     for (const sender of senders) sender.socket.terminate()
   }))
 
