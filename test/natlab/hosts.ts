@@ -7,7 +7,6 @@ const NAMESPACES = '/run/netns'
 /** In the environment of everything that runs in a laboratory, with the id of the process that it belongs to. */
 const MARK = 'ANYPATH_NATLAB'
 const PREFIX = 'apnat'
-const GRACE_MS = 5000
 
 let laboratories = 0
 
