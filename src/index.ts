@@ -11,6 +11,7 @@ export {
 } from './config/index.js'
 export type { CoreGlue, RawCore } from './core/glue.js'
 export type { CoreProgram, CoreSource } from './core/load.js'
+export type * from './diagnose/report.js'
 export * from './discovery/index.js'
 export type { Clock } from './driver/clock.js'
 export type {

@@ -1,4 +1,5 @@
 import { DEFAULT_LIMITS } from '../config/index.js'
+import type { DiagnoseOptions, Diagnosis } from '../diagnose/report.js'
 import { type Clock, systemClock } from '../driver/clock.js'
 import type { Engine, EngineEvent, PeerStats, RelayInfo } from '../driver/engine.js'
 import {
@@ -13,6 +14,7 @@ import { CLOSED_LOCALLY } from './close.js'
 import type { Connection } from './connection.js'
 import type { CloseInfo } from './connection-events.js'
 import { ConnectionTable } from './connection-table.js'
+import { type Diagnose, diagnosing } from './diagnosing.js'
 import { dial } from './dial.js'
 import { Emitter, type Listener } from './emitter.js'
 import { idFromText, idToText } from './identity.js'
@@ -40,6 +42,7 @@ interface PeerParts {
   readonly logger: Logger | undefined
   readonly incomingBacklog: number
   readonly watchLifecycle: WatchLifecycle | undefined
+  readonly diagnose: Diagnose
 }
 
 /**
@@ -96,9 +99,10 @@ export class Peer {
   static async create(options: PeerOptions = {}): Promise<Peer> {
     if (this.platform === undefined) throw new InternalError('this build of anypath has no platform')
     const { watchLifecycle } = this.platform
-    const { engine, incomingBacklog } = await startEngine(options, this.platform)
+    const { engine, incomingBacklog, diagnosed } = await startEngine(options, this.platform)
     const { logger, clock = systemClock() } = options
-    return new this({ engine, incomingBacklog, logger, clock, watchLifecycle }).#loaded()
+    const diagnose = diagnosing(engine, this.platform, diagnosed)
+    return new this({ engine, incomingBacklog, logger, clock, watchLifecycle, diagnose }).#loaded()
   }
 
   /**
@@ -112,7 +116,8 @@ export class Peer {
     const incomingBacklog = options.incomingBacklog ?? DEFAULT_LIMITS.incomingBacklog
     const { watchLifecycle } = this.platform ?? {}
     const { logger } = options
-    return new this({ engine, incomingBacklog, logger, clock: systemClock(), watchLifecycle }).#loaded()
+    const diagnose = diagnosing(engine, this.platform)
+    return new this({ engine, incomingBacklog, logger, clock: systemClock(), watchLifecycle, diagnose }).#loaded()
   }
 
   /**
@@ -218,6 +223,19 @@ export class Peer {
   async stats(): Promise<PeerStats> {
     this.#assertOpen()
     return this.#parts.engine.peerStats()
+  }
+
+  /**
+   * Finds out what stands between this peer and direct paths: the NAT before it, by requests to its STUN servers over sockets of their own
+   * (RFC 4787, RFC 5780), and its relays, for which it waits up to 5 s. Node only.
+   *
+   * @throws InvalidConfigError where there is no UDP socket: in a browser, and on the attached side of a port.
+   * @throws InvalidArgumentError for a time out of range; TransportFailedError when the system gives no socket; AbortedError when the signal
+   * fires; PeerClosedError.
+   */
+  async diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
+    this.#assertOpen()
+    return this.#parts.diagnose(this.#relays, options)
   }
 
   /** Tells that time has passed in which nothing ran, as after a sleep: relays and connections are probed at once. Pages are watched for that. */

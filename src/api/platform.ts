@@ -1,4 +1,6 @@
 import type { PersistSettings, UdpSettings } from '../config/settings.js'
+import type { DiagnosedPeer } from '../diagnose/diagnose.node.js'
+import type { DiagnoseOptions, Diagnosis } from '../diagnose/report.js'
 import type { Clock } from '../driver/clock.js'
 import type { EngineOptions } from '../driver/create.js'
 import type { QlogSink } from '../observe/qlog.js'
@@ -21,6 +23,8 @@ export interface Platform {
   readonly qlogFolder?: (path: string) => QlogSink
   /** Checks the setting `stunServers` where there is UDP; what it returns looks up the servers' addresses. */
   readonly stunServers?: (value: readonly string[]) => NonNullable<EngineOptions['stunServers']>
+  /** Finds out what stands between a peer and direct paths, where there is UDP. */
+  readonly diagnose?: (peer: DiagnosedPeer, options: DiagnoseOptions) => Promise<Diagnosis>
   /** Takes a kept key for as long as a peer lives, where keys can be kept. */
   readonly holdKey?: (
     persist: Required<PersistSettings>,

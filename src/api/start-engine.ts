@@ -1,4 +1,5 @@
 import { checkInjected, type ResolvedSettings, resolveSettings } from '../config/index.js'
+import type { DiagnosedPeer } from '../diagnose/diagnose.node.js'
 import { systemClock } from '../driver/clock.js'
 import { createEngine, type EngineOptions } from '../driver/create.js'
 import type { Engine } from '../driver/engine.js'
@@ -18,22 +19,36 @@ import type { HeldKey, Platform } from './platform.js'
 export interface StartedEngine {
   readonly engine: Engine
   readonly incomingBacklog: number
+  readonly diagnosed: DiagnosedSettings
 }
+
+/** What a diagnosis has to know of a peer's settings. */
+export type DiagnosedSettings = Pick<DiagnosedPeer, 'host' | 'directPaths' | 'stunServers'>
 
 /** Starts a core and puts around it what the options inject; what they leave out costs nothing. */
 export async function startEngine(options: PeerOptions, platform: Platform): Promise<StartedEngine> {
   checkInjected(options)
   const random = options.randomBytes ?? randomBytes
   const settings = resolveSettings(options, random)
+  const stunServers = stunServersOf(options, platform)
   const key = await secretKeyOf(settings, platform, random)
   const writers = new Map<number, QlogWriter>()
   let inner: (Engine & RecordKeeper) | undefined
   try {
-    inner = await createEngine(engineOptions({ ...settings, secretKey: key.secretKey }, options, platform, writers))
+    const resolved = { ...settings, secretKey: key.secretKey }
+    inner = await createEngine({
+      ...engineOptions(resolved, options, platform, writers),
+      ...(stunServers && { stunServers }),
+    })
     const engine = wrapped(inner, options, writers, settings.limits.handshakeTimeoutMs)
     return {
       engine: new ReleasingEngine(engine, () => key.release()),
       incomingBacklog: settings.limits.incomingBacklog,
+      diagnosed: {
+        host: settings.udp.host ?? '::',
+        directPaths: settings.directPaths,
+        stunServers: { count: options.stunServers?.length ?? 0, addresses: stunServers ?? (async () => []) },
+      },
     }
   } catch (thrown) {
     // Something injected is not what it claims to be: the socket must not stay open for nobody.
@@ -61,7 +76,6 @@ function engineOptions(
 ): EngineOptions {
   const { logger, accept } = options
   const qlog = qlogSink(options.qlog, platform)
-  const stunServers = stunServersOf(options, platform)
   const { incomingBacklog: _, ...limits } = settings.limits
   const clock = options.clock ?? systemClock()
   const tokens = new Map(settings.relays.flatMap(({ url, token }) => (token === undefined ? [] : [[url, token]])))
@@ -80,7 +94,6 @@ function engineOptions(
     classicalOnly: settings.classicalOnly,
     congestion: settings.congestion,
     directPaths: settings.directPaths,
-    ...(stunServers && { stunServers }),
     clock,
     ...(options.randomBytes && { randomBytes: options.randomBytes }),
     ...(logger && {

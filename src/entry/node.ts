@@ -1,6 +1,7 @@
 import { Peer as PlatformPeer } from '../api/peer.js'
 import type { Platform } from '../api/platform.js'
 import { nodeCore } from '../core/load.node.js'
+import { diagnose } from '../diagnose/diagnose.node.js'
 import { qlogFolder } from '../observe/qlog-folder.node.js'
 import { NodeRelays } from '../transport/relay.node.js'
 import { stunServers } from '../transport/stun-servers.node.js'
@@ -16,5 +17,6 @@ export class Peer extends PlatformPeer {
     relayDialer: (tokens) => new NodeRelays(tokens),
     qlogFolder,
     stunServers: (value) => stunServers(value),
+    diagnose,
   }
 }

@@ -15,6 +15,7 @@ const BINDING_REQUEST = 0x0001
 const BINDING_SUCCESS = 0x0101
 const CHANGE_REQUEST = 0x0003
 const XOR_MAPPED_ADDRESS = 0x0020
+const OTHER_ADDRESS = 0x802c
 const CHANGE_IP = 4
 const CHANGE_PORT = 2
 const ANSWER_TIMEOUT_MS = 400
@@ -59,27 +60,35 @@ async function serve(): Promise<void> {
       if (message.length < 20 || message.readUInt16BE(0) !== BINDING_REQUEST) return
       const change = message.length >= 28 && message.readUInt16BE(20) === CHANGE_REQUEST ? message.readUInt32BE(24) : 0
       const from = at((index >> 1) ^ (change & CHANGE_IP ? 1 : 0), (index & 1) ^ (change & CHANGE_PORT ? 1 : 0))
-      from?.send(answer(message.subarray(8, 20), source), source.port, source.address)
+      const other = endpoint(index >> 1 === 0 ? 1 : 0, (index & 1) === 0 ? 1 : 0)
+      from?.send(answer(message.subarray(8, 20), source, other), source.port, source.address)
     })
   })
   console.log('ready')
 }
 
-function answer(transaction: Buffer, { address, port }: RemoteInfo): Buffer {
-  const message = Buffer.alloc(32)
+function answer(transaction: Buffer, { address, port }: RemoteInfo, other: Endpoint): Buffer {
+  const message = Buffer.alloc(44)
   message.writeUInt16BE(BINDING_SUCCESS, 0)
-  message.writeUInt16BE(12, 2)
+  message.writeUInt16BE(24, 2)
   message.writeUInt32BE(MAGIC_COOKIE, 4)
   transaction.copy(message, 8)
   message.writeUInt16BE(XOR_MAPPED_ADDRESS, 20)
   message.writeUInt16BE(8, 22)
   message.writeUInt8(1, 25)
   message.writeUInt16BE(port ^ (MAGIC_COOKIE >>> 16), 26)
-  Buffer.from(address.split('.').map(Number)).forEach((byte, i) => {
+  octets(address).forEach((byte, i) => {
     message.writeUInt8(byte ^ message.readUInt8(4 + i), 28 + i)
   })
+  message.writeUInt16BE(OTHER_ADDRESS, 32)
+  message.writeUInt16BE(8, 34)
+  message.writeUInt8(1, 37)
+  message.writeUInt16BE(other.port, 38)
+  octets(other.host).copy(message, 40)
   return message
 }
+
+const octets = (address: string): Buffer => Buffer.from(address.split('.').map(Number))
 
 /** The external endpoint that the server saw, or `undefined` when no answer came. */
 async function ask(socket: Socket, to: Endpoint, change = 0): Promise<Endpoint | undefined> {

@@ -3,6 +3,7 @@ import type { Command } from '../context.js'
 import { chatCommand } from './chat.js'
 import { connectCommand } from './connect.js'
 import { connectTcpCommand } from './connect-tcp.js'
+import { diagnoseCommand } from './diagnose.js'
 import { idCommand } from './id.js'
 import { listenCommand } from './listen.js'
 import { listenTcpCommand } from './listen-tcp.js'
@@ -21,6 +22,7 @@ export const commands: readonly Command[] = [
   sendCommand,
   receiveCommand,
   pingCommand,
+  diagnoseCommand,
   chatCommand,
   relayCommand,
   stunCommand,

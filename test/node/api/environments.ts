@@ -1,3 +1,4 @@
+import { diagnosing } from '../../../src/api/diagnosing.js'
 import { Peer } from '../../../src/api/peer.js'
 import type { EnginePort } from '../../../src/api/port/messages.js'
 import { systemClock } from '../../../src/driver/clock.js'
@@ -8,7 +9,8 @@ import { FakeEngine } from './fake-engine.js'
 /** A peer over any engine. */
 export class TestPeer extends Peer {
   static over(engine: Engine, logger?: Logger, incomingBacklog = 4): Peer {
-    return new TestPeer({ engine, logger, incomingBacklog, clock: systemClock(), watchLifecycle: undefined })
+    const diagnose = diagnosing(engine, undefined)
+    return new TestPeer({ engine, logger, incomingBacklog, clock: systemClock(), watchLifecycle: undefined, diagnose })
   }
 }
 

@@ -1,0 +1,36 @@
+import type { DiagnoseOptions, Diagnosis } from '../diagnose/report.js'
+import type { Engine, RelayInfo } from '../driver/engine.js'
+import { InvalidConfigError } from '../errors/index.js'
+import type { Platform } from './platform.js'
+import type { PeerRelays } from './relays.js'
+import type { DiagnosedSettings } from './start-engine.js'
+
+/** Diagnoses the peer that has these relays. */
+export type Diagnose = (relays: PeerRelays, options: DiagnoseOptions) => Promise<Diagnosis>
+
+/** @param settings those that the engine was started with; `undefined` where they are on the other side of a port. */
+export function diagnosing(engine: Engine, platform: Platform | undefined, settings?: DiagnosedSettings): Diagnose {
+  return async (relays, options) => {
+    const find = platform?.diagnose
+    const local = async () =>
+      (await engine.localAddresses())
+        .filter(({ transport }) => transport === 'udp')
+        .map(({ host, port }) => ({ host, port }))
+    if (settings === undefined || find === undefined || (await local()).length === 0)
+      throw new InvalidConfigError(
+        'transports: only a Node peer with a UDP socket, where it was created, can be diagnosed',
+      )
+    const online = (wait: { readonly signal: AbortSignal; readonly timeoutMs: number }) => relays.online(wait)
+    return find({ ...settings, local, relays: () => relays.all().map(relayReport), online }, options)
+  }
+}
+
+function relayReport({ url, state, home, latencyMs, detail }: RelayInfo): Diagnosis['relays'][number] {
+  return {
+    url,
+    connected: state === 'connected',
+    home,
+    ...(latencyMs === undefined ? {} : { rttMs: latencyMs }),
+    ...(detail === undefined ? {} : { detail }),
+  }
+}

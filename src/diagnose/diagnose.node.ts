@@ -1,0 +1,174 @@
+import { isIP } from 'node:net'
+import { createError } from '../errors/index.js'
+import { type FamilyFindings, Measurement } from './measure.node.js'
+import type {
+  DiagnosedAddress,
+  DiagnoseOptions,
+  Diagnosis,
+  DiagnosisFinding,
+  RelayReport,
+  StunServerReport,
+} from './report.js'
+import type { StunCounts } from './stun-socket.node.js'
+import { remoteKindOf, verdicts } from './verdict.js'
+
+/** What is diagnosed: a peer, as far as it has to be known for that. */
+export interface DiagnosedPeer {
+  /** Where its UDP socket is bound. */
+  readonly host: string
+  /** Whether it looks for direct paths. */
+  readonly directPaths: boolean
+  /** Where its UDP socket is reached. */
+  readonly local: () => Promise<readonly DiagnosedAddress[]>
+  /** How many STUN servers it is told to ask, and their addresses. */
+  readonly stunServers: { readonly count: number; readonly addresses: () => Promise<readonly DiagnosedAddress[]> }
+  readonly relays: () => readonly RelayReport[]
+  /** Resolves when the home relay is connected; rejects when none is within the time. */
+  readonly online: (options: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<unknown>
+}
+
+const DEFAULT_TIMEOUT_MS = 8000
+
+/** A relay that is there is connected by then. */
+const RELAY_WAIT_MS = 5000
+
+/** Servers that are asked, of each family. */
+const MAX_SERVERS = 8
+
+/**
+ * Finds out what stands between a peer and direct paths.
+ *
+ * @throws InvalidArgumentError for a time out of range; AbortedError when the signal fires; TransportFailedError when no socket can be opened.
+ */
+export async function diagnose(peer: DiagnosedPeer, options: DiagnoseOptions = {}): Promise<Diagnosis> {
+  const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options
+  if (!(timeoutMs >= 1000 && timeoutMs <= 60_000))
+    throw createError('InvalidArgument', `timeoutMs: must be from 1000 to 60000, not ${String(timeoutMs)}`)
+  const begin = performance.now()
+  const controller = new AbortController()
+  const end = (): void => controller.abort(signal?.reason)
+  const timer = setTimeout(end, timeoutMs)
+  if (signal?.aborted) end()
+  signal?.addEventListener('abort', end, { once: true })
+  try {
+    const found = await observe(peer, controller.signal, timeoutMs)
+    if (signal?.aborted) throw createError('Aborted', 'the diagnosis was aborted', { cause: signal.reason })
+    return { ...conclude(peer, found), elapsedMs: performance.now() - begin }
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', end)
+  }
+}
+
+interface Observed {
+  readonly local: readonly DiagnosedAddress[]
+  readonly ipv4: FamilyFindings
+  readonly ipv6: FamilyFindings
+  readonly relays: readonly RelayReport[]
+  readonly counts: StunCounts
+}
+
+async function observe(peer: DiagnosedPeer, signal: AbortSignal, timeoutMs: number): Promise<Observed> {
+  const counts: StunCounts = { sent: 0, answered: 0, forged: 0, malformed: 0 }
+  const measure = async (): Promise<FamilyFindings[]> => {
+    const servers = await orAborted(peer.stunServers.addresses(), signal, [])
+    return Promise.all([4, 6].map((family) => measureFamily(peer.host, family, servers, counts, signal)))
+  }
+  // Why there is no relay is told by the relays themselves.
+  const online = peer.online({ signal, timeoutMs: Math.min(timeoutMs, RELAY_WAIT_MS) }).catch(() => undefined)
+  const [[ipv4 = NOTHING, ipv6 = NOTHING]] = await Promise.all([measure(), online])
+  return { local: await peer.local(), ipv4, ipv6, relays: peer.relays(), counts }
+}
+
+const NOTHING: FamilyFindings = { servers: [], hasOther: false }
+
+async function measureFamily(
+  host: string,
+  family: number,
+  servers: readonly DiagnosedAddress[],
+  counts: StunCounts,
+  signal: AbortSignal,
+): Promise<FamilyFindings> {
+  const ofFamily = servers.filter((server) => isIP(server.host) === family).slice(0, MAX_SERVERS)
+  const bound = host === '::' ? (family === 4 ? '0.0.0.0' : '::') : host
+  if (ofFamily.length === 0 || isIP(bound) !== family) return NOTHING
+  try {
+    return await new Measurement(bound, counts, signal).run(ofFamily)
+  } catch (error) {
+    // A machine without IPv6 has no such socket either; its servers count as silent.
+    if (family === 6 && host === '::')
+      return { servers: ofFamily.map(({ host, port }) => ({ host, port })), hasOther: false }
+    throw error
+  }
+}
+
+function conclude(peer: DiagnosedPeer, found: Observed): Omit<Diagnosis, 'elapsedMs'> {
+  const { local, ipv4, ipv6, relays, counts } = found
+  const stunServers = [...ipv4.servers, ...ipv6.servers]
+  const connected = relays.some((relay) => relay.connected)
+  const answers = stunServers.some(({ mapped }) => mapped !== undefined)
+  const udp = answers ? 'works' : connected && stunServers.length > 0 ? 'blocked' : 'unknown'
+  // What IPv4's NAT does decides as long as not every remote has IPv6.
+  const nat = ipv4.nat ?? ipv6.nat
+  const own = udp === 'blocked' ? 'udp-blocked' : nat && remoteKindOf(nat)
+  return {
+    local,
+    udp,
+    ...(ipv4.nat && { ipv4: ipv4.nat }),
+    ...(ipv6.nat && { ipv6: ipv6.nat }),
+    stunServers,
+    relays,
+    remotes: verdicts(peer.directPaths ? own : 'udp-blocked', connected),
+    findings: findingsOf(peer, found, stunServers, udp),
+    stun: counts,
+  }
+}
+
+function findingsOf(
+  { stunServers: { count }, directPaths }: DiagnosedPeer,
+  { ipv4, ipv6, relays, counts }: Observed,
+  servers: readonly StunServerReport[],
+  udp: Diagnosis['udp'],
+): DiagnosisFinding[] {
+  const findings: DiagnosisFinding[] = []
+  const tell = (code: DiagnosisFinding['code'], message: string) => findings.push({ code, message })
+  if (!directPaths) tell('direct-paths-off', 'directPaths is false: relayed connections stay relayed')
+  if (count === 0) tell('no-stun-server', 'no STUN server was named: what a NAT does can not be known')
+  else if (servers.length === 0) tell('stun-unresolved', 'no STUN server’s name leads to an address on this network')
+  if (udp === 'blocked')
+    tell('udp-blocked', 'no STUN server answers over UDP, and a relay does over TCP: UDP is blocked')
+  else if (udp === 'unknown' && servers.length > 0) tell('network-down', 'neither a STUN server nor a relay answers')
+  else {
+    for (const { host, port, mapped } of servers)
+      if (mapped === undefined) tell('stun-silent', `the STUN server ${host} port ${port} does not answer`)
+  }
+  for (const { nat, hasOther } of [ipv4, ipv6]) {
+    if (nat === undefined) continue
+    if (nat.mapping === 'unknown')
+      tell('one-stun-address', 'only one STUN server’s address answered: how the NAT maps takes two')
+    if (!hasOther)
+      tell('no-other-address', 'no STUN server has a second address (RFC 5780): how the NAT filters can not be known')
+  }
+  if (relays.length === 0) tell('no-relay', 'there is no relay: peers behind NATs can not agree on when to begin')
+  for (const { connected, url, detail } of relays) {
+    if (!connected)
+      tell('relay-unreachable', `the relay ${url} is not connected${detail === undefined ? '' : `: ${detail}`}`)
+  }
+  if (counts.forged > 0) tell('forged-answers', `${counts.forged} answers came that nobody was asked for`)
+  return findings
+}
+
+/** What the promise gives, or that when the signal fires before. */
+async function orAborted<Result>(promise: Promise<Result>, signal: AbortSignal, otherwise: Result): Promise<Result> {
+  let stop = (): void => {}
+  const aborted = new Promise<Result>((resolve) => {
+    stop = () => resolve(otherwise)
+    signal.addEventListener('abort', stop, { once: true })
+    if (signal.aborted) stop()
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
