@@ -67,6 +67,8 @@ const context = {
   filter: positionals,
   report,
 }
+// No test asks the router of the network that this machine happens to be in.
+process.env.ANYPATH_PORT_MAPPING = 'off'
 process.chdir(context.root)
 for (const stage of stages) {
   console.log(`\n=== ${stage.name}: ${stage.title}`)

@@ -8,6 +8,11 @@ const PROGRAMS = [
   { program: 'ip', packages: ['iproute2'], why: 'for network namespaces' },
   { program: 'nft', packages: ['nftables'], why: 'for simulated routers' },
   { program: 'iptables', packages: ['iptables'], why: 'for black-holed ICMP' },
+  {
+    program: 'miniupnpd',
+    packages: ['miniupnpd-nftables'],
+    why: 'for a router that forwards ports when it is asked to',
+  },
   { program: 'python3', packages: ['python3'], why: 'for delay and loss in simulated networks' },
   { program: 'chromium', packages: ['chromium'], why: 'for tests in browsers' },
   { program: 'firefox-esr', packages: ['firefox-esr'], why: 'for tests in browsers' },

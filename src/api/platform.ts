@@ -25,6 +25,15 @@ export interface Platform {
   readonly stunServers?: (value: readonly string[]) => NonNullable<EngineOptions['stunServers']>
   /** Finds out what stands between a peer and direct paths, where there is UDP. */
   readonly diagnose?: (peer: DiagnosedPeer, options: DiagnoseOptions) => Promise<Diagnosis>
+  /** Has routers forward a port to the UDP socket where there is one, unless the setting `portMapping` or the environment says no. */
+  readonly portMapping?: (
+    setting: boolean | undefined,
+    parts: {
+      readonly clock: Clock
+      readonly randomBytes: (length: number) => Uint8Array
+      readonly log: (message: string) => void
+    },
+  ) => EngineOptions['portMapping']
   /** Takes a kept key for as long as a peer lives, where keys can be kept. */
   readonly holdKey?: (
     persist: Required<PersistSettings>,

@@ -1,6 +1,6 @@
 import { checkInjected, type ResolvedSettings, resolveSettings } from '../config/index.js'
 import type { DiagnosedPeer } from '../diagnose/diagnose.node.js'
-import { systemClock } from '../driver/clock.js'
+import { type Clock, systemClock } from '../driver/clock.js'
 import { createEngine, type EngineOptions } from '../driver/create.js'
 import type { Engine } from '../driver/engine.js'
 import type { RecordKeeper } from '../driver/record-keeper.js'
@@ -38,8 +38,7 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
     const resolved = { ...settings, secretKey: key.secretKey }
     inner = await createEngine({
       ...engineOptions(resolved, options, platform, writers),
-      ...(stunServers && { stunServers }),
-    })
+      })
     const engine = wrapped(inner, options, writers, settings.limits.handshakeTimeoutMs)
     return {
       engine: new ReleasingEngine(engine, () => key.release()),
@@ -78,6 +77,7 @@ function engineOptions(
   const qlog = qlogSink(options.qlog, platform)
   const { incomingBacklog: _, ...limits } = settings.limits
   const clock = options.clock ?? systemClock()
+  const portMapping = portMappingOf(settings, options, platform, clock)
   const tokens = new Map(settings.relays.flatMap(({ url, token }) => (token === undefined ? [] : [[url, token]])))
   return {
     secretKey: settings.secretKey,
@@ -94,6 +94,7 @@ function engineOptions(
     classicalOnly: settings.classicalOnly,
     congestion: settings.congestion,
     directPaths: settings.directPaths,
+    ...(portMapping && { portMapping }),
     clock,
     ...(options.randomBytes && { randomBytes: options.randomBytes }),
     ...(logger && {
@@ -139,6 +140,18 @@ function stunServersOf({ stunServers }: PeerOptions, platform: Platform): Engine
   if (stunServers === undefined) return undefined
   if (platform.stunServers === undefined) throw new InvalidConfigError('stunServers: there is no UDP socket here')
   return platform.stunServers(stunServers)
+}
+
+function portMappingOf(
+  { directPaths, portMapping }: ResolvedSettings,
+  { randomBytes: random = randomBytes, logger, logLevel = 'warn' }: PeerOptions,
+  platform: Platform,
+  clock: Clock,
+): EngineOptions['portMapping'] {
+  const log = (message: string) => {
+    if (logLevel !== 'error' && logLevel !== 'warn') logger?.info(message, { target: 'anypath::port_mapping' })
+  }
+  return directPaths ? platform.portMapping?.(portMapping, { clock, randomBytes: random, log }) : undefined
 }
 
 function qlogSink(qlog: PeerOptions['qlog'], platform: Platform): QlogSink | undefined {

@@ -24,6 +24,7 @@ export function resolveSettings(settings: Settings, randomBytes: (length: number
     congestion: settings.congestion === undefined ? 'cubic' : oneOf('congestion', settings.congestion, CONGESTION),
     udp: settings.udp === undefined ? {} : udp(settings.udp),
     directPaths: settings.directPaths === undefined || flag('directPaths', settings.directPaths),
+    portMapping: settings.portMapping === undefined ? undefined : flag('portMapping', settings.portMapping),
     relays: settings.relays === undefined ? [] : resolveRelays(settings.relays),
   }
 }

@@ -48,6 +48,13 @@ export interface Settings {
    */
   readonly directPaths?: boolean
   /**
+   * Node only: asks the router of a private network, by PCP (RFC 6887) or NAT-PMP (RFC 6886), to forward a port to this peer's UDP socket while
+   * it lives, for `directPaths`; no other host is asked. Without a router that does, nothing changes.
+   *
+   * @default true, unless the environment says `ANYPATH_PORT_MAPPING=off`
+   */
+  readonly portMapping?: boolean
+  /**
    * Node only: STUN servers (RFC 8489) that tell this peer at which addresses its NAT is seen, for `directPaths`. Each is `HOST:PORT` or
    * `stun:HOST:PORT`; an IPv6 address is in brackets, and the port is 3478 where none is named. At most 16; two at different addresses tell what kind
    * of NAT it is. Names are looked up at the start and when the network changes. The servers see this machine's public address, and that it is
@@ -89,5 +96,7 @@ export interface ResolvedSettings {
   readonly congestion: 'cubic' | 'new-reno' | 'bbr'
   readonly udp: UdpSettings
   readonly directPaths: boolean
+  /** `undefined` where the environment decides. */
+  readonly portMapping: boolean | undefined
   readonly relays: readonly RelaySettings[]
 }

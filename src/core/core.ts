@@ -135,6 +135,12 @@ export class Core {
     this.#call((raw, now) => raw.set_stun_servers?.(now(), length))
   }
 
+  /** Where routers forward to the main socket; the core for browsers has none. */
+  setMappedAddresses(addresses: readonly { readonly host: string; readonly port: number }[]): void {
+    const length = this.#instance.place(encodeAddresses(addresses, this.addresses))
+    this.#call((raw, now) => raw.set_mapped_addresses?.(now(), length))
+  }
+
   /** A relay's WebSocket is open. */
   relayOpened(relay: number, protocol: number): void {
     this.#call((raw, now) => raw.relay_opened(now(), relay, protocol))

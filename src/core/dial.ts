@@ -35,7 +35,7 @@ export function encodeTargets(targets: DialTargets, codec: AddressCodec): Uint8A
   return writer.written
 }
 
-/** Writes the input of `set_local_addresses` and `set_stun_servers`; what is no IP address is left out. */
+/** Writes the input of `set_local_addresses`, `set_stun_servers` and `set_mapped_addresses`; what is no IP address is left out. */
 export function encodeAddresses(addresses: readonly SocketAddress[], codec: AddressCodec): Uint8Array {
   const encoded = addresses.map(({ host, port }) => codec.encode(host, port)).filter((bytes) => bytes !== undefined)
   const writer = new ByteWriter().u16(encoded.length)

@@ -2,7 +2,7 @@ import { type CoreConfig, type CoreLimits, encodeConfig } from '../core/config.j
 import { Core } from '../core/core.js'
 import { CoreInstance } from '../core/instance.js'
 import { type CoreProgram, type CoreSource, compileCore } from '../core/load.js'
-import type { RelayDialer, Transport } from '../transport/transport.js'
+import type { PortMapping, RelayDialer, Transport } from '../transport/transport.js'
 import { Carriers } from './carriers.js'
 import { type Clock, systemClock } from './clock.js'
 import { Driver, type StunServers } from './driver.js'
@@ -74,6 +74,8 @@ export interface EngineOptions {
   readonly directPaths?: boolean
   /** Looks up the STUN servers that tell where the main UDP transport is seen, for direct paths. @default none are asked */
   readonly stunServers?: StunServers
+  /** Has routers forward a port to the main UDP transport, for direct paths. The engine starts and closes it. @default none is asked */
+  readonly portMapping?: PortMapping
   /** @default 'cubic' */
   readonly congestion?: 'cubic' | 'new-reno' | 'bbr'
   readonly limits: EngineLimits
@@ -109,6 +111,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine & Rec
     relays: options.relays ?? [],
     directPaths: options.directPaths ?? true,
     ...(options.stunServers && { stunServers: options.stunServers }),
+    ...(options.portMapping && { portMapping: options.portMapping }),
   })
   try {
     await driver.start()

@@ -1,5 +1,6 @@
 import { type Core, CoreRefusal } from '../core/core.js'
 import { type AnypathError, createError, toAnypathError } from '../errors/index.js'
+import type { PortMapping, TransportAddress } from '../transport/transport.js'
 import { type Carriers, carriersLost } from './carriers.js'
 import type { Clock } from './clock.js'
 import { Dispatch, type Observers } from './dispatch.js'
@@ -35,6 +36,7 @@ export interface DriverParts {
   /** Whether the core is told this machine's addresses, and so looks for direct paths. */
   readonly directPaths: boolean
   readonly stunServers?: StunServers
+  readonly portMapping?: PortMapping
 }
 
 /**
@@ -51,19 +53,22 @@ export class Driver implements Engine, RecordKeeper {
   readonly #relays: readonly string[]
   readonly #directPaths: boolean
   readonly #stunServers: StunServers | undefined
+  readonly #portMapping: PortMapping | undefined
   #stunLookups = 0
   #failure: AnypathError | undefined
   #closing: Promise<void> | undefined
 
-  constructor({ core, carriers, clock, observers, relays, directPaths, stunServers }: DriverParts) {
+  constructor({ core, carriers, clock, observers, relays, directPaths, stunServers, portMapping }: DriverParts) {
     this.#directPaths = directPaths
     this.#stunServers = directPaths ? stunServers : undefined
+    this.#portMapping = directPaths ? portMapping : undefined
     this.#relays = relays
     this.#core = core
     this.#carriers = carriers
     this.#clock = clock
     this.#streams = new Streams(core)
     this.#dispatch = new Dispatch(carriers, this.#streams, observers)
+    this.#portMapping?.start((addresses) => this.#tell(() => this.#core.setMappedAddresses(addresses)))
     this.#loop = new EventLoop(clock, core, carriers, this.#dispatch, {
       slept: () => this.resumed(),
       settle: () => this.#dispatch.settle(),
@@ -89,6 +94,7 @@ export class Driver implements Engine, RecordKeeper {
     })
     this.#tellAddresses()
     this.#tellStunServers()
+    this.#portMapping?.update(this.#mainAddresses())
     if (this.#relays.length > 0) {
       this.#command(() => this.#core.setRelays(this.#relays))
       this.#carriers.relays.hold()
@@ -98,8 +104,12 @@ export class Driver implements Engine, RecordKeeper {
   /** The addresses of the main UDP socket become candidates. */
   #tellAddresses(): void {
     if (!this.#directPaths) return
-    const main = this.#carriers.localAddresses().filter(({ carrier }) => carrier === 0)
+    const main = this.#mainAddresses()
     if (main.length > 0) this.#tell(() => this.#core.setLocalAddresses(main))
+  }
+
+  #mainAddresses(): TransportAddress[] {
+    return this.#carriers.localAddresses().filter(({ carrier }) => carrier === 0)
   }
 
   /** Another network may have other answers for the servers' names. */
@@ -190,7 +200,8 @@ export class Driver implements Engine, RecordKeeper {
   }
 
   async peerStats(): Promise<PeerStats> {
-    return { ...this.#core.peerStats(), transportDrops: this.#carriers.drops() }
+    const portMapping = this.#portMapping?.stats
+    return { ...this.#core.peerStats(), transportDrops: this.#carriers.drops(), ...(portMapping && { portMapping }) }
   }
 
   ping(connectionId: number): void {
@@ -204,6 +215,7 @@ export class Driver implements Engine, RecordKeeper {
   networkChanged(): void {
     this.#tell(() => this.#core.networkChanged())
     this.#tellStunServers()
+    this.#portMapping?.update(this.#mainAddresses())
   }
 
   setVisible(visible: boolean): void {
@@ -240,6 +252,8 @@ export class Driver implements Engine, RecordKeeper {
   }
 
   async #shutDown(code: number, reason: string, timeoutMs: number): Promise<void> {
+    // Remotes are told meanwhile.
+    void this.#portMapping?.close()
     if (!this.#failure) {
       this.#tell(() => this.#core.shutdown(code, reason))
       // Now and not in the next turn: a page that is being closed has no next turn.
@@ -253,7 +267,7 @@ export class Driver implements Engine, RecordKeeper {
     this.#loop.stop()
     this.#streams.closeAll(error)
     this.#core.close()
-    await this.#carriers.close()
+    await Promise.all([this.#carriers.close(), this.#portMapping?.close()])
   }
 
   /** A call whose result matters to the caller, and after which there is something to do. */

@@ -1,3 +1,5 @@
+import type { PortMappingStats } from '../transport/transport.js'
+
 /**
  * What the public API needs from the event loop that owns a core.
  *
@@ -316,4 +318,6 @@ export interface PeerStats {
   readonly directPathsLost: number
   /** Datagrams that a transport's bounded queue dropped or whose send failed, by cause. */
   readonly transportDrops: Readonly<Record<string, number>>
+  /** What has come of port mapping; left out where it is off. */
+  readonly portMapping?: PortMappingStats
 }

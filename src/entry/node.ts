@@ -3,6 +3,7 @@ import type { Platform } from '../api/platform.js'
 import { nodeCore } from '../core/load.node.js'
 import { diagnose } from '../diagnose/diagnose.node.js'
 import { qlogFolder } from '../observe/qlog-folder.node.js'
+import { portMapping } from '../transport/port-mapping/port-mapping.node.js'
 import { NodeRelays } from '../transport/relay.node.js'
 import { stunServers } from '../transport/stun-servers.node.js'
 import { UdpTransport } from '../transport/udp.node.js'
@@ -18,5 +19,6 @@ export class Peer extends PlatformPeer {
     qlogFolder,
     stunServers: (value) => stunServers(value),
     diagnose,
+    portMapping,
   }
 }

@@ -52,6 +52,38 @@ export interface TransportEvents {
 }
 
 /**
+ * What the driver needs to have a router forward a port to the main socket. Nothing of it rejects or throws: without a router that does, a
+ * peer goes on as it is.
+ */
+export interface PortMapping {
+  readonly stats: PortMappingStats
+  /** Called once, before anything else. `mapped` is told where routers forward to the main socket from then on. */
+  start(mapped: (addresses: readonly TransportAddress[]) => void): void
+  /** The main socket is reached at these addresses of this machine, perhaps in another network: everything begins anew. */
+  update(addresses: readonly TransportAddress[]): void
+  /** Gives back what was forwarded, and ends; within about a second. Idempotent. */
+  close(): Promise<void>
+}
+
+/** What has come of port mapping. Counts only grow. */
+export interface PortMappingStats {
+  /** What the router was asked by; `undefined` while it forwards nothing. */
+  readonly protocol: 'pcp' | 'nat-pmp' | 'upnp' | undefined
+  /** Where the router forwards from; behind another NAT nobody is told of it. */
+  readonly external: TransportAddress | undefined
+  /** Why no remote is told of a forwarded port, as a sentence for people. */
+  readonly failure: string | undefined
+  /** Requests sent to routers, repetitions included. */
+  readonly requests: number
+  /** How often an address and port were obtained. */
+  readonly obtained: number
+  /** How often a router ceased to forward. */
+  readonly lost: number
+  /** What was of no use, by cause. */
+  readonly drops: Readonly<Record<string, number>>
+}
+
+/**
  * What the driver needs to reach relays: something that opens WebSockets to them. What is said over one is the core's business.
  */
 export interface RelayDialer {

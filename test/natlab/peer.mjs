@@ -4,6 +4,7 @@
 //   {"do": "transfer", "bytes": …}                 sends so many; tells `transferred` with what the remote got
 //   {"do": "flow", "forMs": …}                     sends a piece every 20 ms, which the remote returns; tells `flowed` with the longest gap
 //   {"do": "report"}                               tells `report`: paths, state and counters
+//   {"do": "close"}                                tells `ended` when the peer is closed
 //
 // Everything has `atMs`, milliseconds since 1970.
 
@@ -124,6 +125,11 @@ const commands = {
     await writer.close()
     await reading
     tell('flowed', { isWhole: sent.digest('hex') === back.digest('hex'), gapMs, gapAtMs })
+  },
+
+  async close() {
+    await peer.close()
+    tell('ended')
   },
 
   async report() {

@@ -68,7 +68,7 @@ pub(crate) fn targets(bytes: &[u8]) -> Result<Targets<'_>, ReadError> {
     Ok(targets)
 }
 
-/// The input of `set_local_addresses` and `set_stun_servers`.
+/// The input of `set_local_addresses`, `set_stun_servers` and `set_mapped_addresses`.
 pub(crate) fn addresses(bytes: &[u8]) -> Result<Vec<SocketAddrV6>, ReadError> {
     let mut reader = Reader::new(bytes);
     let count = reader.u16()?;

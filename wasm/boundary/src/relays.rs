@@ -1,5 +1,7 @@
 //! The calls of the class that concern relays and the way to a remote.
 
+use std::net::SocketAddrV6;
+
 use anypath_peer::dial::Target;
 use anypath_peer::peer::Peer;
 use anypath_wire::EndpointId;
@@ -28,18 +30,7 @@ impl Core {
 
     /// Takes this machine's addresses from the input buffer; false when they can't be read.
     pub fn set_local_addresses(&mut self, now: f64, len: u32) -> bool {
-        self.peer.advance(now);
-        let bytes = self.input.get(..len as usize).unwrap_or(&self.input);
-        match decode::addresses(bytes) {
-            Ok(addresses) => {
-                self.peer.set_local_addresses(&addresses);
-                true
-            }
-            Err(_) => {
-                self.malformed_input += 1;
-                false
-            }
-        }
+        self.with_addresses(now, len, Peer::set_local_addresses)
     }
 
     /// The WebSocket to a relay is open.
@@ -83,6 +74,19 @@ impl Core {
     }
 }
 
+impl Core {
+    /// Gives the peer the addresses in the input buffer; false when they can't be read.
+    fn with_addresses(&mut self, now: f64, len: u32, give: fn(&mut Peer, &[SocketAddrV6])) -> bool {
+        self.peer.advance(now);
+        let addresses = decode::addresses(self.given(len));
+        self.malformed_input += u32::from(addresses.is_err());
+        addresses.is_ok_and(|addresses| {
+            give(&mut self.peer, &addresses);
+            true
+        })
+    }
+}
+
 /// All targets as routes, and whether relays were named that are not used.
 pub(crate) fn resolve(
     peer: &mut Peer,
@@ -106,17 +110,11 @@ pub(crate) fn resolve(
 impl Core {
     /// Asks the STUN servers in the input buffer from now on; false when they can't be read.
     pub fn set_stun_servers(&mut self, now: f64, len: u32) -> bool {
-        self.peer.advance(now);
-        let bytes = self.input.get(..len as usize).unwrap_or(&self.input);
-        match decode::addresses(bytes) {
-            Ok(servers) => {
-                self.peer.set_stun_servers(&servers);
-                true
-            }
-            Err(_) => {
-                self.malformed_input += 1;
-                false
-            }
-        }
+        self.with_addresses(now, len, Peer::set_stun_servers)
+    }
+
+    /// Takes the addresses that routers forward here from the input buffer; false when they can't be read.
+    pub fn set_mapped_addresses(&mut self, now: f64, len: u32) -> bool {
+        self.with_addresses(now, len, Peer::set_mapped_addresses)
     }
 }

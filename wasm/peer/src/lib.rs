@@ -67,5 +67,5 @@ mod traversal;
 #[cfg(feature = "traversal")]
 mod watched;
 
-pub use anypath_paths::mapping;
+pub use anypath_paths::{candidate, mapping};
 pub use anypath_wire as wire;

@@ -101,6 +101,9 @@ pub struct Peer {
     /// Where this machine reaches the main socket, for others to probe.
     #[cfg(feature = "traversal")]
     local: Vec<SocketAddrV6>,
+    /// Where routers forward to it.
+    #[cfg(feature = "traversal")]
+    mapped: Vec<SocketAddrV6>,
     probes: Probes,
     #[cfg(feature = "traversal")]
     reflexive: Reflexive,
@@ -158,6 +161,8 @@ impl Peer {
             carriers: CarrierTable::new(derive(&config.seed, b"virtual addresses")),
             #[cfg(feature = "traversal")]
             local: Vec::new(),
+            #[cfg(feature = "traversal")]
+            mapped: Vec::new(),
             probes: Probes::new(clock.now()),
             #[cfg(feature = "traversal")]
             reflexive: Reflexive::new(derive(&config.seed, b"stun transactions")),

@@ -10,7 +10,7 @@
 
 use std::net::{SocketAddr, SocketAddrV6};
 
-use anypath_paths::candidate::{Candidate, Kind, may_probe, prune};
+use anypath_paths::candidate::{Candidate, Kind, is_global, may_probe, prune};
 use anypath_wire::address::{from_mapped, to_mapped};
 
 use super::Peer;
@@ -28,6 +28,9 @@ use crate::traversal::Traversal;
 /// [RFC 9000 § 8.2.2]: https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
 const ANSWER_BYTES: usize = 1200;
 
+/// How many addresses are taken that routers forward: a host has few routers.
+const MAX_MAPPED: usize = 4;
+
 impl Peer {
     /// The addresses of this machine at which the main socket is reached; none: direct paths are not looked for.
     ///
@@ -36,6 +39,19 @@ impl Peer {
         if self.local != addresses {
             self.local = addresses.to_vec();
             self.reflect_anew();
+            self.candidates_changed();
+        }
+    }
+
+    /// Where routers on the way forward to the main socket, because they were asked to (port mapping); the first
+    /// four that the Internet reaches. They become candidates beside the addresses of [`Peer::set_local_addresses`].
+    ///
+    /// A private address is that of a NAT behind another one: what it forwards is not reached from outside, and is left out.
+    pub fn set_mapped_addresses(&mut self, addresses: &[SocketAddrV6]) {
+        let usable = addresses.iter().copied().filter(is_global);
+        let mapped: Vec<_> = usable.take(MAX_MAPPED).collect();
+        if self.mapped != mapped {
+            self.mapped = mapped;
             self.candidates_changed();
         }
     }
@@ -52,6 +68,7 @@ impl Peer {
             }
         };
         let host = self.local.iter().map(of_kind(Kind::Host));
+        let mapped = self.mapped.iter().map(of_kind(Kind::Mapped));
         let predicted = self.predicted_addresses();
         // Where each destination gets the next port, the last one's is nobody else's, and a probe to it only takes
         // the place of one to a port that will be given.
@@ -61,7 +78,7 @@ impl Peer {
         };
         let seen = seen.iter().map(of_kind(Kind::ServerReflexive));
         let predicted = predicted.iter().map(of_kind(Kind::Predicted));
-        let all = host.chain(seen).chain(predicted);
+        let all = host.chain(mapped).chain(seen).chain(predicted);
         prune(all.filter(|candidate| !self.carriers.is_virtual(&candidate.address)))
     }
 

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use anypath_peer::candidate::Kind;
 use anypath_peer::event::{ConnectionKey, Event, PathChange};
 use anypath_peer::session::{Cause, State};
 use anypath_simnet::simulation::ALPN;
@@ -208,6 +209,45 @@ fn addresses_where_no_peer_can_be_are_never_sent_to() {
     assert_eq!(strange.count(), 0);
     assert!(net.peer(0).stats().probes_forbidden > 0);
     assert!(!is_closed(&net, 0, keys[0]));
+}
+
+#[test]
+fn a_peer_is_reached_where_its_router_was_asked_to_forward_to_it() {
+    let mut net = pair(11, Link::default());
+    let private = address([192, 168, 1, 2], 5);
+    for host in [0, 1] {
+        net.peer(host).set_local_addresses(&[private]);
+    }
+    let keys = relayed(&mut net);
+    assert_eq!(becomes_direct(&mut net, keys, 20 * SECOND), None);
+    let forwarded = net.address_of(1);
+    net.peer(1).set_mapped_addresses(&[forwarded]);
+    let told = net.peer(1).local_candidates();
+    let kinds: Vec<_> = told.iter().map(|candidate| candidate.kind).collect();
+    assert_eq!(kinds, [Kind::Host, Kind::Mapped]);
+    let took = becomes_direct(&mut net, keys, 5 * SECOND);
+    assert!(took.is_some_and(|took| took < 3 * SECOND), "{took:?}");
+}
+
+#[test]
+fn what_a_router_forwards_behind_another_nat_is_no_candidate_and_few_are_taken() {
+    let mut net = pair(12, Link::default());
+    let useless = [
+        [192, 168, 0, 2],
+        [100, 64, 0, 2],
+        [127, 0, 0, 1],
+        [0, 0, 0, 0],
+    ];
+    let mut mapped = useless.map(|ip| address(ip, 5)).to_vec();
+    mapped.push(address([203, 0, 113, 9], 0));
+    let before = net.peer(1).local_candidates();
+    net.peer(1).set_mapped_addresses(&mapped);
+    assert_eq!(net.peer(1).local_candidates(), before);
+    mapped.extend((1..=9).map(|port| address([203, 0, 113, 9], port)));
+    net.peer(1).set_mapped_addresses(&mapped);
+    assert_eq!(net.peer(1).local_candidates().len(), before.len() + 4);
+    net.peer(1).set_mapped_addresses(&[]);
+    assert_eq!(net.peer(1).local_candidates(), before);
 }
 
 #[test]

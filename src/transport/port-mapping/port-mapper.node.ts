@@ -1,0 +1,227 @@
+import { DropCounts } from '../drops.js'
+import { isPrivateIpv4, isPublicIpv4 } from '../ipv4-scope.js'
+import type { PortMapping, PortMappingStats, TransportAddress } from '../transport.js'
+import { defaultGateway } from './default-gateway.node.js'
+import { Gateway, type MappingClock } from './gateway.node.js'
+import { NatPmp } from './nat-pmp.node.js'
+import { Pcp } from './pcp.node.js'
+import { NONCE_BYTES } from './pcp-message.js'
+import { type Lease, LIFETIME_SECONDS, type MappingProtocol, NoMapping } from './protocol.js'
+
+/** How often the router is asked whether it was restarted: it forgets its mappings then. */
+const CHECK_MS = 60_000
+/** A router that says that it forgets sooner is asked no more often than this. */
+const MIN_RENEWAL_MS = 30_000
+/** When another try is made: soon where there was a router that forwarded, for it may be restarting. */
+const RETRY_MS = { lost: { first: 5000, most: 60_000 }, never: { first: 60_000, most: 1_800_000 } }
+/** How long closing waits for the router. */
+const CLOSE_MS = 1000
+
+/** What a port mapper is made of; tests put another router in place of the network's. */
+export interface PortMapperOptions {
+  readonly clock: MappingClock
+  /** Must be cryptographically secure. */
+  readonly randomBytes: (length: number) => Uint8Array
+  /** Told what becomes of it, a sentence at a time. @default nobody is */
+  readonly log?: (message: string) => void
+  /** The router's address; `undefined` where it is not known. @default the system's default route */
+  readonly findGateway?: () => string | undefined
+  /** The router's port for PCP and NAT-PMP. @default 5351 */
+  readonly gatewayPort?: number
+  /** From which addresses of this machine a router may be asked. @default private ones */
+  readonly mayAskFrom?: (host: string) => boolean
+}
+
+interface Held {
+  readonly protocol: MappingProtocol
+  readonly lease: Lease
+}
+
+/**
+ * Has the router of this network forward a port to the main socket for as long as the peer lives: asks by PCP, else by NAT-PMP, renews what was
+ * given at half of its time, and gives it back at the end.
+ */
+export class PortMapper implements PortMapping {
+  readonly #options: PortMapperOptions
+  readonly #drops = new DropCounts()
+  readonly #nonce: Uint8Array
+  #mapped: ((addresses: readonly TransportAddress[]) => void) | undefined
+  #hosts: readonly string[] = []
+  #port = 0
+  #suggestedPort = 0
+  #work: AbortController | undefined
+  #held: Held | undefined
+  #failure: string | undefined
+  #counts = { requests: 0, obtained: 0, lost: 0 }
+  #closed: Promise<void> | undefined
+
+  constructor(options: PortMapperOptions) {
+    this.#options = options
+    this.#nonce = options.randomBytes(NONCE_BYTES)
+  }
+
+  get stats(): PortMappingStats {
+    const { protocol, lease } = this.#held ?? {}
+    return {
+      protocol: protocol?.name,
+      external: lease?.external,
+      failure: this.#failure,
+      ...this.#counts,
+      drops: this.#drops.counts,
+    }
+  }
+
+  start(mapped: (addresses: readonly TransportAddress[]) => void): void {
+    this.#mapped = mapped
+  }
+
+  update(addresses: readonly TransportAddress[]): void {
+    if (this.#closed !== undefined) return
+    this.#work?.abort()
+    this.#tell(undefined)
+    const { mayAskFrom = isPrivateIpv4 } = this.#options
+    const usable = addresses.filter(({ host }) => mayAskFrom(host))
+    this.#hosts = usable.map(({ host }) => host)
+    this.#port = usable[0]?.port ?? 0
+    this.#suggestedPort ||= this.#port
+    if (usable.length === 0) return this.#fail('this machine has no private IPv4 address')
+    this.#work = new AbortController()
+    void this.#run(this.#work.signal)
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    this.#work?.abort()
+    this.#mapped = undefined
+    const held = this.#held
+    this.#held = undefined
+    if (held === undefined) return
+    const limit = new AbortController()
+    const timer = this.#options.clock.setTimeout(() => limit.abort(), CLOSE_MS)
+    // A router that does not answer forgets by itself, when the time that it gave is over.
+    await held.protocol.unmap(limit.signal).catch(() => {})
+    this.#options.clock.clearTimeout(timer)
+  }
+
+  /** Looks for a router and keeps what it forwards, until the signal fires. */
+  async #run(signal: AbortSignal): Promise<void> {
+    let [retry, delayMs] = [RETRY_MS.never, RETRY_MS.never.first]
+    try {
+      for (;;) {
+        const held = await this.#obtain(signal)
+        if (held !== undefined) {
+          await this.#keep(held, signal)
+          this.#counts.lost += 1
+          this.#tell(undefined)
+          retry = RETRY_MS.lost
+          delayMs = retry.first
+        }
+        await this.#sleep(delayMs, signal)
+        delayMs = Math.min(delayMs * 2, retry.most)
+      }
+    } catch (thrown) {
+      // What is no end of the work is a fault of this library: the peer goes on without a mapping.
+      if (!signal.aborted) this.#fail(String(thrown))
+    }
+  }
+
+  async #obtain(signal: AbortSignal): Promise<Held | undefined> {
+    const reasons: string[] = []
+    for (const protocol of this.#protocols()) {
+      try {
+        return { protocol, lease: await protocol.map(this.#suggestedPort, signal) }
+      } catch (thrown) {
+        if (!(thrown instanceof NoMapping)) throw thrown
+        reasons.push(`${protocol.name}: ${thrown.message}`)
+      }
+    }
+    this.#fail(reasons.length === 0 ? 'the default router is not known on this system' : reasons.join('; '))
+    return undefined
+  }
+
+  /** Ends when the router does not forward any more. */
+  async #keep({ protocol, lease: first }: Held, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    let lease = first
+    for (;;) {
+      this.#obtained({ protocol, lease })
+      const halfMs = (Math.min(lease.lifetimeSeconds, LIFETIME_SECONDS) * 1000) / 2
+      const renewMs = clock.now() + Math.max(halfMs, MIN_RENEWAL_MS)
+      try {
+        do await this.#sleep(Math.min(CHECK_MS, Math.max(renewMs - clock.now(), 0)), signal)
+        while (clock.now() < renewMs && (await protocol.check(signal)))
+        lease = await protocol.map(this.#suggestedPort, signal)
+      } catch (thrown) {
+        if (!(thrown instanceof NoMapping)) throw thrown
+        return this.#fail(`${protocol.name}: ${thrown.message}`)
+      }
+    }
+  }
+
+  #protocols(): MappingProtocol[] {
+    const { clock, findGateway = defaultGateway, gatewayPort } = this.#options
+    const host = findGateway()
+    if (host === undefined) return []
+    const gateway = new Gateway({
+      host,
+      ...(gatewayPort !== undefined && { port: gatewayPort }),
+      clock,
+      mayAskFrom: (localHost) => this.#hosts.includes(localHost),
+      sent: () => {
+        this.#counts.requests += 1
+      },
+      dropped: (cause) => this.#drops.add(cause),
+    })
+    return [new Pcp(gateway, this.#port, this.#nonce), new NatPmp(gateway, this.#port)]
+  }
+
+  #obtained(held: Held): void {
+    const { host, port } = held.lease.external
+    const before = this.#held?.lease.external
+    if (before?.host === host && before.port === port) {
+      this.#held = held
+      return
+    }
+    this.#counts.obtained += 1
+    this.#suggestedPort = port
+    this.#failure = undefined
+    this.#tell(held)
+    this.#options.log?.(`${host} port ${port} leads here (${held.protocol.name})`)
+    if (isPublicIpv4(host)) return
+    this.#drops.add('private-external')
+    this.#fail(`${held.protocol.name}: the router has itself no public address, but ${host}`)
+  }
+
+  /** What is behind another NAT is kept, and told to nobody: it leads nowhere. */
+  #tell(held: Held | undefined): void {
+    const before = this.#held
+    this.#held = held
+    if (before === undefined && held === undefined) return
+    const external = held?.lease.external
+    this.#mapped?.(external !== undefined && isPublicIpv4(external.host) ? [external] : [])
+  }
+
+  #fail(reason: string): void {
+    if (this.#failure === reason) return
+    this.#failure = reason
+    this.#options.log?.(`no port mapping: ${reason}`)
+  }
+
+  #sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    return new Promise((resolve, reject) => {
+      const done = (settle: () => void) => () => {
+        clock.clearTimeout(timer)
+        signal.removeEventListener('abort', aborted)
+        settle()
+      }
+      const aborted = done(() => reject(signal.reason))
+      const timer = clock.setTimeout(done(resolve), delayMs)
+      signal.addEventListener('abort', aborted, { once: true })
+    })
+  }
+}
