@@ -38,7 +38,8 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
     const resolved = { ...settings, secretKey: key.secretKey }
     inner = await createEngine({
       ...engineOptions(resolved, options, platform, writers),
-      })
+      ...(stunServers && { stunServers }),
+    })
     const engine = wrapped(inner, options, writers, settings.limits.handshakeTimeoutMs)
     return {
       engine: new ReleasingEngine(engine, () => key.release()),

@@ -1,4 +1,5 @@
 /** Options of the commands: declared once, for parsing and for the help text. */
+import { isIP } from 'node:net'
 import { parseArgs } from 'node:util'
 import { UsageError } from './exit.js'
 
@@ -108,16 +109,21 @@ export const parseHostPort = (text: string, what: string): HostPort => {
   return { host, port }
 }
 
-/** Where to bind: `HOST`, `HOST:PORT` or `:PORT`. @throws {UsageError} */
+/** Where to bind: `HOST`, `HOST:PORT` or `:PORT`, with an IP address as host. @throws {UsageError} */
 export const parseBind = (text: string): { host?: string; port?: number } => {
   const onlyPort = /^:(\d{1,5})$/.exec(text)
   if (onlyPort !== null && Number(onlyPort[1]) <= 65_535) return { port: Number(onlyPort[1]) }
   const bare = /^\[([^\]]+)\]$/.exec(text)?.[1] ?? text
   if (/^[0-9a-f.]+$/i.test(bare) || (bare.match(/:/g)?.length ?? 0) >= 2) {
-    if (!text.includes(']:')) return { host: bare }
+    if (!text.includes(']:')) return { host: checkedIp(bare) }
   }
   const { host, port } = parseHostPort(text, '--bind')
-  return { host, port }
+  return { host: checkedIp(host), port }
+}
+
+const checkedIp = (host: string): string => {
+  if (isIP(host) === 0) throw new UsageError(`--bind must name an IP address, not "${host}"`)
+  return host
 }
 
 /** An ALPN as dumbpipe writes it: `utf8:` and text, or hexadecimal digits. @throws {UsageError} */

@@ -25,6 +25,10 @@ const networkOptions: OptionSpecs = {
     value: 'HOST:PORT',
     help: 'ask a STUN server for the public address, so that peers behind NATs find a direct path; may be repeated (default: none)',
   },
+  'no-port-mapping': {
+    type: 'boolean',
+    help: 'do not ask the router to forward a port; the environment variable ANYPATH_PORT_MAPPING=off does the same',
+  },
   qlog: { type: 'string', value: 'DIR', help: "write each connection's qlog into a folder" },
   stats: { type: 'boolean', help: 'print counters of the connection at the end' },
   'idle-timeout': { type: 'string', value: 'TIME', help: 'give a silent connection up after this time (default 30s)' },

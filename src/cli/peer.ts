@@ -67,6 +67,7 @@ export const createPeer = async (
     alpns: [...alpns],
     relays,
     stunServers: values.texts('stun'),
+    ...(values.flag('no-port-mapping') ? { portMapping: false } : {}),
     udp: { ...(port === undefined ? {} : { port }), ...bind },
     limits: { idleTimeoutMs },
     // Whoever serves nothing need not be found.

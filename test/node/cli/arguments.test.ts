@@ -63,7 +63,9 @@ test('addresses have brackets around IPv6', () => {
   assert.deepEqual(parseBind('::1'), { host: '::1' })
   assert.deepEqual(parseBind('[::1]'), { host: '::1' })
   assert.deepEqual(parseBind('[::1]:9'), { host: '::1', port: 9 })
-  assert.throws(() => parseBind('nonsense:x'), usage(/--bind/))
+  for (const wrong of ['nonsense:x', '1.2.3', '1.2.3:5', 'cafe', 'localhost:5', '[1.2.3]', '256.1.1.1', '1::2::3']) {
+    assert.throws(() => parseBind(wrong), usage(/--bind/), wrong)
+  }
 })
 
 test('an ALPN is written as dumbpipe writes it', () => {

@@ -46,6 +46,7 @@ test('wrong usage prints the usage line on stderr, nothing on stdout, and is exi
     ['id', 'x'],
     ['listen-tcp'],
     ['listen', '--bind', 'x:y'],
+    ['listen', '--bind', '1.2.3'],
     ['stun', '--host', 'localhost'],
     ['stun', '--port', '65536'],
   ]) {
