@@ -144,6 +144,10 @@ export class Core {
      */
     set_local_addresses(now: number, len: number): boolean;
     /**
+     * Takes the addresses that routers forward here from the input buffer; false when they can't be read.
+     */
+    set_mapped_addresses(now: number, len: number): boolean;
+    /**
      * Orders a stream among the others.
      */
     set_priority(connection: number, stream: number, priority: number): number;
@@ -246,6 +250,7 @@ export interface InitOutput {
     readonly core_send_datagram: (a: number, b: number, c: number) => number;
     readonly core_set_carrier: (a: number, b: number, c: number, d: number) => number;
     readonly core_set_local_addresses: (a: number, b: number, c: number) => number;
+    readonly core_set_mapped_addresses: (a: number, b: number, c: number) => number;
     readonly core_set_priority: (a: number, b: number, c: number, d: number) => number;
     readonly core_set_relays: (a: number, b: number, c: number) => number;
     readonly core_set_stun_servers: (a: number, b: number, c: number) => number;

@@ -325,6 +325,16 @@ class Core {
         return ret !== 0;
     }
     /**
+     * Takes the addresses that routers forward here from the input buffer; false when they can't be read.
+     * @param {number} now
+     * @param {number} len
+     * @returns {boolean}
+     */
+    set_mapped_addresses(now, len) {
+        const ret = wasm.core_set_mapped_addresses(this.__wbg_ptr, now, len);
+        return ret !== 0;
+    }
+    /**
      * Orders a stream among the others.
      * @param {number} connection
      * @param {number} stream
