@@ -35,6 +35,10 @@ const BURST: u32 = 2 * 9 * MAX_CANDIDATES as u32;
 /// The same in a second: a round each [`ROUND_GAP`].
 const PER_SECOND: u32 = 9 * MAX_CANDIDATES as u32 / 5;
 
+/// Answers to challenges from where no path leads that are given between two rounds: each makes QUIC's client remember a challenge of
+/// its own until the next, and a remote can ask from ever new addresses. Two rounds of an honest one ask for no more than [`BURST`].
+const MAX_ANSWERS: u32 = 8 * BURST;
+
 /// How a connection's traversal stands.
 #[derive(Debug)]
 pub(crate) struct Traversal {
@@ -63,6 +67,7 @@ pub(crate) struct Traversal {
     /// When unneeded paths are closed, and a relay as a backup is looked for.
     pub(crate) next_tidy: Option<Instant>,
     budget: Bucket,
+    answers: u32,
     start: Instant,
 }
 
@@ -82,6 +87,7 @@ impl Traversal {
             next_follow: None,
             next_tidy: None,
             budget: Bucket::full(BURST),
+            answers: 0,
             start: now,
         }
     }
@@ -121,6 +127,13 @@ impl Traversal {
         self.since.get_or_insert(now);
         self.until = Some(now + ROUND);
         self.next = None;
+        self.answers = 0;
+    }
+
+    /// Counts an answer to a challenge from where no path leads; false when there are more than an honest remote asks for.
+    pub(crate) fn may_answer(&mut self) -> bool {
+        self.answers += 1;
+        self.answers <= MAX_ANSWERS
     }
 
     /// The round could not begin; another is tried when something has changed.

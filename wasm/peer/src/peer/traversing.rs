@@ -12,6 +12,7 @@ use std::net::{SocketAddr, SocketAddrV6};
 
 use anypath_paths::candidate::{Candidate, Kind, is_global, may_probe, prune};
 use anypath_wire::address::{from_mapped, to_mapped};
+use noq_proto::VarInt;
 
 use super::Peer;
 use super::choosing::{SETTLING, qualities_of};
@@ -19,6 +20,7 @@ use super::relaying::routes_of;
 use crate::carrier::{CarrierKind, CarrierTable, MAIN_CARRIER, Route};
 use crate::clock::Instant;
 use crate::connection::{Connection, Phase};
+use crate::error::ErrorCode;
 use crate::event::{ConnectionKey, Outbox};
 use crate::session::{Cause, State};
 use crate::traversal::Traversal;
@@ -280,6 +282,9 @@ impl Peer {
     pub(super) fn take_probe(&mut self, key: ConnectionKey, to: SocketAddr, datagram: &[u8]) {
         let now = self.clock.now();
         let to = to_mapped(to);
+        if datagram.len() >= ANSWER_BYTES && !self.count_answer(key) {
+            return;
+        }
         let is_udp = self.carriers.kind(MAIN_CARRIER) == Some(CarrierKind::Udp);
         let allowed =
             is_udp && !self.carriers.is_virtual(&to) && may_probe(&to, &self.local).is_ok();
@@ -303,6 +308,22 @@ impl Peer {
         if !granted || !self.probes.add(due, key, to, datagram) {
             self.stats.probes_limited += 1;
         }
+    }
+
+    /// Counts an answer to a remote's probe; false when the connection was closed for too many.
+    fn count_answer(&mut self, key: ConnectionKey) -> bool {
+        let connection = self.connections.get_mut(&key);
+        let client = connection.filter(|connection| connection.is_client());
+        let Some(traversal) = client.and_then(|connection| connection.traversal.as_mut()) else {
+            return true;
+        };
+        let within = traversal.may_answer();
+        if !within {
+            let reason = "challenges from too many addresses";
+            let code = VarInt::from_u32(0);
+            self.close_with(key, ErrorCode::ProtocolViolation, code, reason.into());
+        }
+        within
     }
 
     /// Sends the probes whose time has come.
