@@ -6,6 +6,13 @@ export interface PathEvent extends PathInfo {
   readonly change: 'established' | 'closed' | 'migrated' | 'observed' | 'selected'
 }
 
+/** The two addresses between which a path leads (RFC 8445 section 4). */
+export interface CandidatePair {
+  /** Where the remote sees this side; absent over a relay, and as long as the remote has not told. */
+  readonly local?: { readonly host: string; readonly port: number }
+  readonly remote: PathInfo
+}
+
 /** The state of the session with the remote changed. */
 export interface StateEvent {
   readonly from: SessionState
@@ -13,6 +20,8 @@ export interface StateEvent {
   readonly cause: TransitionCause
   /** Time spent in `from`, milliseconds. */
   readonly elapsedMs: number
+  /** That of the path in use: of `recovering` the one on which nothing is heard. Absent where there is no path. */
+  readonly pair?: CandidatePair
 }
 
 /** How a connection was closed (W3C `WebTransportCloseInfo`). */

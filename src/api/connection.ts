@@ -3,7 +3,7 @@ import { createError, InvalidArgumentError } from '../errors/index.js'
 import type { Logger } from '../observe/logger.js'
 import type { BidirectionalStream, StreamOptions } from './bidirectional-stream.js'
 import { CLOSED_BY_PEER, CLOSED_LOCALLY, cutText, goneError } from './close.js'
-import type { CloseEvent, CloseInfo, ConnectionEvents } from './connection-events.js'
+import type { CloseEvent, CloseInfo, ConnectionEvents, StateEvent } from './connection-events.js'
 import { type ConnectionStats, connectionStats } from './connection-stats.js'
 import { ConnectionStreams } from './connection-streams.js'
 import { Datagrams } from './datagrams.js'
@@ -236,8 +236,7 @@ export class Connection {
         return this.#emitter.emit('path', { ...event.path, change: event.change })
       case 'state': {
         this.#state = event.to
-        const { from, to, cause, elapsedMs } = event
-        return this.#emitter.emit('state', { from, to, cause, elapsedMs })
+        return this.#emitter.emit('state', this.stateEvent(event))
       }
       case 'early-data':
         this.#earlyDataAccepted = event.accepted
@@ -252,6 +251,12 @@ export class Connection {
           error: createError(event.code ?? INTERNAL_ERROR, event.message),
         })
     }
+  }
+
+  /** @internal The event as the application gets it. */
+  stateEvent({ from, to, cause, elapsedMs }: EngineEvent & { type: 'state' }): StateEvent {
+    const pair = this.#paths.pair()
+    return { from, to, cause, elapsedMs, ...(pair && { pair }) }
   }
 
   /** @internal */

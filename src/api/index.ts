@@ -1,6 +1,13 @@
 export type { BidirectionalStream, StreamOptions } from './bidirectional-stream.js'
 export { Connection } from './connection.js'
-export type { CloseEvent, CloseInfo, ConnectionEvents, PathEvent, StateEvent } from './connection-events.js'
+export type {
+  CandidatePair,
+  CloseEvent,
+  CloseInfo,
+  ConnectionEvents,
+  PathEvent,
+  StateEvent,
+} from './connection-events.js'
 export type { ConnectionStats } from './connection-stats.js'
 export { type DatagramDrops, Datagrams } from './datagrams.js'
 export { Peer } from './peer.js'

@@ -335,9 +335,11 @@ export class Peer {
         this.#sessions.find(connection.remoteId)?.attach(connection)
         this.#emitter.emit('connection', connection)
       },
-      state: ({ remoteId }, { from, to, cause, elapsedMs }) => {
-        this.#sessions.find(remoteId)?.moved({ from, to, cause, elapsedMs })
-        this.#emitter.emit('state', { remoteId, from, to, cause, elapsedMs })
+      state: (connection, event) => {
+        const { remoteId } = connection
+        const moved = connection.stateEvent(event)
+        this.#sessions.find(remoteId)?.moved(moved)
+        this.#emitter.emit('state', { remoteId, ...moved })
       },
       closed: (connection) => {
         this.#sessions.find(connection.remoteId)?.detach(connection)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { after, type TestContext, test } from 'node:test'
-import { type Connection, Peer, type PeerOptions } from '../../../src/entry/node.js'
+import { type Connection, Peer, type PeerOptions, type StateEvent } from '../../../src/entry/node.js'
 import type { Relay } from '../../../src/relay/index.js'
 import { ALPN, echo, readAll, relayOf } from './relay-pair.js'
 
@@ -28,6 +28,10 @@ async function relayed(alice: Peer, bob: Peer, relay: Relay): Promise<Connection
 
 async function state(connection: Connection, wanted: Connection['state']): Promise<void> {
   while (connection.state !== wanted) await new Promise((resolve) => connection.on('state', resolve))
+}
+
+async function waitFor(done: () => boolean): Promise<void> {
+  while (!done()) await new Promise((resolve) => setTimeout(resolve, 10))
 }
 
 test(
@@ -60,6 +64,30 @@ test(
     assert.ok(stats.probesSent > 0)
   },
 )
+
+test('each transition tells the pair of addresses that is in use then', LIMIT, async (context) => {
+  const relay = await relayOf(context)
+  const [alice, bob] = [await udpPeer(context, relay), await udpPeer(context, relay)]
+  void echo(bob)
+  const pairs = new Map<string, StateEvent['pair']>()
+  bob.on('state', ({ from, to, pair }) => pairs.set(`${from} to ${to}`, pair))
+  const connection = await relayed(alice, bob, relay)
+  const moved = new Map<string, StateEvent['pair']>()
+  connection.on('state', ({ to, pair }) => moved.set(to, pair))
+  await state(connection, 'direct')
+  await waitFor(() => [...pairs.keys()].some((key) => key.endsWith('to direct')))
+  assert.equal(moved.get('traversing')?.remote.relay, relay.url)
+  assert.equal(moved.get('traversing')?.local, undefined)
+  const direct = moved.get('direct')
+  assert.equal(direct?.remote.kind, 'udp')
+  assert.equal(direct?.remote.host, '127.0.0.1')
+  connection.close()
+  await waitFor(() => pairs.has('direct to closed'))
+  // By then either side has told the other where it sees it.
+  const closed = pairs.get('direct to closed')
+  assert.equal(closed?.remote.kind, 'udp')
+  assert.deepEqual(closed?.local, { host: '127.0.0.1', port: direct?.remote.port })
+})
 
 test(
   'a peer that wants no direct paths keeps its addresses to itself, and the connection stays relayed',
