@@ -40,6 +40,7 @@ const MAY_IMPORT = {
     'src/core/',
     'src/driver/',
     'src/errors/',
+    'src/transport/relay-services.ts',
     'src/transport/transport.ts',
     'src/transport/udp.node.ts',
   ],

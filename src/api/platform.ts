@@ -23,6 +23,11 @@ export interface Platform {
   readonly qlogFolder?: (path: string) => QlogSink
   /** Checks the setting `stunServers` where there is UDP; what it returns looks up the servers' addresses. */
   readonly stunServers?: (value: readonly string[]) => NonNullable<EngineOptions['stunServers']>
+  /** The STUN services of relays that were reached by this dialer; `undefined` where it does not know of any. */
+  readonly relayStunServers?: (
+    dialer: NonNullable<EngineOptions['relayDialer']>,
+    relays: readonly string[],
+  ) => EngineOptions['stunServers']
   /** Finds out what stands between a peer and direct paths, where there is UDP. */
   readonly diagnose?: (peer: DiagnosedPeer, options: DiagnoseOptions) => Promise<Diagnosis>
   /** Has routers forward a port to the UDP socket where there is one, unless the setting `portMapping` or the environment says no. */

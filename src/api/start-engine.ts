@@ -30,7 +30,8 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
   checkInjected(options)
   const random = options.randomBytes ?? randomBytes
   const settings = resolveSettings(options, random)
-  const stunServers = stunServersOf(options, platform)
+  const relayDialer = options.relayDialer ?? platform.relayDialer(tokensOf(settings))
+  const stunServers = stunServersOf(options, platform, relayDialer, settings)
   const key = await secretKeyOf(settings, platform, random)
   const writers = new Map<number, QlogWriter>()
   let inner: (Engine & RecordKeeper) | undefined
@@ -38,6 +39,7 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
     const resolved = { ...settings, secretKey: key.secretKey }
     inner = await createEngine({
       ...engineOptions(resolved, options, platform, writers),
+      relayDialer,
       ...(stunServers && { stunServers }),
     })
     const engine = wrapped(inner, options, writers, settings.limits.handshakeTimeoutMs)
@@ -47,7 +49,11 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
       diagnosed: {
         host: settings.udp.host ?? '::',
         directPaths: settings.directPaths,
-        stunServers: { count: options.stunServers?.length ?? 0, addresses: stunServers ?? (async () => []) },
+        stunServers: {
+          ofRelays: options.stunServers === undefined,
+          count: options.stunServers?.length ?? 0,
+          addresses: stunServers ?? (async () => []),
+        },
       },
     }
   } catch (thrown) {
@@ -79,7 +85,6 @@ function engineOptions(
   const { incomingBacklog: _, ...limits } = settings.limits
   const clock = options.clock ?? systemClock()
   const portMapping = portMappingOf(settings, options, platform, clock)
-  const tokens = new Map(settings.relays.flatMap(({ url, token }) => (token === undefined ? [] : [[url, token]])))
   return {
     secretKey: settings.secretKey,
     alpns: settings.alpns,
@@ -88,7 +93,6 @@ function engineOptions(
       options.transports ?? platform.transports({ ...settings.udp, maxPacketBytes: limits.maxMtuBytes, clock }),
     core: isProgram(options.core) ? options.core : platform.core(options.core),
     relays: settings.relays.map(({ url }) => url),
-    relayDialer: options.relayDialer ?? platform.relayDialer(tokens),
     accept: settings.alpns.length > 0,
     askBeforeHandshake: accept?.address !== undefined,
     earlyData: settings.earlyData,
@@ -137,8 +141,19 @@ function wrapped(
   return engine
 }
 
-function stunServersOf({ stunServers }: PeerOptions, platform: Platform): EngineOptions['stunServers'] {
-  if (stunServers === undefined) return undefined
+function tokensOf({ relays }: ResolvedSettings): ReadonlyMap<string, string> {
+  return new Map(relays.flatMap(({ url, token }) => (token === undefined ? [] : [[url, token]])))
+}
+
+/** Those that are named, or else those of the peer's own relays. */
+function stunServersOf(
+  { stunServers }: PeerOptions,
+  platform: Platform,
+  relayDialer: NonNullable<EngineOptions['relayDialer']>,
+  { relays }: ResolvedSettings,
+): EngineOptions['stunServers'] {
+  const urls = relays.map(({ url }) => url)
+  if (stunServers === undefined) return urls.length === 0 ? undefined : platform.relayStunServers?.(relayDialer, urls)
   if (platform.stunServers === undefined) throw new InvalidConfigError('stunServers: there is no UDP socket here')
   return platform.stunServers(stunServers)
 }

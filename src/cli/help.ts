@@ -56,7 +56,9 @@ export const generalHelp = (specs: readonly CommandSpec[]): string =>
     `Exit codes:\n${table(exitCodeMeanings.map(([code, meaning]) => [String(code).padStart(3), meaning]))}`,
     `Environment:\n${table([
       ['ANYPATH_SECRET_KEY', 'secret key, hexadecimal or base32; --key goes first'],
-      ['XDG_CONFIG_HOME', 'folder of anypath/secret.key (default ~/.config)'],
+      ['ANYPATH_RELAYS', 'relays, divided by commas; --relay goes first'],
+      ['ANYPATH_STUN', 'STUN servers, divided by commas; --stun goes first'],
+      ['XDG_CONFIG_HOME', 'folder of anypath/secret.key and anypath/config.json (default ~/.config)'],
       ['XDG_STATE_HOME', 'folder of what "anypath send" keeps (default ~/.local/state)'],
       ['NO_COLOR', 'no colours'],
     ])}`,

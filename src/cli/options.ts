@@ -15,6 +15,12 @@ const keyOption: OptionSpecs = {
 }
 
 const networkOptions: OptionSpecs = {
+  relay: {
+    type: 'string',
+    multiple: true,
+    value: 'URL',
+    help: 'be reached at, and reach others over, this relay; may be repeated (default: ANYPATH_RELAYS, or the configuration file)',
+  },
   lan: {
     type: 'boolean',
     help: 'use mDNS: a peer on the local network is dialled by its id alone; one that listens tells the network its id and addresses',
@@ -23,7 +29,7 @@ const networkOptions: OptionSpecs = {
     type: 'string',
     multiple: true,
     value: 'HOST:PORT',
-    help: 'ask a STUN server for the public address, so that peers behind NATs find a direct path; may be repeated (default: none)',
+    help: 'ask a STUN server for the public address, so that peers behind NATs find a direct path; may be repeated; "none" asks nobody (default: ANYPATH_STUN, the configuration file, or the relays)',
   },
   'no-port-mapping': {
     type: 'boolean',

@@ -1,4 +1,5 @@
 /** The peer behind a command: made from its options, closed when it ends. */
+
 import { lanDiscovery } from '../entry/lan.js'
 import { type Connection, Peer } from '../entry/node.js'
 import { parseBind, type Values } from './args.js'
@@ -6,6 +7,7 @@ import type { Context } from './context.js'
 import { CliError, ExitCode, toCliError, UsageError } from './exit.js'
 import { formatAddress, formatBytes, formatDuration } from './format.js'
 import { type Identity, loadIdentity } from './key.js'
+import { readSettings } from './settings.js'
 import { printable } from './transfer/paths.js'
 import { endpointOf } from './transfer/ticket.js'
 
@@ -45,14 +47,14 @@ export interface PeerNeeds {
   readonly identity?: Identity
   /** The port, where `--bind` names none. */
   readonly port?: number
-  /** The relays that the peer is reached at. */
+  /** The relays that the peer is reached at, where it is not those of the settings. */
   readonly relays?: readonly string[]
 }
 
 /** Makes the command's peer: listening peers have a lasting key, dialling ones a key for once unless one is named. */
 export const createPeer = async (
   context: Context,
-  { alpns = [], identity, port, relays = [] }: PeerNeeds = {},
+  { alpns = [], identity, port, relays: needed }: PeerNeeds = {},
 ): Promise<Peer> => {
   const { values, env } = context
   const bindText = values.text('bind')
@@ -62,11 +64,12 @@ export const createPeer = async (
   const qlog = values.text('qlog')
   const idleTimeoutMs = values.durationMs('idle-timeout') ?? defaultIdleTimeoutMs
   const { secretKey } = identity ?? (await loadIdentity(values.text('key'), env, alpns.length > 0 ? 'stored' : 'fresh'))
+  const { relays, stunServers } = await readSettings(values, env)
   return Peer.create({
     secretKey,
     alpns: [...alpns],
-    relays,
-    stunServers: values.texts('stun'),
+    relays: needed ?? relays,
+    ...(stunServers === undefined ? {} : { stunServers }),
     ...(values.flag('no-port-mapping') ? { portMapping: false } : {}),
     udp: { ...(port === undefined ? {} : { port }), ...bind },
     limits: { idleTimeoutMs },

@@ -60,7 +60,7 @@ export interface Settings {
    * of NAT it is. Names are looked up at the start and when the network changes. The servers see this machine's public address, and that it is
    * there.
    *
-   * @default [], and nobody is asked
+   * @default the STUN services of this peer's own `relays`, where they tell of one; `[]` asks nobody
    */
   readonly stunServers?: readonly string[]
   /**

@@ -20,8 +20,13 @@ export interface DiagnosedPeer {
   readonly directPaths: boolean
   /** Where its UDP socket is reached. */
   readonly local: () => Promise<readonly DiagnosedAddress[]>
-  /** How many STUN servers it is told to ask, and their addresses. */
-  readonly stunServers: { readonly count: number; readonly addresses: () => Promise<readonly DiagnosedAddress[]> }
+  readonly stunServers: {
+    /** Whether its relays tell of them, once they are connected. */
+    readonly ofRelays: boolean
+    /** How many are named. */
+    readonly count: number
+    readonly addresses: () => Promise<readonly DiagnosedAddress[]>
+  }
   readonly relays: () => readonly RelayReport[]
   /** Resolves when the home relay is connected; rejects when none is within the time. */
   readonly online: (options: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<unknown>
@@ -70,12 +75,13 @@ interface Observed {
 
 async function observe(peer: DiagnosedPeer, signal: AbortSignal, timeoutMs: number): Promise<Observed> {
   const counts: StunCounts = { sent: 0, answered: 0, forged: 0, malformed: 0 }
+  // Why there is no relay is told by the relays themselves.
+  const online = peer.online({ signal, timeoutMs: Math.min(timeoutMs, RELAY_WAIT_MS) }).catch(() => undefined)
   const measure = async (): Promise<FamilyFindings[]> => {
+    if (peer.stunServers.ofRelays) await online
     const servers = await orAborted(peer.stunServers.addresses(), signal, [])
     return Promise.all([4, 6].map((family) => measureFamily(peer.host, family, servers, counts, signal)))
   }
-  // Why there is no relay is told by the relays themselves.
-  const online = peer.online({ signal, timeoutMs: Math.min(timeoutMs, RELAY_WAIT_MS) }).catch(() => undefined)
   const [[ipv4 = NOTHING, ipv6 = NOTHING]] = await Promise.all([measure(), online])
   return { local: await peer.local(), ipv4, ipv6, relays: peer.relays(), counts }
 }
@@ -125,7 +131,7 @@ function conclude(peer: DiagnosedPeer, found: Observed): Omit<Diagnosis, 'elapse
 }
 
 function findingsOf(
-  { stunServers: { count }, directPaths }: DiagnosedPeer,
+  { stunServers: { ofRelays, count }, directPaths }: DiagnosedPeer,
   { ipv4, ipv6, relays, counts }: Observed,
   servers: readonly StunServerReport[],
   udp: Diagnosis['udp'],
@@ -133,7 +139,8 @@ function findingsOf(
   const findings: DiagnosisFinding[] = []
   const tell = (code: DiagnosisFinding['code'], message: string) => findings.push({ code, message })
   if (!directPaths) tell('direct-paths-off', 'directPaths is false: relayed connections stay relayed')
-  if (count === 0) tell('no-stun-server', 'no STUN server was named: what a NAT does can not be known')
+  if (servers.length === 0 && (ofRelays || count === 0))
+    tell('no-stun-server', 'no STUN server was named, and no relay tells of one: what a NAT does can not be known')
   else if (servers.length === 0) tell('stun-unresolved', 'no STUN server’s name leads to an address on this network')
   if (udp === 'blocked')
     tell('udp-blocked', 'no STUN server answers over UDP, and a relay does over TCP: UDP is blocked')

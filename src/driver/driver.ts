@@ -82,7 +82,8 @@ export class Driver implements Engine, RecordKeeper {
   /** Opens the carriers, and begins to connect to relays. */
   async start(): Promise<void> {
     const ready = this.#loop.schedule
-    this.#carriers.relays.start({ ready, tell: (call) => this.#tell(call) })
+    const opened = () => this.#tellStunServers()
+    this.#carriers.relays.start({ ready, tell: (call) => this.#tell(call), opened })
     await this.#carriers.start({
       ready,
       changed: () => {
@@ -112,7 +113,7 @@ export class Driver implements Engine, RecordKeeper {
     return this.#carriers.localAddresses().filter(({ carrier }) => carrier === 0)
   }
 
-  /** Another network may have other answers for the servers' names. */
+  /** Another network may have other answers for the servers' names, and a relay that was reached may have a service. */
   #tellStunServers(): void {
     if (this.#stunServers === undefined) return
     const lookup = ++this.#stunLookups

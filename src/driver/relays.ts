@@ -31,6 +31,8 @@ export interface RelayEvents {
   readonly ready: () => void
   /** Calls the core when no drain is running; what it throws is known elsewhere. */
   readonly tell: (call: () => void) => void
+  /** A relay's WebSocket was opened. */
+  readonly opened: () => void
 }
 
 /** The WebSockets that the core wants open, by its ids of the relays. */
@@ -102,7 +104,11 @@ export class Relays {
       if (this.#open.get(id)?.socket === socket) act()
     }
     const socket: RelaySocket = dialer.dial(url, {
-      opened: (version) => current(() => events.tell(() => this.#core.relayOpened(id, version)))(),
+      opened: (version) =>
+        current(() => {
+          events.tell(() => this.#core.relayOpened(id, version))
+          events.opened()
+        })(),
       message: (data) => current(() => this.#receive(id, data, events))(),
       closed: (reason) => current(() => this.#lost(id, reason, events))(),
     })

@@ -18,6 +18,8 @@ export class Peer extends PlatformPeer {
     relayDialer: (tokens) => new NodeRelays(tokens),
     qlogFolder,
     stunServers: (value) => stunServers(value),
+    relayStunServers: (dialer, relays) =>
+      dialer instanceof NodeRelays ? async () => dialer.stunServices(relays) : undefined,
     diagnose,
     portMapping,
   }

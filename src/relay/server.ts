@@ -162,8 +162,8 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   const forwarding = new Forwarding(registry, metrics)
   const context = { auth, access, metrics, limits, trustProxy, records, now, logger, registry, forwarding }
   const http = new HttpService({ ...context, version: version() })
-  const upgrades = new Upgrades({ ...context, turnEnd: new TurnEnd() })
   const services = await Services.open(resolved, metrics)
+  const upgrades = new Upgrades({ ...context, turnEnd: new TurnEnd(), headers: services.headers })
   const listener = await Listener.open(resolved, metrics, http.handle).catch(async (error: unknown) => {
     await services.close()
     throw error

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { InvalidConfigError } from '../errors/index.js'
+import { STUN_PORT_HEADER } from '../transport/relay-services.js'
 import { type AddressDiscoveryServer, startAddressDiscovery } from './address-discovery.js'
 import { type CertifiedKey, certifiedKeyFromPem } from './certificate.js'
 import type { MutableMetrics } from './metrics.js'
@@ -36,6 +37,12 @@ export class Services {
 
   get stunPort(): number | undefined {
     return this.#stun?.port ?? (this.#options.stunPort === undefined ? undefined : this.#discovery?.port)
+  }
+
+  /** What clients are told beside the relay's WebSocket: at which UDP ports of its address the services are. */
+  get headers(): Readonly<Record<string, string>> {
+    const { stunPort } = this
+    return stunPort === undefined ? {} : { [STUN_PORT_HEADER]: String(stunPort) }
   }
 
   get qadPort(): number | undefined {

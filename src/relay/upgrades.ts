@@ -12,6 +12,8 @@ import { type RelayLogger, shortId } from './log.js'
 export interface UpgradeContext extends HandshakeContext, ClientContext {
   readonly trustProxy: boolean
   readonly logger: RelayLogger
+  /** What the answer that opens a WebSocket tells besides. */
+  readonly headers: Readonly<Record<string, string>>
 }
 
 /** Turns requests for `/relay` into WebSockets, and those that prove their key within their time into clients. */
@@ -35,6 +37,9 @@ export class Upgrades {
       autoPong: false,
       clientTracking: false,
       handleProtocols: (offered) => SUBPROTOCOLS.find((protocol) => offered.has(protocol)) ?? false,
+    })
+    this.#webSockets.on('headers', (lines) => {
+      for (const [name, value] of Object.entries(context.headers)) lines.push(`${name}: ${value}`)
     })
     this.#webSockets.on('wsClientError', (_, socket) => socket.destroy())
   }

@@ -8,7 +8,7 @@ import { printable } from '../transfer/paths.js'
 
 const defaultTimeoutMs = 8_000
 
-const { bind, key, stun } = dialingOptions
+const { bind, key, relay, stun } = dialingOptions
 
 const remoteNames: Readonly<Record<RemoteVerdict['remote'], string>> = {
   open: 'at a public address',
@@ -82,17 +82,12 @@ export const diagnoseCommand: Command = {
     description: [
       'Tells how the NAT before this machine behaves (RFC 4787), whether UDP leads out, which relays and STUN servers answer, with which peers ' +
         'connections will be direct, and why something did not work. It dials nobody, and takes a few seconds.',
-      'Nobody is asked who is not named: give two STUN servers at different addresses, or one that has a second address (RFC 5780), which is what ' +
-        'it takes to know how a NAT filters.',
+      'Nobody is asked who is not named, the relays aside: give two STUN servers at different addresses, or one that has a second address ' +
+        '(RFC 5780), which is what it takes to know how a NAT filters.',
       'Exit code 3 when neither a STUN server nor a relay answered.',
     ],
     options: {
-      relay: {
-        type: 'string',
-        multiple: true,
-        value: 'URL',
-        help: 'a relay to connect to; may be repeated (default: none)',
-      },
+      ...(relay && { relay }),
       timeout: { type: 'string', value: 'TIME', help: 'tell what is known after this time, 1s to 60s (default 8s)' },
       ...(stun && { stun }),
       ...(bind && { bind }),
@@ -107,7 +102,7 @@ export const diagnoseCommand: Command = {
   run: async (context) => {
     const { values, output, signal } = context
     const timeoutMs = values.durationMs('timeout') ?? defaultTimeoutMs
-    await withPeer(context, { relays: values.texts('relay') }, async (peer) => {
+    await withPeer(context, {}, async (peer) => {
       output.note('asking…')
       const diagnosis = await orAborted(peer.diagnose({ timeoutMs, signal }), signal)
       output.event('diagnosis', { ...diagnosis })

@@ -1,4 +1,5 @@
-import { type Relay, startRelay } from '../../relay/index.js'
+import { isIP } from 'node:net'
+import { type Relay, type RelayOptions, startRelay } from '../../relay/index.js'
 import type { RelayLogger } from '../../relay/log.js'
 import type { Command, Context } from '../context.js'
 import { CliError, ExitCode, toCliError } from '../exit.js'
@@ -46,6 +47,25 @@ const untilStopped = ({ output }: Context, relay: Relay): Promise<void> =>
     })
   })
 
+/**
+ * Starts it, with STUN on the UDP port of its own number where none is named: peers are told the port, and need no other server then. Behind a proxy
+ * that port is not at the address that peers know.
+ */
+const start = async (options: RelayOptions, noStun: boolean): Promise<Relay> => {
+  const { host = '127.0.0.1', port = 3340, stunPort, trustProxy = false, logger } = options
+  if (noStun || stunPort !== undefined || trustProxy || isIP(host) === 0) return startRelay(options)
+  try {
+    return await startRelay({ ...options, stunPort: port })
+  } catch (error) {
+    const { code, message } = toCliError(error)
+    // It was not asked for, so it is no reason to serve nobody. When the TCP port is taken, the second try says so.
+    if (code !== 'AddressInUse') throw error
+    const relay = await startRelay(options)
+    logger?.warn('STUN is not answered', { reason: message })
+    return relay
+  }
+}
+
 export const relayCommand: Command = {
   spec: {
     name: 'relay',
@@ -63,6 +83,7 @@ export const relayCommand: Command = {
     options: {
       config: { type: 'string', value: 'FILE', help: 'read options from a JSON file' },
       ...relayFlags(),
+      'no-stun': { type: 'boolean', help: 'answer no STUN; by default it is at the UDP port of the number of --port' },
     },
     positionals: [0, 0],
     examples: [
@@ -75,10 +96,12 @@ export const relayCommand: Command = {
   run: async (context) => {
     const { values, output, env } = context
     const options = await relayOptions(values, env)
-    const relay = await startRelay({ ...options, logger: loggerFor(context) }).catch((error: unknown) => {
-      const { code, message } = toCliError(error)
-      throw code === 'InvalidConfig' ? new CliError(ExitCode.usage, code, message, { cause: error }) : error
-    })
+    const relay = await start({ ...options, logger: loggerFor(context) }, values.flag('no-stun')).catch(
+      (error: unknown) => {
+        const { code, message } = toCliError(error)
+        throw code === 'InvalidConfig' ? new CliError(ExitCode.usage, code, message, { cause: error }) : error
+      },
+    )
     const { url, httpPort, metricsPort, stunPort, qadPort } = relay
     const ports = { httpPort, metricsPort: metricsPort ?? null, stunPort: stunPort ?? null, qadPort: qadPort ?? null }
     output.event('listening', { url, ...ports })

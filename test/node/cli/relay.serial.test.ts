@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
 import { writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { RawClient } from '../relay/raw-client.js'
+import { StunClient } from '../stun-client.js'
 import { Workbench } from './command.js'
 
 const bench = await Workbench.open()
@@ -73,4 +75,22 @@ test('a token from the environment is asked for', async () => {
   await assert.rejects(RawClient.connect(url), /no challenge/)
   assert.ok(!running.stdout.includes('sesame') && !running.stderr.includes('sesame'))
   await running.kill('SIGTERM')
+})
+
+test('it answers STUN beside its TCP port unless it is told not to, and goes without where that port is taken', async (context) => {
+  const first = bench.start(['relay', '--port', '0', '--json'])
+  const { httpPort, stunPort } = await first.untilEvent('listening')
+  const client = await StunClient.open()
+  context.after(() => client.close())
+  assert.equal((await client.ask('127.0.0.1', stunPort))?.port, client.port)
+  const silent = bench.start(['relay', '--port', '0', '--no-stun', '--json'])
+  assert.equal((await silent.untilEvent('listening')).stunPort, null)
+  for (const running of [first, silent]) await running.kill('SIGTERM')
+  const taken = createSocket('udp4')
+  context.after(() => taken.close())
+  await new Promise<void>((resolve) => taken.bind(httpPort, '127.0.0.1', resolve))
+  const without = bench.start(['relay', '--port', String(httpPort), '--json'])
+  assert.equal((await without.untilEvent('listening')).stunPort, null)
+  assert.equal(without.event('log')?.level, 'warn')
+  await without.kill('SIGTERM')
 })
