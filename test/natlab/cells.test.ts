@@ -19,10 +19,15 @@ const bothOrders = (kind: SiteKind, others: readonly SiteKind[]): Pairs =>
 
 const RELAYED = bothOrders('udpblock', ['udpblock', 'none', 'linux', 'symmetric', 'portrestricted/fullcone'])
 const DIRECT = bothOrders('none', ['none', 'fullcone', 'adf', 'portrestricted', 'linux', 'linuxopen'])
+const TRANSLATED: Pairs = [
+  ...bothOrders('portrestricted', ['linux', 'symseq', 'portrestricted/fullcone']),
+  ...bothOrders('adf', ['symmetric', 'symadm']),
+]
 
 for (const [title, pairs] of [
   ['pairs where UDP is blocked stay on the relay', RELAYED],
   ['pairs of which one is reachable become direct', DIRECT],
+  ['pairs of which both are behind NATs become direct', TRANSLATED],
 ] as const) {
   describe(title, { skip, concurrency: LABORATORIES }, () => {
     for (const [dialler, listener] of pairs) {

@@ -6,6 +6,8 @@ import { type HostName, type Laboratory, root, SERVERS } from './laboratory.js'
 
 const RELAY_PORT = 3340
 const STUN_PORT = 3478
+/** What every peer asks: both addresses of `srv`, so that a mapping that depends on the destination shows. */
+const STUN_SERVERS = SERVERS.map((address) => `${address}:${STUN_PORT}`)
 const METRICS_PORT = 9090
 
 /** A line of `peer.mjs`. */
@@ -27,7 +29,7 @@ export class LabPeer {
     this.#name = host
     this.#program = laboratory.hosts.spawn(host, [process.execPath, join(root, 'test', 'natlab', 'peer.mjs')], {
       ANYPATH_PACKAGE: pathToFileURL(join(root, 'dist', 'node.mjs')).href,
-      ANYPATH_PEER: JSON.stringify(options),
+      ANYPATH_PEER: JSON.stringify({ stunServers: STUN_SERVERS, ...options }),
     })
     this.#program.onLine((line) => {
       this.told.push(JSON.parse(line) as Told)
