@@ -1,36 +1,39 @@
-// time limit: 480 s
+// time limit: 900 s
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
+import { CELL_KINDS, cellClass } from './cells.js'
+import { Grid } from './grid.js'
 import { laboratoryMissing } from './hosts.js'
-import { runTried } from './matrix.js'
-import type { SiteKind } from './nat-rules.js'
+import { type Cell, matrixTable, runTried } from './matrix.js'
 
 const skip = laboratoryMissing()
 
-/** How many laboratories there are at a time: with more, two cores make peers wait for their turn longer than for the network. */
-const LABORATORIES = 2
+/** How many pairs meet at a time: with more, two cores make peers wait for their turn longer than for the network. */
+const MEETINGS = 3
+const TRANSFER_BYTES = 1_000_000
 
-type Pairs = readonly (readonly [SiteKind, SiteKind])[]
+/** Both orders of all pairs, so that neighbours have no site in common. */
+const PAIRS = CELL_KINDS.flatMap((_, shift) =>
+  CELL_KINDS.map((dialler, i) => [dialler, CELL_KINDS[(i + shift) % CELL_KINDS.length] ?? dialler] as const),
+)
 
-const bothOrders = (kind: SiteKind, others: readonly SiteKind[]): Pairs =>
-  others.flatMap((other) =>
-    other === kind ? [[kind, kind] as const] : [[kind, other] as const, [other, kind] as const],
-  )
-
-const RELAYED = bothOrders('udpblock', ['udpblock', 'none', 'linux', 'symmetric', 'portrestricted/fullcone'])
-const DIRECT = bothOrders('none', ['none', 'fullcone', 'adf', 'portrestricted', 'linux', 'linuxopen'])
-
-for (const [title, pairs] of [
-  ['pairs where UDP is blocked stay on the relay', RELAYED],
-  ['pairs of which one is reachable become direct', DIRECT],
-] as const) {
-  describe(title, { skip, concurrency: LABORATORIES }, () => {
-    for (const [dialler, listener] of pairs) {
-      test(`${dialler} dials ${listener}`, { timeout: 240_000 }, async () => {
-        const { runs } = await runTried(dialler, listener)
-        const last = runs.at(-1)
-        assert.equal(last?.fault, undefined, `${last?.fault}\n${last?.story}`)
-      })
-    }
+describe('every pair of kinds of NAT, in both orders', { skip, concurrency: MEETINGS }, () => {
+  const cells: Cell[] = []
+  let grid: Grid
+  before(async () => {
+    grid = await Grid.start()
   })
-}
+  after(async () => {
+    await grid?.end()
+    const again = cells.reduce((count, { runs }) => count + runs.length - 1, 0)
+    console.log(`${matrixTable(cells)}\n${cells.length} cells, ${again} runs more than one each`)
+  })
+  for (const [dialler, listener] of PAIRS) {
+    test(`${dialler} dials ${listener} (${cellClass(dialler, listener)})`, { timeout: 240_000 }, async () => {
+      const cell = await runTried(dialler, listener, (...run) => grid.run(...run), { transferBytes: TRANSFER_BYTES })
+      cells.push(cell)
+      const last = cell.runs.at(-1)
+      assert.equal(last?.fault, undefined, `${last?.fault}\n${last?.story}`)
+    })
+  }
+})

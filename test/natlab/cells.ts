@@ -56,12 +56,13 @@ export function cellClass(a: SiteKind, b: SiteKind): CellClass {
   return CLASSES[row].charAt(GROUPS.indexOf(column)) as CellClass
 }
 
-/** How soon a cell of a class has to be direct, milliseconds; `undefined` where it never is. */
+/** How soon a cell of a class has to be direct, milliseconds; `undefined` where it stays on the relay. */
 export const DIRECT_WITHIN_MS: Readonly<Record<CellClass, number | undefined>> = {
   D: 5000,
   R: 5000,
   P: 5000,
-  B: 15_000,
+  // 15 s, once peers try many ports from many sockets.
+  B: undefined,
   x: undefined,
 }
 
@@ -84,7 +85,6 @@ export interface CellResult {
   readonly story: string
 }
 
-const TRANSFER_BYTES = 10_000_000
 const RELAYED_TRANSFER_BYTES = 1_000_000
 /** Where the relay stands by, its path is kept open with a few packets. */
 const STANDSTILL_BYTES = 16_384
@@ -92,35 +92,58 @@ const STANDSTILL_BYTES = 16_384
 const STAY_MS = 3000
 const TRANSFER_LIMIT_MS = 60_000
 
-export interface Pair {
-  readonly laboratory: Laboratory
-  /** The second only gives a second address for STUN, and a relay to turn to. */
-  readonly relays: readonly [LabRelay, LabRelay]
+/** What is sent over a direct path, by default. */
+export const TRANSFER_BYTES = 10_000_000
+
+/** Two peers behind NATs that have not met. */
+export interface Meeting {
+  /** Over which they can meet. */
+  readonly relay: LabRelay
   readonly dialler: LabPeer
   readonly listener: LabPeer
-  /** Dials over the first relay. */
+  /** Dials over the relay. */
   connect(): Promise<Told>
 }
 
-/**
- * Two peers that know the relay, behind NATs of these kinds.
- *
- * @param known how many of the two relays they know
- */
-export async function startPair(options: LaboratoryOptions, known: 1 | 2 = 1): Promise<Pair & AsyncDisposable> {
-  const laboratory = await Laboratory.start(options)
+export interface Pair extends Meeting {
+  readonly laboratory: Laboratory
+  /** Gives a second address for STUN, and a relay to turn to. */
+  readonly secondRelay: LabRelay
+}
+
+export interface PairOptions extends Omit<LaboratoryOptions, 'sites'> {
+  /** How many of the two relays the peers know. @default 1 */
+  readonly known?: 1 | 2
+  /** Options of both peers, as for `Peer.create`. */
+  readonly peer?: object
+  /** Called before the peers start. */
+  prepare?(laboratory: Laboratory): Promise<void>
+}
+
+/** Two peers that know the relay, behind NATs of these kinds. */
+export async function startPair(
+  [a, b]: readonly [SiteKind, SiteKind],
+  { known = 1, peer = {}, prepare, ...options }: PairOptions = {},
+): Promise<Pair & AsyncDisposable> {
+  const laboratory = await Laboratory.start({ ...options, sites: { a, b } })
   try {
-    const relays = await Promise.all([LabRelay.start(laboratory, 0), LabRelay.start(laboratory, 1)] as const)
-    const urls = relays.slice(0, known).map(({ url }) => url)
-    const dialler = new LabPeer(laboratory, 'ca', { relays: urls })
-    const listener = new LabPeer(laboratory, 'cb', { relays: urls })
-    const [, { id, relay }] = await Promise.all([dialler.ready(), listener.ready()])
-    const connect = () => dialler.ask('connect', 'connected', { id, relays: [relay] }, 35_000)
-    return { laboratory, relays, dialler, listener, connect, [Symbol.asyncDispose]: () => laboratory.end() }
+    const [relay, secondRelay] = await Promise.all([LabRelay.start(laboratory, 0), LabRelay.start(laboratory, 1)])
+    const urls = [relay.url, secondRelay.url].slice(0, known)
+    await prepare?.(laboratory)
+    const dialler = new LabPeer(laboratory, 'ca', { relays: urls, ...peer })
+    const listener = new LabPeer(laboratory, 'cb', { relays: urls, ...peer })
+    const [, address] = await Promise.all([dialler.ready(), listener.ready()])
+    const connect = () => dial(dialler, address)
+    const end = () => laboratory.end()
+    return { laboratory, relay, secondRelay, dialler, listener, connect, [Symbol.asyncDispose]: end }
   } catch (error) {
     await laboratory.end()
     throw error
   }
+}
+
+export async function dial(dialler: LabPeer, { id, relay }: { id: string; relay: string }): Promise<Told> {
+  return dialler.ask('connect', 'connected', { id, relays: [relay] }, 35_000)
 }
 
 /** When a peer was direct first, milliseconds since 1970. */
@@ -133,11 +156,28 @@ export async function directAt(peer: LabPeer, withinMs: number): Promise<number>
   return atMs
 }
 
-/** @param patience by how much the deadlines are lengthened */
-export async function runCell(dialler: SiteKind, listener: SiteKind, patience = 1): Promise<CellResult> {
-  await using pair = await startPair({ a: dialler, b: listener })
+export interface Measure {
+  /** By how much the deadlines are lengthened. @default 1 */
+  readonly patience?: number
+  /** What is sent over a direct path. @default 10 MB */
+  readonly transferBytes?: number
+}
+
+/** Runs a cell in a laboratory of its own. */
+export async function runCell(dialler: SiteKind, listener: SiteKind, how: Measure = {}): Promise<CellResult> {
+  await using pair = await startPair([dialler, listener])
+  return meet(pair, dialler, listener, how)
+}
+
+/** Has two peers meet, and tells how far that is as their cell promises. */
+export async function meet(
+  meeting: Meeting,
+  dialler: SiteKind,
+  listener: SiteKind,
+  how: Measure = {},
+): Promise<CellResult> {
   const faults: string[] = []
-  const measured = await measure(pair, cellClass(dialler, listener), patience, faults).catch((error: Error) => {
+  const measured = await measure(meeting, cellClass(dialler, listener), how, faults).catch((error: Error) => {
     faults.push(error.message)
     return { firstByteMs: Number.NaN, directMs: undefined, relayedBytes: Number.NaN, transferMs: Number.NaN }
   })
@@ -146,22 +186,27 @@ export async function runCell(dialler: SiteKind, listener: SiteKind, patience = 
     listener,
     ...measured,
     fault: faults.length === 0 ? undefined : faults.join('; '),
-    story: `${pair.dialler.summary()}\n${pair.listener.summary()}`,
+    story: `${meeting.dialler.summary()}\n${meeting.listener.summary()}`,
   }
 }
 
 type Measured = Pick<CellResult, 'firstByteMs' | 'directMs' | 'relayedBytes' | 'transferMs'>
 
-async function measure(pair: Pair, expected: CellClass, patience: number, faults: string[]): Promise<Measured> {
+async function measure(
+  { connect, dialler, listener, relay }: Meeting,
+  expected: CellClass,
+  { patience = 1, transferBytes = TRANSFER_BYTES }: Measure,
+  faults: string[],
+): Promise<Measured> {
   const begin = performance.timeOrigin + performance.now()
-  const firstByteMs = Number((await pair.connect()).firstByteMs)
+  const firstByteMs = Number((await connect()).firstByteMs)
   if (firstByteMs > CONNECT_WITHIN_MS * patience) faults.push(`the first byte took ${firstByteMs.toFixed(0)} ms`)
 
   const goal = DIRECT_WITHIN_MS[expected]
   const limit = goal === undefined ? undefined : goal * patience
   // Whoever is late is still told apart from whoever never is.
   const waitMs = limit === undefined ? STAY_MS : limit * 1.5
-  const directMs = await Promise.all([directAt(pair.dialler, waitMs), directAt(pair.listener, waitMs)]).then(
+  const directMs = await Promise.all([directAt(dialler, waitMs), directAt(listener, waitMs)]).then(
     (times) => Math.max(...times) - begin,
     () => undefined,
   )
@@ -169,11 +214,14 @@ async function measure(pair: Pair, expected: CellClass, patience: number, faults
     faults.push(directMs === undefined ? `not direct within ${waitMs} ms` : `direct after ${directMs.toFixed(0)} ms`)
 
   const isDirect = directMs !== undefined
-  const before = await pair.relays[0].bytesSent()
-  const bytes = isDirect ? TRANSFER_BYTES : RELAYED_TRANSFER_BYTES
-  const transfer = await pair.dialler.ask('transfer', 'transferred', { bytes }, TRANSFER_LIMIT_MS * patience)
-  const relayedBytes = (await pair.relays[0].bytesSent()) - before
+  const before = await relay.bytesSent()
+  const bytes = isDirect ? transferBytes : Math.min(transferBytes, RELAYED_TRANSFER_BYTES)
+  const transfer = await dialler.ask('transfer', 'transferred', { bytes }, TRANSFER_LIMIT_MS * patience)
+  const relayedBytes = (await relay.bytesSent()) - before
   if (transfer.isWhole !== true) faults.push('the remote got other bytes than were sent')
   if (isDirect && relayedBytes > STANDSTILL_BYTES) faults.push(`${relayedBytes} bytes went over the relay while direct`)
+  const states = [dialler.state, listener.state]
+  const lasting = isDirect ? ['direct'] : ['relayed', 'traversing']
+  if (!states.every((state) => lasting.includes(state))) faults.push(`at the end ${states.join(' and ')}`)
   return { firstByteMs, directMs, relayedBytes, transferMs: Number(transfer.ms) }
 }

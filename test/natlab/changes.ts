@@ -40,7 +40,7 @@ const inLaboratory =
   ({ laboratory }: Pair) =>
     act(laboratory)
 
-const restartRelay = async ({ relays: [relay] }: Pair): Promise<void> => {
+const restartRelay = async ({ relay }: Pair): Promise<void> => {
   await relay.kill()
   await relay.restart()
 }
@@ -103,15 +103,14 @@ export const CHANGES: readonly Change[] = [
     sites: ['udpblock', 'none'],
     relayed: true,
     anotherRelay: true,
-    act: async ({ relays: [relay] }) => relay.kill(),
+    act: ({ relay }) => relay.kill(),
   },
 ]
 
 export async function runChange(change: Change): Promise<ChangeResult> {
-  const [a, b] = change.sites
   const { cellular } = change
-  const options = cellular === undefined ? { a, b } : { a, b, cellular }
-  await using pair = await startPair(options, change.anotherRelay === true ? 2 : 1)
+  const known = change.anotherRelay === true ? 2 : 1
+  await using pair = await startPair(change.sites, { known, ...(cellular && { cellular }) })
   const { dialler, listener } = pair
   let gapMs = Number.NaN
   let changedAt = Number.POSITIVE_INFINITY

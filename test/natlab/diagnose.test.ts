@@ -38,7 +38,7 @@ const CLAIMS: readonly (readonly [SiteKind, Partial<NatReport>, RemoteVerdict['o
 
 /** What the command prints on a host behind a router of that kind, with a relay and a server by RFC 5780 outside. */
 async function diagnosed(kind: SiteKind): Promise<Diagnosis> {
-  await using laboratory = await Laboratory.start({ a: kind, b: 'none' })
+  await using laboratory = await Laboratory.start({ sites: { a: kind, b: 'none' } })
   const reflector = laboratory.hosts.spawn('srv', [process.execPath, REFLECTOR, 'serve'])
   await new Promise<void>((resolve) => reflector.onLine(() => resolve()))
   const { url } = await LabRelay.start(laboratory, 0)

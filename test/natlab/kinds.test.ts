@@ -32,7 +32,7 @@ const CLAIMS: readonly (readonly [SiteKind, Finding['mapping'], Finding['filteri
 ]
 
 async function finding(kind: SiteKind): Promise<Finding> {
-  await using laboratory = await Laboratory.start({ a: kind, b: 'none', impairment: { delayMs: 1 } })
+  await using laboratory = await Laboratory.start({ sites: { a: kind, b: 'none' }, impairment: { delayMs: 1 } })
   const reflector = laboratory.hosts.spawn('srv', [process.execPath, PROBE, 'serve'])
   await new Promise<void>((resolve) => reflector.onLine(() => resolve()))
   return JSON.parse(await laboratory.hosts.in('ca', [process.execPath, PROBE, 'probe'])) as Finding

@@ -6,13 +6,14 @@
  *                core                  every site's delay and loss is here
  *         _______/ | \____________________
  *        |         |                      |
- *      [xa]      [xb]  carriers          rc  a cellular network, 198.18.0.10
+ *      [xa]      [xb]  carriers          rc  a cellular network, 198.51.100.10
  *        |         |                      |
  *       ra        rb   at home            |
  *        |         |                      |
  *       ca        cb ...... ca -----------'
  *
- * A's WAN is 198.51.100.10 and its LAN 192.168.1.0/24, B's are 192.0.2.10 and 192.168.2.0/24; a carrier gives 100.64.x.10 between.
+ * The first site's WAN is 198.18.1.10 and its LAN 192.168.1.0/24, the second one's 198.18.2.10 and 192.168.2.0/24, and so on; a carrier gives
+ * 100.64.x.10 between.
  */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -36,8 +37,8 @@ export interface Impairment {
 const DEFAULT_DELAY_MS = 25
 
 export interface LaboratoryOptions {
-  readonly a: SiteKind
-  readonly b: SiteKind
+  /** What routers there are at each site. A site is named by a letter, and perhaps a number. */
+  readonly sites: Readonly<Record<string, SiteKind>>
   /** Gives `ca` a second link, behind a NAT of this kind. @default none */
   readonly cellular?: NatKind
   /** @default a delay of 25 ms */
@@ -46,12 +47,15 @@ export interface LaboratoryOptions {
   readonly mappingLifetimeSeconds?: number
 }
 
-export type Router = 'ra' | 'rb' | 'rc' | 'xa' | 'xb'
-export type Site = 'a' | 'b' | 'c'
-export type HostName = 'ca' | 'cb' | 'srv'
+export type Router = `${'r' | 'x'}${string}`
+export type Client = `c${string}`
+
+/** The site whose client the second link belongs to, and the link as the core sees it. */
+const ROAMING = 'a'
+const CELLULAR = 'c'
 
 interface SitePlan {
-  readonly site: 'a' | 'b'
+  readonly site: string
   readonly kinds: readonly [home: NatKind, carrier?: NatKind]
   /** First three numbers of networks. */
   readonly wan: string
@@ -66,31 +70,39 @@ interface RouterState {
   readonly gateway: string
 }
 
-const QUEUES = { a: 20, b: 30, c: 40 } as const
+/** Of the queues that delay packets; each site has two. */
+const FIRST_QUEUE = 20
 
 export class Laboratory {
   readonly hosts: Hosts
   readonly #options: LaboratoryOptions
+  readonly #plans: readonly SitePlan[]
   readonly #routers = new Map<Router, RouterState>()
   #lifetimeSeconds: number
   #impairer: Program | undefined
   #impaired: ((queue: number) => void)[] = []
-  readonly #queued = new Set<Site>()
+  /** The first queue of each site that has some. */
+  readonly #queues = new Map<string, number>()
 
-  private constructor(hosts: Hosts, options: LaboratoryOptions) {
+  private constructor(hosts: Hosts, options: LaboratoryOptions, plans: readonly SitePlan[]) {
     this.hosts = hosts
     this.#options = options
+    this.#plans = plans
     this.#lifetimeSeconds = options.mappingLifetimeSeconds ?? 30
   }
 
   static async start(options: LaboratoryOptions): Promise<Laboratory> {
-    const plans = sitePlans(options)
-    const carriers = plans.filter(({ kinds }) => kinds[1] !== undefined).map(({ site }) => `x${site}`)
+    const plans = Object.entries(options.sites).map(sitePlan)
+    const names = plans.flatMap(({ site, kinds }) => [
+      `r${site}`,
+      `c${site}`,
+      ...(kinds[1] === undefined ? [] : [`x${site}`]),
+    ])
     const cellular = options.cellular === undefined ? [] : ['rc']
-    const hosts = await Hosts.start(['core', 'srv', 'ra', 'ca', 'rb', 'cb', ...carriers, ...cellular])
-    const laboratory = new Laboratory(hosts, options)
+    const hosts = await Hosts.start(['core', 'srv', ...names, ...cellular])
+    const laboratory = new Laboratory(hosts, options, plans)
     try {
-      await laboratory.#build(plans)
+      await laboratory.#build()
       return laboratory
     } catch (error) {
       await hosts.end()
@@ -104,18 +116,6 @@ export class Laboratory {
 
   async end(): Promise<void> {
     await this.hosts.end()
-  }
-
-  /** The address of a client in its own network. */
-  addressOf(host: 'ca' | 'cb'): string {
-    const plan = sitePlans(this.#options).find(({ site }) => host === `c${site}`)
-    if (plan === undefined) throw new TypeError(host)
-    return isUntranslated(plan.kinds[0]) ? `${plan.wan}.200` : `${plan.lan}.100`
-  }
-
-  /** The router that decides how a site is seen from outside. */
-  outerRouter(site: 'a' | 'b'): Router {
-    return this.#routers.has(`x${site}`) ? `x${site}` : `r${site}`
   }
 
   /** Makes the router of another kind, as another box in its place would be. */
@@ -155,7 +155,7 @@ export class Laboratory {
 
   /** Changes which links `ca` has; `wifi` is the one through its home. Needs `cellular`. */
   async handover(to: 'wifi' | 'cell' | 'both'): Promise<void> {
-    const plan = sitePlans(this.#options)[0]
+    const plan = this.#plans.find(({ site }) => site === ROAMING)
     if (to !== 'cell') {
       const gateway = plan !== undefined && isUntranslated(plan.kinds[0]) ? `${plan.wan}.129` : `${plan?.lan}.1`
       await this.hosts.configure('ca', [
@@ -174,7 +174,7 @@ export class Laboratory {
   }
 
   /** Nothing passes in either direction for that long; the link stays up. */
-  async outage(site: Site, forMs: number): Promise<void> {
+  async outage(site: string, forMs: number): Promise<void> {
     const rules = `table ip outage {
       chain in { type filter hook prerouting priority raw; iifname "${site}" drop
       }
@@ -188,26 +188,28 @@ export class Laboratory {
 
   /** Delays and loses a site's packets from now on, in both directions. */
   async impair(
-    site: Site,
+    site: string,
     { delayMs = DEFAULT_DELAY_MS, jitterMs = 0, lossPercent = 0, rateKbit = 0 }: Impairment,
   ): Promise<void> {
     const impairer = this.#impairer ?? this.#startImpairer()
     this.#impairer = impairer
     const spec = `delay=${delayMs},jitter=${jitterMs},loss=${lossPercent},rate=${rateKbit}`
-    for (const queue of [QUEUES[site], QUEUES[site] + 1]) {
+    const known = this.#queues.get(site)
+    const first = known ?? FIRST_QUEUE + 2 * this.#queues.size
+    this.#queues.set(site, first)
+    for (const queue of [first, first + 1]) {
       const applied = new Promise<number>((resolve) => this.#impaired.push(resolve))
       impairer.write(`${queue} ${spec}`)
       const failed = impairer.ended.then(() => Promise.reject(new Error(`impairments ended: ${impairer.stderr}`)))
       await Promise.race([applied, failed])
     }
-    if (this.#queued.has(site)) return
-    this.#queued.add(site)
+    if (known !== undefined) return
     const rule = (chain: string, option: string, queue: number) =>
       `iptables-nft -t mangle -A ${chain} ${option} ${site} -j NFQUEUE --queue-num ${queue} --queue-bypass`
     await this.hosts.in('core', [
       'sh',
       '-ec',
-      `${rule('PREROUTING', '-i', QUEUES[site])}\n${rule('POSTROUTING', '-o', QUEUES[site] + 1)}`,
+      `${rule('PREROUTING', '-i', first)}\n${rule('POSTROUTING', '-o', first + 1)}`,
     ])
   }
 
@@ -235,8 +237,9 @@ export class Laboratory {
     })
   }
 
-  async #build(plans: readonly SitePlan[]): Promise<void> {
+  async #build(): Promise<void> {
     const { hosts } = this
+    const plans = this.#plans
     const cellular = this.#options.cellular
     const links = [link('core', 'srv', 'srv', 'eth0')]
     for (const { site, kinds } of plans) {
@@ -245,16 +248,22 @@ export class Laboratory {
       else links.push(link('core', site, x, 'wan'), link(x, 'lan', r, 'wan'))
       links.push(link(r, 'l1', c, 'eth0'))
     }
-    if (cellular !== undefined) links.push(link('core', 'c', 'rc', 'wan'), link('rc', 'lan', 'ca', 'cell0'))
-    for (const { from, device, to, peerDevice } of links) {
-      const peer = `peer name ${peerDevice} netns ${hosts.namespace(to)}`
-      await hosts.configure(from, [`link add name ${device} type veth ${peer}`])
+    if (cellular !== undefined)
+      links.push(link('core', CELLULAR, 'rc', 'wan'), link('rc', 'lan', `c${ROAMING}`, 'cell0'))
+    for (const from of new Set(links.map((link) => link.from))) {
+      const lines = links
+        .filter((link) => link.from === from)
+        .map(
+          ({ device, to, peerDevice }) =>
+            `link add name ${device} type veth peer name ${peerDevice} netns ${hosts.namespace(to)}`,
+        )
+      await hosts.configure(from, lines)
     }
     await Promise.all([this.#buildCore(), ...plans.map((plan) => this.#buildSite(plan)), this.#buildCellular()])
     await Promise.all([...this.#routers.keys()].map((router) => this.#startRouter(router)))
     const impairment = this.#options.impairment ?? {}
-    for (const site of cellular === undefined ? (['a', 'b'] as const) : (['a', 'b', 'c'] as const))
-      await this.impair(site, impairment)
+    const sites = plans.map(({ site }) => site)
+    for (const site of cellular === undefined ? sites : [...sites, CELLULAR]) await this.impair(site, impairment)
   }
 
   async #startRouter(router: Router): Promise<void> {
@@ -270,13 +279,14 @@ export class Laboratory {
       'link set dev lo up',
       'link set dev srv up',
       'addr add 203.0.113.254/24 dev srv',
-      'link set dev a up',
-      'addr add 198.51.100.126/25 dev a',
-      'link set dev b up',
-      'addr add 192.0.2.126/25 dev b',
-      'route add 198.51.100.128/25 via 198.51.100.10',
-      'route add 192.0.2.128/25 via 192.0.2.10',
-      ...(this.#options.cellular === undefined ? [] : ['link set dev c up', 'addr add 198.18.0.254/24 dev c']),
+      ...this.#plans.flatMap(({ site, wan }) => [
+        `link set dev ${site} up`,
+        `addr add ${wan}.126/25 dev ${site}`,
+        `route add ${wan}.128/25 via ${wan}.10`,
+      ]),
+      ...(this.#options.cellular === undefined
+        ? []
+        : [`link set dev ${CELLULAR} up`, `addr add 198.51.100.254/24 dev ${CELLULAR}`]),
     ])
     await this.hosts.sysctl('core', { 'ipv4/ip_forward': 1 })
     await this.hosts.configure('srv', [
@@ -323,7 +333,7 @@ export class Laboratory {
   async #buildCellular(): Promise<void> {
     const kind = this.#options.cellular
     if (kind === undefined) return
-    const state: RouterState = { kind, address: '198.18.0.10', prefixLength: 24, gateway: '198.18.0.254' }
+    const state: RouterState = { kind, address: '198.51.100.10', prefixLength: 24, gateway: '198.51.100.254' }
     this.#routers.set('rc', state)
     await this.hosts.configure('rc', [...wanLines(state), 'link set dev lan up', 'addr add 10.20.0.1/24 dev lan'])
   }
@@ -339,11 +349,15 @@ function wanLines({ kind, address, prefixLength, gateway }: RouterState): readon
   ]
 }
 
-function sitePlans({ a, b }: LaboratoryOptions): readonly SitePlan[] {
-  return [
-    { site: 'a', kinds: siteKinds(a), wan: '198.51.100', lan: '192.168.1', carrierNet: '100.64.0' },
-    { site: 'b', kinds: siteKinds(b), wan: '192.0.2', lan: '192.168.2', carrierNet: '100.64.1' },
-  ]
+function sitePlan([site, kind]: [string, SiteKind], index: number): SitePlan {
+  const number = index + 1
+  return {
+    site,
+    kinds: siteKinds(kind),
+    wan: `198.18.${number}`,
+    lan: `192.168.${number}`,
+    carrierNet: `100.64.${number}`,
+  }
 }
 
 function siteKinds(site: SiteKind): SitePlan['kinds'] {

@@ -1,5 +1,5 @@
 /** Runs cells in parallel laboratories and writes what became of them. */
-import { CELL_KINDS, type CellResult, cellClass, runCell } from './cells.js'
+import { CELL_KINDS, type CellResult, cellClass, type Measure, runCell } from './cells.js'
 import type { SiteKind } from './nat-rules.js'
 
 /** How often each cell may be run until it is as its class promises. */
@@ -19,17 +19,24 @@ export const ordered = (kinds: readonly SiteKind[]): readonly (readonly [SiteKin
 /** By how much the last try of a cell may miss the deadlines: a busy machine is slow, and not wrong. */
 const PATIENCE = 4
 
-/** Runs a cell until it is as promised, or its tries are used up; each further try is told. */
+/**
+ * Runs a cell until it is as promised, or its tries are used up; each further try is told, and has a laboratory of its own.
+ *
+ * @param first the first run
+ */
 export async function runTried(
   dialler: SiteKind,
   listener: SiteKind,
-  tries = triesOf(dialler, listener),
+  first: typeof runCell = runCell,
+  measure: Measure = {},
 ): Promise<Cell> {
+  const tries = triesOf(dialler, listener)
   const runs: CellResult[] = []
   do {
     const last = runs.at(-1)
     if (last !== undefined) console.log(`again: ${dialler} dials ${listener}: ${last.fault}\n${last.story}`)
-    runs.push(await runCell(dialler, listener, runs.length + 1 < tries ? 1 : PATIENCE))
+    const how = { ...measure, patience: runs.length + 1 < tries ? 1 : PATIENCE }
+    runs.push(await (runs.length === 0 ? first : runCell)(dialler, listener, how))
   } while (runs.length < tries && runs.at(-1)?.fault !== undefined)
   return { dialler, listener, runs }
 }

@@ -1,12 +1,25 @@
 /** The real programs of a laboratory: peers of the built package, and the relay command. */
+import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Program } from './hosts.js'
-import { type HostName, type Laboratory, root, SERVERS } from './laboratory.js'
+import { type Client, type Laboratory, root, SERVERS } from './laboratory.js'
 
 const RELAY_PORT = 3340
-const STUN_PORT = 3478
+export const STUN_PORT = 3478
+/** What every peer asks: both addresses of `srv`, so that a mapping that depends on the destination shows. */
+const STUN_SERVERS = SERVERS.map((address) => `${address}:${STUN_PORT}`)
 const METRICS_PORT = 9090
+
+/** Prints what a server on a host says of `/metrics`; Node would take half a second to start. */
+const GET = `import socket, sys
+with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as server:
+    server.sendall(b"GET /metrics HTTP/1.0\\r\\nHost: srv\\r\\n\\r\\n")
+    while chunk := server.recv(65536):
+        sys.stdout.write(chunk.decode())`
+
+/** The file that every transition of a session in a laboratory is written to, if there is one. */
+export const TRANSITIONS_FILE = process.env.ANYPATH_NATLAB_TRANSITIONS
 
 /** A line of `peer.mjs`. */
 export interface Told {
@@ -23,20 +36,28 @@ export class LabPeer {
   #waiting: (() => void)[] = []
   #ended: number | string | undefined
 
-  constructor(laboratory: Laboratory, host: HostName, options: object) {
+  constructor(laboratory: Laboratory, host: Client, options: object) {
     this.#name = host
     this.#program = laboratory.hosts.spawn(host, [process.execPath, join(root, 'test', 'natlab', 'peer.mjs')], {
       ANYPATH_PACKAGE: pathToFileURL(join(root, 'dist', 'node.mjs')).href,
-      ANYPATH_PEER: JSON.stringify(options),
+      ANYPATH_PEER: JSON.stringify({ stunServers: STUN_SERVERS, warm: true, ...options }),
     })
     this.#program.onLine((line) => {
-      this.told.push(JSON.parse(line) as Told)
+      const told = JSON.parse(line) as Told
+      this.told.push(told)
+      if (told.type === 'transition' && TRANSITIONS_FILE !== undefined)
+        appendFileSync(TRANSITIONS_FILE, `${told.from} > ${told.to} (${told.cause})\n`)
       this.#wake()
     })
     void this.#program.ended.then((how) => {
       this.#ended = how
       this.#wake()
     })
+  }
+
+  /** Forgets what was told so far: what counts begins now. */
+  begin(): void {
+    this.told.length = 0
   }
 
   /** The id and the relay, once the peer can be reached. */
@@ -107,22 +128,24 @@ export class LabPeer {
   }
 }
 
-/** `anypath relay` on one of the two addresses of `srv`, with STUN. */
+/** `anypath relay` on `srv`: the first two are at one address each and answer STUN, further ones are at the first one's. */
 export class LabRelay {
   readonly url: string
   readonly #laboratory: Laboratory
+  readonly #number: number
   readonly #address: string
   #program: Program
 
-  private constructor(laboratory: Laboratory, address: string) {
+  private constructor(laboratory: Laboratory, number: number) {
     this.#laboratory = laboratory
-    this.#address = address
-    this.url = `http://${address}:${RELAY_PORT}`
+    this.#number = number
+    this.#address = SERVERS[number] ?? SERVERS[0]
+    this.url = `http://${this.#address}:${RELAY_PORT + number}`
     this.#program = this.#spawn()
   }
 
-  static async start(laboratory: Laboratory, which: 0 | 1): Promise<LabRelay> {
-    const relay = new LabRelay(laboratory, SERVERS[which])
+  static async start(laboratory: Laboratory, number: number): Promise<LabRelay> {
+    const relay = new LabRelay(laboratory, number)
     await relay.#listening()
     return relay
   }
@@ -140,21 +163,26 @@ export class LabRelay {
 
   /** Bytes of peers' packets that it has passed on. */
   async bytesSent(): Promise<number> {
-    const source = `process.stdout.write(await (await fetch('http://${this.#address}:${METRICS_PORT}/metrics')).text())`
-    const text = await this.#laboratory.hosts.in('srv', [process.execPath, '--input-type=module', '-e', source])
+    const text = await this.#laboratory.hosts.in('srv', [
+      'python3',
+      '-SEc',
+      GET,
+      this.#address,
+      String(METRICS_PORT + this.#number),
+    ])
     const figure = /^anypath_relay_bytes_sent_total (\d+)$/m.exec(text)?.[1]
     if (figure === undefined) throw new Error(`no count of bytes in ${text.slice(0, 500)}`)
     return Number(figure)
   }
 
   #spawn(): Program {
-    const address = this.#address
+    const stun = this.#number < SERVERS.length ? ['--stun-port', String(STUN_PORT)] : []
     return this.#laboratory.hosts.spawn('srv', [
       process.execPath,
       join(root, 'dist', 'cli', 'anypath.mjs'),
       'relay',
-      ...['--host', address, '--port', String(RELAY_PORT), '--stun-port', String(STUN_PORT)],
-      ...['--metrics-host', address, '--metrics-port', String(METRICS_PORT), '--json'],
+      ...['--host', this.#address, '--port', String(RELAY_PORT + this.#number), ...stun],
+      ...['--metrics-host', this.#address, '--metrics-port', String(METRICS_PORT + this.#number), '--json'],
     ])
   }
 

@@ -3,8 +3,9 @@
 //   {"do": "connect", "id": …, "relays": […]}      tells `connected` when the first byte has come back
 //   {"do": "transfer", "bytes": …}                 sends so many; tells `transferred` with what the remote got
 //   {"do": "flow", "forMs": …}                     sends a piece every 20 ms, which the remote returns; tells `flowed` with the longest gap
+//   {"do": "close"}                                closes the connection; both sides tell `closed`
 //   {"do": "report"}                               tells `report`: paths, state and counters
-//   {"do": "close"}                                tells `ended` when the peer is closed
+//   {"do": "end"}                                  closes the peer; tells `ended`
 //
 // Everything has `atMs`, milliseconds since 1970.
 
@@ -14,6 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const { Peer } = await import(process.env.ANYPATH_PACKAGE)
 const ALPN = 'natlab/1'
+const WARM_UP_BYTES = 200_000
 const PIECE_BYTES = 4096
 const FLOW_INTERVAL_MS = 20
 
@@ -26,8 +28,29 @@ const logger = Object.fromEntries(
     (text, fields) => console.error(level, text, JSON.stringify(fields)),
   ]),
 )
-const { logLevel, ...options } = JSON.parse(process.env.ANYPATH_PEER ?? '{}')
+const { logLevel, warm, ...options } = JSON.parse(process.env.ANYPATH_PEER ?? '{}')
+if (warm) await warmUp()
 const peer = await Peer.create({ alpns: [ALPN], ...options, ...(logLevel ? { logger, logLevel } : {}) })
+
+/** What is done for the first time in a process takes half a second of a processor, and V8 keeps the code: two other peers do it on loopback. */
+async function warmUp() {
+  const alone = { alpns: [ALPN], udp: { host: '127.0.0.1' }, directPaths: false }
+  const [near, far] = [await Peer.create(alone), await Peer.create(alone)]
+  const accepted = (async () => {
+    for await (const incoming of far.incoming)
+      for await (const stream of incoming.incomingBidirectionalStreams) return answer(stream)
+  })()
+  const { readable, writable } = await (
+    await near.connect(await far.ticket(), { alpn: ALPN })
+  ).createBidirectionalStream()
+  const writer = writable.getWriter()
+  await writer.write(new Uint8Array(WARM_UP_BYTES))
+  await writer.close()
+  await Promise.all([text(readable), accepted])
+  await Promise.all([near.close(), far.close()])
+}
+
+peer.on('state', ({ from, to, cause }) => tell('transition', { from, to, cause }))
 
 let connection
 function watch(next) {
@@ -128,6 +151,10 @@ const commands = {
   },
 
   async close() {
+    connection.close({ closeCode: 0, reason: 'enough' })
+  },
+
+  async end() {
     await peer.close()
     tell('ended')
   },

@@ -22,7 +22,7 @@ interface Mapped {
 
 /** Peer A behind a NAT that gives each destination a random port, whose router forwards ports; peer B behind one that lets nobody else in. */
 async function startPair(protocols: readonly Protocol[]) {
-  const laboratory = await Laboratory.start({ a: 'symmetric', b: 'portrestricted' })
+  const laboratory = await Laboratory.start({ sites: { a: 'symmetric', b: 'portrestricted' } })
   try {
     const gateway = await LabGateway.start(laboratory, protocols)
     const relay = await LabRelay.start(laboratory, 0)
@@ -73,7 +73,7 @@ describe('port mapping by a real router', { skip, concurrency: 2 }, () => {
         assert.equal(transfer.isWhole, true)
         const relayed = (await relay.bytesSent()) - before
         assert.ok(relayed < STANDSTILL_BYTES, `${relayed} bytes over the relay`)
-        await mapped.ask('close', 'ended', {}, 10_000)
+        await mapped.ask('end', 'ended', {}, 10_000)
         assert.deepEqual(await gateway.forwarded(), [])
       })
     }
@@ -90,7 +90,7 @@ describe('port mapping by a real router', { skip, concurrency: 2 }, () => {
         assert.ok(performance.now() - begin < 120_000, 'not noticed')
         await new Promise((resolve) => setTimeout(resolve, 500))
       }
-      await mapped.ask('close', 'ended', {}, 10_000)
+      await mapped.ask('end', 'ended', {}, 10_000)
       assert.deepEqual(await gateway.forwarded(), [])
     })
   }
