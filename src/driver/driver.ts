@@ -82,9 +82,11 @@ export class Driver implements Engine, RecordKeeper {
   /** Opens the carriers, and begins to connect to relays. */
   async start(): Promise<void> {
     const ready = this.#loop.schedule
-    this.#carriers.relays.start({ ready, tell: (call) => this.#tell(call) })
+    const tell = (call: () => void) => this.#tell(call)
+    this.#carriers.relays.start({ ready, tell })
     await this.#carriers.start({
       ready,
+      tell,
       changed: () => {
         this.#dispatch.push({ type: 'network' })
         this.#tellAddresses()
