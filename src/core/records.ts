@@ -71,6 +71,10 @@ export interface OutputSink {
   relay(relay: number, record: RelayRecord): void
   /** The remote's addresses are wanted anew. */
   discover(connection: number): void
+  /** A UDP socket beside the main one is wanted: `setCarrier` tells that it is open, `removeCarrier` that it can't be. */
+  socketOpen(carrier: number): void
+  /** It is not wanted any more. */
+  socketClose(carrier: number): void
 }
 
 /**
@@ -179,6 +183,12 @@ function readEvent(kind: number, id: number, reader: ByteReader, addresses: Addr
       return
     case 23:
       sink.discover(id)
+      return
+    case 24:
+      sink.socketOpen(id)
+      return
+    case 25:
+      sink.socketClose(id)
       return
     default:
       throw createError('InternalError', `the core's output has a record of unknown kind ${kind}`)

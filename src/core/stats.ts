@@ -61,6 +61,20 @@ export const PEER_FIELDS = [
   'probesForbidden',
   'probesLimited',
   'directPathsLost',
+  'controlsDialled',
+  'controlsRefused',
+  'controlsMalformed',
+  'birthdayAttempts',
+  'birthdayHits',
+  'birthdayMisses',
+  'birthdayRefusals',
+  'birthdayProbesSent',
+  'birthdayProbesReceived',
+  'birthdayProbesForged',
+  'birthdayProbesLate',
+  'socketsOpened',
+  'socketsFailed',
+  'socketsForeign',
 ] as const
 
 export interface PathStatsRecord extends PathRecord {
@@ -112,6 +126,7 @@ export function readPeerStats(reader: ByteReader): PeerStatsRecord {
 
 function readNumbers<Name extends string>(reader: ByteReader, names: readonly Name[]): Record<Name, number> {
   const numbers = {} as Record<Name, number>
-  for (const name of names) numbers[name] = reader.f64()
+  // The core for browsers leaves out the last ones: it has no sockets.
+  for (const name of names) numbers[name] = reader.remaining > 0 ? reader.f64() : 0
   return numbers
 }

@@ -4,8 +4,10 @@ import { isRelay } from '../core/relay.js'
 import type { AnypathError } from '../errors/index.js'
 import { createError } from '../errors/index.js'
 import type { Transport, TransportAddress } from '../transport/transport.js'
+import type { Clock } from './clock.js'
 import type { EngineAddress, PathInfo } from './engine.js'
 import type { Relays } from './relays.js'
+import { Sockets } from './sockets.js'
 
 export interface CarrierEvents {
   /** A packet or room for packets came: something is to do soon. */
@@ -13,26 +15,36 @@ export interface CarrierEvents {
   readonly changed: () => void
   /** A carrier is gone; the core is to be told when no drain is running. */
   readonly failed: (id: number, cause: Error) => void
+  /** Calls the core when no drain is running. */
+  readonly tell: (call: () => void) => void
 }
 
 /** The transports of one engine under the ids that the core knows them by. */
 export class Carriers {
   readonly relays: Relays
+  /** What the core asks for beside them. */
+  readonly sockets: Sockets
   readonly #core: Core
   readonly #byId = new Map<number, Transport>()
   #malformed = 0
 
-  constructor(core: Core, transports: readonly Transport[], relays: Relays) {
+  constructor(core: Core, clock: Clock, transports: readonly Transport[], relays: Relays) {
     this.#core = core
     this.relays = relays
     // Carrier 0 is real UDP on the main socket; everything else has virtual addresses in the core.
     const main = transports.find(({ kind }) => kind === 'udp')
+    this.sockets = new Sockets(core, clock, main)
     let next = 1
     for (const transport of transports) this.#byId.set(transport === main ? 0 : next++, transport)
   }
 
   /** Opens all of them and tells the core; when one fails, those that are open are closed again. */
   async start(events: CarrierEvents): Promise<void> {
+    this.sockets.start({
+      receive: (id, host, port, data, ecn) => this.#receive(id, host, port, data, ecn),
+      ready: events.ready,
+      tell: events.tell,
+    })
     try {
       for (const [id, transport] of this.#byId) await this.#startOne(id, transport, events)
     } catch (thrown) {
@@ -59,7 +71,8 @@ export class Carriers {
 
   /** Sends packets by a carrier; those for one that is gone are lost, as they would be on the way. */
   send(id: number, address: TransportAddress, packets: Uint8Array<ArrayBuffer>, segmentBytes: number): void {
-    this.#byId.get(id)?.send(address, packets, segmentBytes)
+    const transport = this.#byId.get(id) ?? this.sockets.get(id)
+    transport?.send(address, packets, segmentBytes)
   }
 
   /** What the least busy carrier takes: a full one drops what is beyond its queue, and must not hold up the others. */
@@ -72,7 +85,7 @@ export class Carriers {
   /** Whether a carrier still reads the packets of the last drain. */
   get queued(): boolean {
     for (const transport of this.#byId.values()) if (transport.queuedBytes > 0) return true
-    return false
+    return this.sockets.queued
   }
 
   get size(): number {
@@ -98,6 +111,7 @@ export class Carriers {
     for (const { drops } of this.#byId.values()) {
       for (const [cause, count] of Object.entries(drops)) sum[cause] = (sum[cause] ?? 0) + count
     }
+    this.sockets.addDrops(sum)
     if (this.relays.dropped > 0) sum['relay-queue-full'] = this.relays.dropped
     return sum
   }
@@ -106,7 +120,7 @@ export class Carriers {
     const transports = [...this.#byId.values()]
     this.#byId.clear()
     this.relays.closeAll()
-    await Promise.all(transports.map((transport) => transport.close()))
+    await Promise.all([this.sockets.closeAll(), ...transports.map((transport) => transport.close())])
   }
 
   #receive(id: number, host: string, port: number, data: Uint8Array, ecn: number): void {

@@ -101,7 +101,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine & Rec
   const module = await compileCore(options.core)
   const config = encodeConfig(coreConfig(options, clock))
   const core = new Core(new CoreInstance(module, options.core.createGlue(), config, () => clock.now()))
-  const carriers = new Carriers(core, options.transports, new Relays(core, clock, options.relayDialer))
+  const carriers = new Carriers(core, clock, options.transports, new Relays(core, clock, options.relayDialer))
   const observers = { log: options.log, qlog: options.qlog }
   const driver = new Driver({
     core,

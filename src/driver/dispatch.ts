@@ -185,6 +185,14 @@ export class Dispatch implements OutputSink {
     this.#carriers.relays.close(relay)
   }
 
+  socketOpen(carrier: number): void {
+    this.#carriers.sockets.open(carrier)
+  }
+
+  socketClose(carrier: number): void {
+    this.#carriers.sockets.close(carrier)
+  }
+
   relay(id: number, record: RelayRecord): void {
     this.#events.push({ type: 'relay', relay: this.#carriers.relays.update(id, record) })
   }

@@ -82,10 +82,12 @@ export class Driver implements Engine, RecordKeeper {
   /** Opens the carriers, and begins to connect to relays. */
   async start(): Promise<void> {
     const ready = this.#loop.schedule
+    const tell = (call: () => void) => this.#tell(call)
     const opened = () => this.#tellStunServers()
-    this.#carriers.relays.start({ ready, tell: (call) => this.#tell(call), opened })
+    this.#carriers.relays.start({ ready, tell, opened })
     await this.#carriers.start({
       ready,
+      tell,
       changed: () => {
         this.#dispatch.push({ type: 'network' })
         this.#tellAddresses()

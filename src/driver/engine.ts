@@ -316,6 +316,34 @@ export interface PeerStats {
   readonly probesLimited: number
   /** Direct paths that were left because they had died. */
   readonly directPathsLost: number
+  /** Control connections (ALPN `anypath/1`) that this peer dialled; neither these nor the incoming ones count as connections. */
+  readonly controlsDialled: number
+  /** Control connections that a remote does not serve, or that this peer refused because nothing needed them. */
+  readonly controlsRefused: number
+  /** Control connections that ended because the remote broke their rules. */
+  readonly controlsMalformed: number
+  /** Attempts of the birthday scheme that both sides agreed on. */
+  readonly birthdayAttempts: number
+  /** Attempts that found a pair of ports. */
+  readonly birthdayHits: number
+  /** Attempts that found none. */
+  readonly birthdayMisses: number
+  /** Proposals of attempts that either side refused. */
+  readonly birthdayRefusals: number
+  /** Probes of the birthday scheme that were sent, and answers to them; not among `probesSent`. */
+  readonly birthdayProbesSent: number
+  /** Authentic ones that were received. */
+  readonly birthdayProbesReceived: number
+  /** Those whose code was wrong, or that came from or to where they do not belong. */
+  readonly birthdayProbesForged: number
+  /** Those that came when their attempt was over. */
+  readonly birthdayProbesLate: number
+  /** Sockets that were opened for attempts. */
+  readonly socketsOpened: number
+  /** Sockets that could not be opened, or that failed in an attempt. */
+  readonly socketsFailed: number
+  /** Datagrams on such sockets that came from a stranger and were dropped. */
+  readonly socketsForeign: number
   /** Datagrams that a transport's bounded queue dropped or whose send failed, by cause. */
   readonly transportDrops: Readonly<Record<string, number>>
   /** What has come of port mapping; left out where it is off. */

@@ -30,6 +30,11 @@ export interface Transport {
    * The bytes stay as they are until `queuedBytes` is zero again; a transport that needs them longer copies them.
    */
   send(address: TransportAddress, packets: Uint8Array<ArrayBuffer>, segmentBytes: number): void
+  /**
+   * Another one like it, at the same local address and at a port of its own, which is not open yet. The peer needs many for a short time
+   * behind a NAT that draws ports at random; without this it finds no direct path there.
+   */
+  another?(): Transport
   /** Releases it. Idempotent; nothing is received afterwards. */
   close(): Promise<void>
 }

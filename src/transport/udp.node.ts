@@ -173,6 +173,17 @@ export class UdpTransport implements Transport {
     this.#events?.writable()
   }
 
+  /** A socket of the same family; nobody is told of its address, so changes of that matter to nobody. */
+  another(): UdpTransport {
+    const { receiveBufferBytes, sendBufferBytes } = this.#options
+    return new UdpTransport({
+      host: this.#host,
+      maxPacketBytes: this.#maxPacketBytes,
+      ...(receiveBufferBytes !== undefined && { receiveBufferBytes }),
+      ...(sendBufferBytes !== undefined && { sendBufferBytes }),
+    })
+  }
+
   async close(): Promise<void> {
     this.#events = undefined
     this.#watch?.stop()

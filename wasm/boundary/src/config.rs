@@ -69,6 +69,7 @@ fn fields(reader: &mut Reader<'_>) -> Result<(PeerConfig, u8, u8), ReadError> {
         mtu_discovery: has(MTU_DISCOVERY),
         stun: has(STUN),
         discovery: None,
+        control: true,
         key_exchange: match has(CLASSICAL_ONLY) {
             true => KeyExchange::Classical,
             false => KeyExchange::PostQuantum,

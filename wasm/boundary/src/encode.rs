@@ -35,6 +35,8 @@ const RELAY_SEND: u8 = 20;
 const RELAY_CLOSE: u8 = 21;
 const RELAY: u8 = 22;
 const DISCOVER: u8 = 23;
+const SOCKET_OPEN: u8 = 24;
+const SOCKET_CLOSE: u8 = 25;
 
 /// Writes records one after another.
 pub(crate) struct Records<'a>(pub(crate) &'a mut Vec<u8>);
@@ -64,6 +66,14 @@ impl Outbox for Records<'_> {
 
     fn relay_close(&mut self, relay: RelayId) {
         RecordWriter::begin(self.0, RELAY_CLOSE, relay);
+    }
+
+    fn socket_open(&mut self, carrier: u32) {
+        RecordWriter::begin(self.0, SOCKET_OPEN, carrier);
+    }
+
+    fn socket_close(&mut self, carrier: u32) {
+        RecordWriter::begin(self.0, SOCKET_CLOSE, carrier);
     }
 
     fn event(&mut self, event: Event) {
@@ -274,6 +284,29 @@ pub(crate) fn peer_stats(out: &mut Vec<u8>, stats: &PeerStats, memory_bytes: f64
         stats.direct_paths_lost,
     ];
     put_figures(out, &of_traversal.map(|figure| figure as f64));
+    #[cfg(feature = "node")]
+    birthday_stats(out, &stats.birthday);
+}
+
+#[cfg(feature = "node")]
+fn birthday_stats(out: &mut Vec<u8>, stats: &anypath_peer::stats::BirthdayStats) {
+    let figures = [
+        stats.controls_dialled,
+        stats.controls_refused,
+        stats.controls_malformed,
+        stats.attempts,
+        stats.hits,
+        stats.misses,
+        stats.attempts_refused,
+        stats.probes_sent,
+        stats.probes_received,
+        stats.probes_forged,
+        stats.probes_late,
+        stats.sockets_opened,
+        stats.sockets_failed,
+        stats.foreign_dropped,
+    ];
+    put_figures(out, &figures.map(|figure| figure as f64));
 }
 
 pub(crate) fn ticket(out: &mut Vec<u8>, ticket: &Ticket) {

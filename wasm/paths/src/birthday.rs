@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use anypath_wire::control::Nat;
 
+use crate::mapping::{Mapping, NatReport};
+
 /// How many sockets the hard side opens.
 pub const SOCKETS: u16 = 256;
 
@@ -41,6 +43,17 @@ pub const fn side(own: Nat, remote: Nat) -> Option<Side> {
         (Nat::Hard, Nat::Easy) => Some(Side::Hard),
         (Nat::Easy, Nat::Hard) => Some(Side::Easy),
         _ => None,
+    }
+}
+
+/// What a NAT is to the scheme. A pool is of no use, for the address that the remote would see is not known. Ports in a sequence are
+/// as good as others here: two random ones may look like one, and a real one is met by prediction before the scheme is tried.
+pub fn nat(report: &NatReport) -> Nat {
+    match report.mapping {
+        _ if report.pool.len() != 1 => Nat::Unknown,
+        Mapping::EndpointIndependent => Nat::Easy,
+        mapping if mapping.is_dependent() => Nat::Hard,
+        _ => Nat::Unknown,
     }
 }
 
@@ -105,6 +118,29 @@ mod tests {
         for (own, remote) in [(Hard, Hard), (Easy, Easy), (Unknown, Hard), (Easy, Unknown)] {
             assert_eq!(side(own, remote), None);
         }
+    }
+
+    #[test]
+    fn a_pool_and_a_nat_that_is_not_known_call_for_nothing() {
+        use crate::mapping::Ports as Choice;
+        use std::net::Ipv6Addr;
+        let of = |mapping, ports, pool: &[u16]| {
+            let address = |last: &u16| Ipv6Addr::from_bits((*last).into());
+            nat(&NatReport {
+                public: Some(false),
+                mapping,
+                ports,
+                pool: pool.iter().map(address).collect(),
+            })
+        };
+        let independent = Mapping::EndpointIndependent;
+        let dependent = Mapping::AddressAndPortDependent;
+        assert_eq!(of(independent, Choice::Preserved, &[1]), Nat::Easy);
+        assert_eq!(of(Mapping::Dependent, Choice::Random, &[1]), Nat::Hard);
+        assert_eq!(of(dependent, Choice::Stride(9), &[1]), Nat::Hard);
+        assert_eq!(of(dependent, Choice::Random, &[1, 2]), Nat::Unknown);
+        assert_eq!(of(Mapping::Unknown, Choice::Unknown, &[1]), Nat::Unknown);
+        assert_eq!(of(Mapping::Unknown, Choice::Unknown, &[]), Nat::Unknown);
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub(crate) struct Request {
     pub(crate) relay: Option<u32>,
     /// Whether the client has proven its address.
     pub(crate) validated: bool,
+    /// Whether it may be one more than the limits of connections allow, until more is known of it.
+    pub(crate) spare: bool,
 }
 
 /// Incoming connections about which the driver has not decided.
@@ -115,6 +117,7 @@ impl Admissions {
             origin,
             relay,
             validated,
+            spare,
         } = request;
         let under_way = self.handshakes + asked.all;
         if under_way >= self.limits.handshakes {
@@ -127,13 +130,22 @@ impl Admissions {
         if !validated && under_way >= self.limits.retry_above {
             return Admission::Retry;
         }
-        let of_origin = self.by_origin.get(&origin).copied();
-        if connections >= self.limits.connections
-            || of_origin.unwrap_or(0) >= self.limits.per_address
-        {
-            return Admission::Refuse;
+        match self.has_place_for(origin, connections, usize::from(spare)) {
+            true => Admission::Accept,
+            false => Admission::Refuse,
         }
-        Admission::Accept
+    }
+
+    /// Whether there may be one more beside `connections`, where so many more than the limits are.
+    fn has_place_for(&self, origin: Origin, connections: usize, spare: usize) -> bool {
+        let of_origin = self.by_origin.get(&origin).copied();
+        connections < self.limits.connections + spare
+            && of_origin.unwrap_or(0) < self.limits.per_address + spare
+    }
+
+    /// Whether an incoming connection is one more than the limits allow, itself counted: it was spared, and is no control connection.
+    pub(crate) fn is_beyond_limits(&self, origin: Option<Origin>, connections: usize) -> bool {
+        !origin.is_none_or(|origin| self.has_place_for(origin, connections, 1))
     }
 
     /// Whether a peer that has just proven its id may have one more connection.
@@ -234,6 +246,7 @@ mod tests {
             origin,
             relay,
             validated,
+            spare: false,
         };
         admissions.first_packet(request, connections, Asked::default())
     }
@@ -253,6 +266,7 @@ mod tests {
             origin: id(1),
             relay: Some(1),
             validated: true,
+            spare: false,
         };
         let asked = Asked {
             all: 1,
@@ -293,6 +307,28 @@ mod tests {
         let answer = |from| ask(&admissions, from, None, true, 3);
         assert_eq!(answer(id(1)), Admission::Refuse);
         assert_eq!(answer(id(2)), Admission::Accept);
+    }
+
+    #[test]
+    fn one_that_is_spared_is_within_the_limits_or_found_out() {
+        let mut admissions = Admissions::new(LIMITS);
+        let origin = source("192.0.2.1:1");
+        (0..3).for_each(|_| admissions.add_origin(origin));
+        let request = |spare| Request {
+            origin,
+            relay: None,
+            validated: true,
+            spare,
+        };
+        let ask = |spare, open| admissions.first_packet(request(spare), open, Asked::default());
+        assert_eq!(ask(false, 3), Admission::Refuse);
+        assert_eq!(ask(true, 3), Admission::Accept);
+        assert_eq!(ask(true, 10), Admission::Accept);
+        assert_eq!(ask(true, 11), Admission::Refuse);
+        assert!(!admissions.is_beyond_limits(Some(origin), 10));
+        assert!(admissions.is_beyond_limits(Some(origin), 11));
+        admissions.add_origin(origin);
+        assert!(admissions.is_beyond_limits(Some(origin), 4));
     }
 
     #[test]

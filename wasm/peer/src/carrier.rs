@@ -25,7 +25,10 @@ const VIRTUAL_PORT: u16 = 1;
 /// The id of the main UDP socket.
 pub const MAIN_CARRIER: u32 = 0;
 
-/// The first id of a relay. The core gives those; every id below is the driver's to give.
+/// The first id of a further UDP socket. The core gives those; every id below is the driver's to give.
+pub const FIRST_SOCKET: u32 = 0x4000_0000;
+
+/// The first id of a relay, which the core gives, too.
 pub const FIRST_RELAY: u32 = 0x8000_0000;
 
 /// What kind of thing a carrier is.

@@ -47,6 +47,8 @@ pub struct PeerConfig {
     pub stun: bool,
     /// The address-discovery service, if it is wanted; it needs `accept`.
     pub discovery: Option<DiscoveryConfig>,
+    /// Whether control connections are served, where direct paths are looked for at all.
+    pub control: bool,
     /// The key exchange groups.
     pub key_exchange: KeyExchange,
     /// The congestion controller.

@@ -77,6 +77,9 @@ pub(crate) struct Connection {
     pub(crate) deadline: Instant,
     /// Until when an anonymous client of the address-discovery service may stay; `None` for a peer.
     pub(crate) served_until: Option<Instant>,
+    /// Whether it is the core's own, of which the application hears nothing.
+    #[cfg(feature = "traversal")]
+    pub(crate) control: bool,
     /// Whether QUIC was told of a network change, see [`Peer::receive`](crate::peer::Peer::receive).
     pub(crate) network_changed: bool,
     /// Whether nothing has been heard since then.
@@ -138,6 +141,8 @@ impl Connection {
             info: None,
             deadline,
             served_until: None,
+            #[cfg(feature = "traversal")]
+            control: false,
             network_changed: false,
             unheard_since_change: false,
             arrived: false,

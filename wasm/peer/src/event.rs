@@ -133,6 +133,11 @@ pub trait Outbox {
     fn relay_send(&mut self, relay: RelayId, head: &[u8], body: &[u8]);
     /// Close the relay's WebSocket and say no more of it.
     fn relay_close(&mut self, relay: RelayId);
+    /// Open a further UDP socket beside the main one, and tell by [`set_carrier`](crate::peer::Peer::set_carrier) that it is
+    /// open, or by [`remove_carrier`](crate::peer::Peer::remove_carrier) that it can't be. Without one the peer does less.
+    fn socket_open(&mut self, _carrier: u32) {}
+    /// Close the socket and say no more of it.
+    fn socket_close(&mut self, _carrier: u32) {}
     /// An event.
     fn event(&mut self, event: Event);
 }

@@ -22,16 +22,22 @@
 //! | `stun` | telling others their address |
 //! | `reflexive` | learning one's own address |
 //! | `traversal` | a connection's way to a direct path |
+//! | `control` | what two peers tell each other apart from applications |
+//! | `birthday` | many sockets against many ports |
 #![forbid(unsafe_code)]
 
 pub mod admission;
 mod backlog;
+#[cfg(feature = "traversal")]
+mod birthday;
 mod bucket;
 pub mod carrier;
 mod cid;
 pub mod clock;
 pub mod config;
 mod connection;
+#[cfg(feature = "traversal")]
+mod control;
 pub mod dial;
 pub mod discovery;
 pub mod error;

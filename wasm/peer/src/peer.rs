@@ -7,7 +7,14 @@
 mod census;
 #[cfg(feature = "traversal")]
 mod choosing;
+#[cfg(feature = "traversal")]
+mod colliding;
 mod connecting;
+#[cfg(feature = "traversal")]
+mod controlling;
+#[cfg(not(feature = "traversal"))]
+#[path = "peer/controlling/off.rs"]
+mod controlling;
 mod incoming;
 mod lifecycle;
 mod publishing;
@@ -41,11 +48,15 @@ use noq_proto::{
 };
 
 use crate::admission::Admissions;
+#[cfg(feature = "traversal")]
+use crate::birthday::Birthday;
 use crate::carrier::{CarrierKind, CarrierTable, FIRST_RELAY, Route};
 use crate::cid::SeededConnectionIds;
 use crate::clock::{Clock, Instant};
 use crate::config::PeerConfig;
 use crate::connection::{Connection, Found};
+#[cfg(feature = "traversal")]
+use crate::control::Controls;
 use crate::dial::{Dial, is_retry};
 use crate::discovery::Clients;
 use crate::error::ErrorCode;
@@ -107,6 +118,10 @@ pub struct Peer {
     probes: Probes,
     #[cfg(feature = "traversal")]
     reflexive: Reflexive,
+    #[cfg(feature = "traversal")]
+    controls: Controls,
+    #[cfg(feature = "traversal")]
+    birthday: Birthday,
     relays: Relays,
     connections: BTreeMap<ConnectionKey, Connection>,
     /// Keys by noq's handles, which are small and reused; 0 where there is none.
@@ -144,6 +159,11 @@ impl Peer {
             Some(service) => tls.certified(&service.certificate),
             None => tls,
         };
+        #[cfg(feature = "traversal")]
+        let tls = match config.control {
+            true => tls.controlled(),
+            false => tls,
+        };
         let tls = match config.qlog {
             true => tls.recorded(),
             false => tls,
@@ -166,6 +186,10 @@ impl Peer {
             probes: Probes::new(clock.now()),
             #[cfg(feature = "traversal")]
             reflexive: Reflexive::new(derive(&config.seed, b"stun transactions")),
+            #[cfg(feature = "traversal")]
+            controls: Controls::default(),
+            #[cfg(feature = "traversal")]
+            birthday: Birthday::new(derive(&config.seed, b"ports"), clock.now()),
             relays: Relays::new(config.secret_key.clone(), derive(&config.seed, b"relays")),
             connections: BTreeMap::new(),
             by_handle: Vec::new(),
@@ -203,17 +227,23 @@ impl Peer {
 
     /// Adds a carrier, or changes its largest packet.
     ///
-    /// Ids from [`FIRST_RELAY`](crate::carrier::FIRST_RELAY) on are the peer's own and are left alone.
+    /// Ids from [`FIRST_SOCKET`](crate::carrier::FIRST_SOCKET) on are the peer's own: a socket that it has asked for is open by
+    /// this, others are left alone.
     pub fn set_carrier(&mut self, id: u32, kind: CarrierKind, max_packet_bytes: usize) {
-        if id < FIRST_RELAY && kind != CarrierKind::Relay {
+        if id < FIRST_RELAY
+            && kind != CarrierKind::Relay
+            && !self.socket_opened(id, max_packet_bytes)
+        {
             self.carriers.set(id, kind, max_packet_bytes);
         }
     }
 
-    /// Takes a carrier away; what is sent over it from now on is dropped.
+    /// Takes a carrier away; what is sent over it from now on is dropped. A socket that the peer has asked for could not be
+    /// opened, or has failed.
     pub fn remove_carrier(&mut self, id: u32) {
         if id < FIRST_RELAY {
             self.carriers.remove(id);
+            self.socket_failed(id);
         }
     }
 
@@ -226,8 +256,13 @@ impl Peer {
     pub fn receive(&mut self, route: Route, ecn: u8, datagram: &[u8]) {
         self.stats.datagrams_received += 1;
         self.stats.bytes_received += datagram.len() as u64;
-        match classify(datagram) {
+        let kind = classify(datagram);
+        if kind != Datagram::Probe && self.is_foreign(&route) {
+            return;
+        }
+        match kind {
             Datagram::Quic => {}
+            Datagram::Probe => return self.receive_probe(route, datagram),
             Datagram::Stun => return self.receive_stun(route, datagram),
             _ => {
                 self.stats.malformed_dropped += 1;
@@ -404,6 +439,7 @@ impl Peer {
             .chain(relays)
             .chain(probes)
             .chain(self.reflexive_due())
+            .chain(self.collide_due())
             .min()?;
         Some(self.clock.ms(due))
     }
@@ -418,7 +454,7 @@ impl Peer {
     pub fn stats(&self) -> PeerStats {
         let relays = self.relays.counts();
         PeerStats {
-            connections: self.connections.len() as u64,
+            connections: self.counted_connections() as u64,
             handshakes: self.admissions.handshakes() as u64,
             incoming_bytes_buffered: self.endpoint.incoming_buffer_bytes(),
             malformed_dropped: self.stats.malformed_dropped + relays.malformed,

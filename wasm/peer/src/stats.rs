@@ -147,4 +147,41 @@ pub struct PeerStats {
     pub probes_limited: u64,
     /// Direct paths that were left because they had died.
     pub direct_paths_lost: u64,
+    /// Of the birthday scheme, and of the control connections that it takes.
+    #[cfg(feature = "traversal")]
+    pub birthday: BirthdayStats,
+}
+
+/// The figures of the birthday scheme.
+#[cfg(feature = "traversal")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BirthdayStats {
+    /// Control connections that this peer dialled.
+    pub controls_dialled: u64,
+    /// Those that were refused: by remotes that do not serve them, or by this peer because nothing needed them.
+    pub controls_refused: u64,
+    /// Those that ended because what arrived was none of their frames, or too many of these.
+    pub controls_malformed: u64,
+    /// Attempts that both sides had agreed on.
+    pub attempts: u64,
+    /// Attempts that found a pair of ports.
+    pub hits: u64,
+    /// Attempts that found none.
+    pub misses: u64,
+    /// Proposals that either side refused.
+    pub attempts_refused: u64,
+    /// Probes sent, and answers to probes.
+    pub probes_sent: u64,
+    /// Authentic probes and answers received.
+    pub probes_received: u64,
+    /// Probes whose code was wrong, or that came from or to where they do not belong.
+    pub probes_forged: u64,
+    /// Probes of attempts that were over.
+    pub probes_late: u64,
+    /// Sockets opened.
+    pub sockets_opened: u64,
+    /// Sockets that could not be opened, or failed in an attempt.
+    pub sockets_failed: u64,
+    /// Datagrams on these sockets from others than the attempt's remote.
+    pub foreign_dropped: u64,
 }

@@ -11,6 +11,9 @@ use crate::clock::Instant;
 use crate::few::Few;
 use crate::watched::Watched;
 
+/// How long after the first round's start a direct path is late: probes that can meet have met by then, unless they were lost.
+const LATE: Duration = Duration::from_secs(2);
+
 /// How long a round is waited for: its probes are sent within 4 s, and the last has to come back.
 pub(crate) const ROUND: Duration = Duration::from_secs(5);
 
@@ -54,6 +57,8 @@ pub(crate) struct Traversal {
     failed: u32,
     /// When the first round of those that belong together began.
     pub(crate) since: Option<Instant>,
+    /// When a direct path is late.
+    pub(crate) late: Option<Instant>,
     /// Whether there was a direct path when that was asked last.
     pub(crate) direct: bool,
     /// The path that carries data.
@@ -80,6 +85,7 @@ impl Traversal {
             until: None,
             failed: 0,
             since: None,
+            late: None,
             direct: false,
             selected: None,
             watched: Few::default(),
@@ -124,7 +130,10 @@ impl Traversal {
     /// A round begins.
     pub(crate) fn begin(&mut self, now: Instant) {
         self.began = Some(now);
-        self.since.get_or_insert(now);
+        if self.since.is_none() {
+            self.since = Some(now);
+            self.late = Some(now + LATE);
+        }
         self.until = Some(now + ROUND);
         self.next = None;
         self.answers = 0;
@@ -165,6 +174,7 @@ impl Traversal {
         self.next = None;
         self.until = None;
         self.failed = 0;
+        self.late = None;
         self.since
             .take()
             .map(|since| now.saturating_duration_since(since))
@@ -179,7 +189,7 @@ impl Traversal {
     /// When something is to be done next.
     pub(crate) fn due(&self) -> Option<Instant> {
         let watches = self.watched.values().filter_map(|watched| watched.due);
-        let own = [self.next, self.until, self.next_tidy];
+        let own = [self.next, self.until, self.next_tidy, self.late];
         own.into_iter().flatten().chain(watches).min()
     }
 }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::time::{Duration, Instant};
 
 use anypath_peer::admission::Limits;
-use anypath_peer::carrier::{CarrierKind, MAIN_CARRIER, Route};
+use anypath_peer::carrier::{CarrierKind, FIRST_SOCKET, MAIN_CARRIER, Route};
 use anypath_peer::config::{Congestion, PeerConfig};
 use anypath_peer::dial::Target;
 use anypath_peer::event::{ConnectionKey, Event, Outbox};
@@ -41,6 +41,9 @@ pub(crate) const HEADER_BYTES: usize = 28;
 /// Bytes that a drain sends before it looks at events again.
 const DRAIN_BYTES: usize = 1 << 20;
 
+/// The first port of sockets that a peer opens beside its main one.
+const FIRST_FREE_PORT: u16 = 32_768;
+
 /// How often a host may have something to do at one instant before it is taken for an endless loop.
 const MAX_ROUNDS: usize = 100_000;
 
@@ -66,6 +69,7 @@ pub fn config(host: HostId, seed: u64) -> PeerConfig {
         mtu_discovery: true,
         stun: false,
         discovery: None,
+        control: true,
         key_exchange: KeyExchange::PostQuantum,
         congestion: Congestion::Cubic,
         limits: Limits {
@@ -109,6 +113,8 @@ pub struct Host {
     pub(crate) site: Option<SiteId>,
     /// The sockets to relays, by the peer's ids of these.
     pub(crate) sockets: BTreeMap<RelayId, SocketId>,
+    /// How many sockets it may have, as an operating system limits them.
+    max_sockets: usize,
     /// Whether something was asked of it since it was last drained.
     touched: bool,
 }
@@ -180,8 +186,10 @@ pub struct Tapped {
     pub datagram: Vec<u8>,
 }
 
-/// What a host asks of its WebSockets.
+/// What a host asks of its machine.
 enum Ask {
+    OpenSocket(u32),
+    CloseSocket(u32),
     Open(RelayId, String),
     Send(RelayId, Vec<u8>),
     Close(RelayId),
@@ -221,6 +229,14 @@ impl Outbox for Drained {
 
     fn relay_close(&mut self, relay: RelayId) {
         self.asks.push(Ask::Close(relay));
+    }
+
+    fn socket_open(&mut self, carrier: u32) {
+        self.asks.push(Ask::OpenSocket(carrier));
+    }
+
+    fn socket_close(&mut self, carrier: u32) {
+        self.asks.push(Ask::CloseSocket(carrier));
     }
 
     fn event(&mut self, event: Event) {
@@ -288,6 +304,7 @@ impl Simulation {
             sources: BTreeMap::new(),
             site: None,
             sockets: BTreeMap::new(),
+            max_sockets: 1024,
             touched: true,
         };
         self.hosts.push(host);
@@ -346,6 +363,36 @@ impl Simulation {
         peer.set_carrier(carrier, CarrierKind::Memory, max_packet_bytes);
         self.bind(host, carrier, address);
         Route::socket(carrier, address)
+    }
+
+    /// Opens a socket of a host at the next free port of its main address, unless it may have no more.
+    fn open_socket(&mut self, host: HostId, carrier: u32) {
+        let open = self.hosts[host].sources.len();
+        if open > self.hosts[host].max_sockets {
+            return self.peer(host).remove_carrier(carrier);
+        }
+        let ip = *self.address_of(host).ip();
+        let taken = |port| {
+            let mut sources = self.hosts[host].sources.values();
+            sources.any(|source| source.port() == port)
+        };
+        let port = (FIRST_FREE_PORT..).find(|port| !taken(*port));
+        let address = SocketAddrV6::new(ip, port.expect("there are more ports than sockets"), 0, 0);
+        self.bind(host, carrier, address);
+        let largest = 1472;
+        self.peer(host)
+            .set_carrier(carrier, CarrierKind::Udp, largest);
+    }
+
+    /// Changes how many sockets a host may have beside its main one.
+    pub fn set_max_sockets(&mut self, host: HostId, most: usize) {
+        self.hosts[host].max_sockets = most;
+    }
+
+    /// How many sockets a host has beside its main one.
+    pub fn sockets_of(&self, host: HostId) -> usize {
+        let carriers = self.hosts[host].sources.keys();
+        carriers.filter(|carrier| **carrier >= FIRST_SOCKET).count()
     }
 
     /// The main address of a host.
@@ -585,6 +632,12 @@ impl Simulation {
 
     fn ask_of_socket(&mut self, host: HostId, ask: Ask) {
         match ask {
+            Ask::OpenSocket(carrier) => self.open_socket(host, carrier),
+            Ask::CloseSocket(carrier) => {
+                if let Some(address) = self.hosts[host].sources.remove(&carrier) {
+                    self.unbind_of(host, address);
+                }
+            }
             Ask::Open(relay, url) => {
                 let socket = self.relays.new_socket(host, relay);
                 self.hosts[host].sockets.insert(relay, socket);
@@ -701,10 +754,10 @@ impl Simulation {
             .add_packet(self.now, from, to, datagram.len());
         let now = self.now;
         let arrivals = match carrier {
-            MAIN_CARRIER => self
+            MEMORY_CARRIER => vec![now],
+            _ => self
                 .line(from, to)
                 .carry(now, datagram.len() + HEADER_BYTES),
-            _ => vec![now],
         };
         for arrival in arrivals {
             self.deliver_at(arrival, source, remote, datagram.clone());

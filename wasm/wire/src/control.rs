@@ -36,7 +36,7 @@ pub enum Nat {
     Unknown = 0,
     /// Its mappings are endpoint-independent [RFC 4787 § 4.1]: one address for every destination.
     Easy = 1,
-    /// Its mappings depend on address and port, and it draws ports at random.
+    /// Its mappings depend on the destination [RFC 4787 § 4.1], so that the remote's is not known beforehand.
     Hard = 2,
 }
 

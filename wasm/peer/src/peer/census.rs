@@ -25,6 +25,8 @@ pub struct Census {
     pub remotes: usize,
     /// Datagrams of no connection, connections that wait for their turn, and events not yet told.
     pub waiting: usize,
+    /// Attempts of the birthday scheme, and their sockets.
+    pub attempts: usize,
     /// Bytes held for incoming connections that are not admitted.
     pub incoming_bytes: u64,
 }
@@ -48,6 +50,10 @@ impl Peer {
                 + self.turns.len()
                 + self.events.len()
                 + self.probes.len(),
+            #[cfg(feature = "traversal")]
+            attempts: self.birthday.len(),
+            #[cfg(not(feature = "traversal"))]
+            attempts: 0,
             incoming_bytes: self.endpoint.incoming_buffer_bytes(),
         }
     }

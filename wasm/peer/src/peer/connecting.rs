@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anypath_wire::address::from_mapped;
 use anypath_wire::id::EndpointId;
-use noq_proto::{ClientConfig, TransportConfig};
+use noq_proto::{ClientConfig, TransportConfig, crypto};
 
 use super::{Peer, PeerError, next_id};
 use crate::carrier::Route;
@@ -37,7 +37,7 @@ impl Peer {
         if self.closing {
             return Err(PeerError::new(ErrorCode::PeerClosed, "the peer is closed"));
         }
-        if !self.admissions.may_dial(self.connections.len()) {
+        if !self.admissions.may_dial(self.counted_connections()) {
             let message = "the limit of connections is reached";
             return Err(PeerError::new(ErrorCode::TooManyConnections, message));
         }
@@ -50,13 +50,35 @@ impl Peer {
             .tls
             .client(alpn, early_data)
             .map_err(|error| PeerError::new(ErrorCode::InvalidArgument, error.to_string()))?;
+        let key = self.dial(remote, alpn, crypto, &targets, early_data)?;
+        self.stats.dials_started += 1;
+        self.join_session(remote, key, State::Connecting, Cause::Dial);
+        if self
+            .connections
+            .get(&key)
+            .is_some_and(|connection| connection.early)
+        {
+            self.announce_early(key, targets[0]);
+        }
+        Ok(key)
+    }
+
+    /// Begins a connection that nobody is told of yet.
+    pub(super) fn dial(
+        &mut self,
+        remote: EndpointId,
+        alpn: &[u8],
+        crypto: Arc<dyn crypto::ClientConfig>,
+        targets: &[Target],
+        early_data: bool,
+    ) -> Result<ConnectionKey, PeerError> {
         let ids = Arc::clone(&self.first_ids);
         let mut client = ClientConfig::new(crypto);
         client
             .transport_config(self.transport_of_dial(early_data))
             .initial_dst_cid_provider(Arc::new(move || next_id(&ids)));
         let now = self.clock.now();
-        let dial = Dial::new(self.carriers.mixed(), &targets, now);
+        let dial = Dial::new(self.carriers.mixed(), targets, now);
         let (handle, quic) = self
             .endpoint
             .connect(now, client, dial.mixed, &server_name(&remote))
@@ -67,14 +89,8 @@ impl Peer {
         connection.remote = Some(remote);
         connection.alpn = alpn.to_vec();
         connection.dial = Some(dial);
-        let early = early_data && connection.quic.has_0rtt();
-        connection.early = early;
-        self.stats.dials_started += 1;
-        self.insert(connection, Some(targets[0].route));
-        self.join_session(remote, key, State::Connecting, Cause::Dial);
-        if early {
-            self.announce_early(key, targets[0]);
-        }
+        connection.early = early_data && connection.quic.has_0rtt();
+        self.insert(connection, targets.first().map(|target| target.route));
         Ok(key)
     }
 

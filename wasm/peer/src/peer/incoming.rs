@@ -12,7 +12,7 @@ use crate::event::Event;
 impl Peer {
     /// Decides about a first packet, or asks the driver.
     pub(super) fn consider(&mut self, incoming: Incoming, route: Route) {
-        let connections = self.connections.len() + self.asked.len();
+        let connections = self.counted_connections() + self.asked.len();
         let request = self.request_of(&incoming);
         let asked = self.asked_beside(request.relay);
         let admission = match self.closing {
@@ -40,7 +40,7 @@ impl Peer {
             Some((incoming, _)) => {
                 // While the driver thought, others may have taken the place.
                 let request = self.request_of(&incoming);
-                let open = self.connections.len();
+                let open = self.counted_connections();
                 let none = Asked::default();
                 let limits = self.admissions.first_packet(request, open, none);
                 let admission = match (admission, limits) {
@@ -92,10 +92,12 @@ impl Peer {
         let source = incoming.remote_address();
         let route = self.carriers.outward(source);
         let address = route.map_or(Address::Socket(to_mapped(source)), |route| route.address);
+        let origin = Origin::of(&address);
         Request {
-            origin: Origin::of(&address),
+            origin,
             relay: relay_of(route),
             validated: incoming.remote_address_validated(),
+            spare: self.spares(&origin),
         }
     }
 

@@ -35,6 +35,7 @@ impl Peer {
         for item in found.drain(..) {
             match item {
                 Found::Event(event) if self.is_served(key) => self.watch(key, &event),
+                Found::Event(event) if self.is_control(key) => self.hear_control(key, &event),
                 Found::Event(event) => {
                     let live = |c: &Connection| c.phase != Phase::Over;
                     if self.connections.get(&key).is_some_and(live) {
@@ -76,6 +77,9 @@ impl Peer {
 
     /// A server that resumes a session knows its client before the handshake is over.
     fn on_handshake_data(&mut self, key: ConnectionKey) {
+        if self.adopt_control(key) {
+            return;
+        }
         let Some(connection) = handshaking(&mut self.connections, key) else {
             return;
         };
@@ -112,7 +116,9 @@ impl Peer {
     }
 
     fn on_connected(&mut self, key: ConnectionKey) {
-        if handshaking(&mut self.connections, key).is_some() && self.serve(key) {
+        if handshaking(&mut self.connections, key).is_some()
+            && (self.serve(key) || self.begin_control(key))
+        {
             return;
         }
         let Some(connection) = handshaking(&mut self.connections, key) else {
@@ -168,7 +174,11 @@ impl Peer {
         let over = connection.shaking_over.take();
         if incoming {
             self.admissions.handshake_ended(over);
-            let room = self.admissions.has_room_for(&remote);
+            let origin = self.connections.get(&key).and_then(|c| c.origin);
+            let counted = self.counted_connections();
+            let beyond =
+                cfg!(feature = "traversal") && self.admissions.is_beyond_limits(origin, counted);
+            let room = self.admissions.has_room_for(&remote) && !beyond;
             // A refused one counts until its close, which takes it out again.
             self.admissions.add_remote(&remote);
             if !room {
@@ -232,9 +242,12 @@ impl Peer {
             return;
         };
         connection.unheard_since_change = false;
-        if connection.phase != Phase::Established {
+        if connection.phase != Phase::Established || self.is_control(key) {
             return;
         }
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
         connection.next_probe = None;
         self.found_again(key);
         let Some(connection) = self.connections.get(&key) else {
@@ -341,7 +354,10 @@ impl Peer {
     /// When the remote has been silent for too long, or is to be probed again.
     fn silence_due(&self, key: ConnectionKey) -> Option<Instant> {
         let connection = self.connections.get(&key)?;
-        if connection.phase != Phase::Established || self.config.keep_alive.is_none() {
+        if connection.phase != Phase::Established
+            || self.config.keep_alive.is_none()
+            || self.is_control(key)
+        {
             return None;
         }
         let session = self.sessions.get(connection.remote?.as_bytes())?;
@@ -449,6 +465,7 @@ impl Peer {
     /// The local addresses changed: every path is tried again at once.
     pub fn network_changed(&mut self) {
         self.listen();
+        self.collide_anew();
         self.reflect_anew();
         let now = self.clock.now();
         self.relays.probe(now);
@@ -476,9 +493,10 @@ impl Peer {
         let (client, remote) = (connection.is_client(), connection.remote);
         let (origin, known) = (connection.origin, connection.info.is_some());
         let over = connection.shaking_over.take();
+        let control = self.end_control(key, before, &reason);
         if before == Phase::Handshaking {
             if client {
-                self.stats.dials_failed += 1;
+                self.stats.dials_failed += u64::from(!control);
             } else {
                 self.admissions.handshake_ended(over);
             }
@@ -488,6 +506,9 @@ impl Peer {
             if let Some(remote) = remote.filter(|_| known) {
                 self.admissions.remove_remote(&remote);
             }
+        }
+        if control {
+            return;
         }
         let failed = !matches!(
             reason.code,
@@ -521,11 +542,13 @@ impl Peer {
             self.events.push_back(Event::State(key, transition));
         }
         self.sessions.remove(remote);
+        self.part_from(remote);
     }
 
     fn forget(&mut self, key: ConnectionKey) {
         let reason = CloseReason::transport(ErrorCode::InternalError, "drained without a reason");
         self.conclude(key, reason);
+        let control = self.is_control(key);
         let Some(connection) = self.connections.remove(&key) else {
             return;
         };
@@ -537,7 +560,9 @@ impl Peer {
         {
             *slot = 0;
         }
-        self.events.push_back(Event::Drained(key));
+        if !control {
+            self.events.push_back(Event::Drained(key));
+        }
     }
 }
 

@@ -233,5 +233,6 @@ impl Peer {
             self.events.push_back(Event::Reflexive);
             self.candidates_changed();
         }
+        self.mappings_changed();
     }
 }

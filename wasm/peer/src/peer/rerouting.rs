@@ -90,9 +90,12 @@ impl Peer {
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
-        if connection.phase != Phase::Established {
+        if connection.phase != Phase::Established || self.is_control(key) {
             return;
         }
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
         if !connection.is_client() {
             self.relays.search(now);
             return;
@@ -252,6 +255,9 @@ impl Peer {
 
     /// A path has been established or closed, or leads elsewhere.
     pub(super) fn paths_changed(&mut self, key: ConnectionKey, established: Option<PathId>) {
+        if self.is_control(key) {
+            return;
+        }
         let now = self.clock.now();
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
@@ -282,6 +288,7 @@ impl Peer {
         }
         self.choose_path(key);
         self.path_lost(key);
+        self.attempt_settled(key);
         let state = self.connected_state(key);
         let current = self.session_state(key);
         let connected = matches!(current, Some(State::Direct | State::Relayed))

@@ -172,7 +172,7 @@ impl Peer {
         }
     }
 
-    fn is_direct(&self, key: ConnectionKey) -> bool {
+    pub(super) fn is_direct(&self, key: ConnectionKey) -> bool {
         let connection = self.connections.get(&key);
         connection.is_some_and(|connection| {
             let mut routes = routes_of(connection, &self.carriers);
@@ -191,6 +191,7 @@ impl Peer {
             return;
         };
         let expired = traversal.expire(now);
+        let late = traversal.late.take_if(|at| *at <= now).is_some() || expired;
         let due = traversal.is_due(now);
         let tidy = traversal.next_tidy.is_some_and(|at| at <= now);
         if expired {
@@ -207,6 +208,9 @@ impl Peer {
         }
         if tidy {
             self.tidy_paths(key);
+        }
+        if late && !direct {
+            self.want_birthday(key);
         }
         self.watch_paths(key);
     }
@@ -340,5 +344,6 @@ impl Peer {
             self.stats.probes_sent += 1;
             self.send_one(Route::socket(MAIN_CARRIER, to), &datagram, outbox);
         }
+        self.collide(outbox);
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use anypath_wire::client_hello::Alpns;
+use anypath_wire::control::CONTROL_ALPN;
 use anypath_wire::id::from_server_name;
 pub use anypath_wire::id::server_name;
 use noq_proto::ConnectError;
@@ -44,14 +45,14 @@ pub const HTTP3_ALPN: &[u8] = b"h3";
 pub const DISCOVERY_ALPN: &[u8] = b"/iroh-qad/0";
 
 /// Protocols that are not the applications'.
-const RESERVED_ALPNS: [&[u8]; 2] = [HTTP3_ALPN, DISCOVERY_ALPN];
+const RESERVED_ALPNS: [&[u8]; 3] = [HTTP3_ALPN, DISCOVERY_ALPN, CONTROL_ALPN];
 
 /// An application protocol that can't be dialled or served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// `h3` belongs to the WebTransport listener, `/iroh-qad/0` to the address-discovery service.
-    #[error("the ALPNs `h3` and `/iroh-qad/0` are reserved for services")]
+    /// `h3` belongs to the WebTransport listener, `/iroh-qad/0` to the address-discovery service, `anypath/1` to control connections.
+    #[error("the ALPNs `h3`, `/iroh-qad/0` and `anypath/1` are reserved for services")]
     ReservedAlpn,
     /// An ALPN has 1 to 255 bytes ([RFC 7301 § 3.1]).
     ///
@@ -74,6 +75,8 @@ pub struct TlsConfig {
     server_sessions: Arc<ServerSessionMemoryCache>,
     /// The configuration for clients of the address-discovery service.
     discovery: Option<Arc<rustls::ServerConfig>>,
+    /// Whether control connections are served.
+    control: bool,
     recorders: Recorders,
 }
 
@@ -95,6 +98,7 @@ impl TlsConfig {
             client_sessions: SessionCache::new(CLIENT_SESSION_NAMES),
             server_sessions: ServerSessionMemoryCache::new(SERVER_SESSIONS),
             discovery: None,
+            control: false,
             recorders: Recorders::default(),
         }
     }
@@ -103,6 +107,13 @@ impl TlsConfig {
     pub(crate) fn recorded(self) -> Self {
         let recorders = Recorders::on();
         Self { recorders, ..self }
+    }
+
+    /// The same, serving control connections beside the applications.
+    #[cfg(feature = "traversal")]
+    pub(crate) fn controlled(self) -> Self {
+        let control = true;
+        Self { control, ..self }
     }
 
     /// The same, serving address discovery beside the applications: with `certificate`, to clients that have none.
@@ -140,6 +151,16 @@ impl TlsConfig {
         early_data: bool,
     ) -> Result<Arc<dyn crypto::ClientConfig>, ConfigError> {
         check_alpn(alpn)?;
+        Ok(self.dialling(alpn, early_data))
+    }
+
+    /// The same for a service of peers, whose ALPN is no application's; there is no early data.
+    #[cfg(feature = "traversal")]
+    pub(crate) fn client_of_service(&self, alpn: &[u8]) -> Arc<dyn crypto::ClientConfig> {
+        self.dialling(alpn, false)
+    }
+
+    fn dialling(&self, alpn: &[u8], early_data: bool) -> Arc<dyn crypto::ClientConfig> {
         let builder = rustls::ClientConfig::builder_with_details(
             Arc::clone(&self.provider),
             Arc::clone(&self.time),
@@ -159,10 +180,10 @@ impl TlsConfig {
         } else {
             Resumption::disabled()
         };
-        Ok(Arc::new(DialConfig {
+        Arc::new(DialConfig {
             tls: Arc::new(config),
             recorders: self.recorders.clone(),
-        }))
+        })
     }
 
     /// The configuration for accepting connections to `alpns`, most preferred first.
@@ -202,6 +223,9 @@ impl TlsConfig {
             .with_client_cert_verifier(self.any_key.clone())
             .with_cert_resolver(self.server_key.clone());
         config.alpn_protocols = alpns.to_vec();
+        if self.control {
+            config.alpn_protocols.push(CONTROL_ALPN.to_vec());
+        }
         // ChaCha20 first, whatever a client with AES instructions prefers.
         config.ignore_client_order = true;
         if early_data {

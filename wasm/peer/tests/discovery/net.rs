@@ -95,6 +95,7 @@ pub(crate) fn config(discovery: Option<DiscoveryConfig>) -> PeerConfig {
         mtu_discovery: false,
         stun: false,
         discovery,
+        control: true,
         key_exchange: KeyExchange::PostQuantum,
         congestion: Congestion::Cubic,
         limits: Limits {

@@ -1,6 +1,7 @@
 //! What peers do to each other, in virtual time. Each test is one sentence about it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod birthday;
 mod changes;
 mod closing;
 mod connecting;
