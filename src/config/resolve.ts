@@ -67,8 +67,8 @@ export function encodeAlpn(field: string, value: unknown): Uint8Array {
   if (typeof value !== 'string') throw wrong(field, 'a text', value)
   const bytes = new TextEncoder().encode(value)
   if (bytes.length < 1 || bytes.length > 255) throw wrong(field, '1 to 255 bytes long', value)
-  // HTTP/3 means an X.509 certificate, and browsers behind it: it can't be an application's protocol between peers.
-  if (value === 'h3') throw wrong(field, 'an application protocol', value)
+  // HTTP/3 means an X.509 certificate, and browsers behind it; the other is what peers tell each other apart from applications.
+  if (value === 'h3' || value === 'anypath/1') throw wrong(field, 'an application protocol', value)
   return bytes
 }
 

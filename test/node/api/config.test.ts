@@ -35,6 +35,7 @@ describe('a wrong setting is named, with what it has to be and what it is', () =
     [{ alpns: [5] }, /^alpns\[0\]: must be a text, not 5$/],
     [{ alpns: ['x'.repeat(256)] }, /^alpns\[0\]: must be 1 to 255 bytes long/],
     [{ alpns: ['h3'] }, /^alpns\[0\]: /],
+    [{ alpns: ['chat/1', 'anypath/1'] }, /^alpns\[1\]: /],
     [{ alpns: ['a', 'a'] }, /^alpns: must not name a protocol twice$/],
     [{ limits: null }, /^limits: must be an object, not null$/],
     [{ limits: { idleTimeout: 5 } }, /^limits.idleTimeout: there is no such limit$/],

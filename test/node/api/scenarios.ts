@@ -274,6 +274,7 @@ export function connectionScenarios(label: string, start: () => Promise<Pair>): 
     scenario('are not dialled with what can not be an argument', async ({ dialler, target }) => {
       await assert.rejects(dialler.connect(target, { alpn: '' }), InvalidArgumentError)
       await assert.rejects(dialler.connect(target, { alpn: 'h3' }), InvalidArgumentError)
+      await assert.rejects(dialler.connect(target, { alpn: 'anypath/1' }), InvalidArgumentError)
       await assert.rejects(dialler.connect(target, { alpn: ALPN, timeoutMs: 0 }), InvalidArgumentError)
       await assert.rejects(dialler.connect('no ticket at all', { alpn: ALPN }), InvalidTicketError)
     })
