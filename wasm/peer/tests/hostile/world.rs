@@ -288,6 +288,7 @@ fn config() -> PeerConfig {
         qlog: false,
         mtu_discovery: false,
         stun: false,
+        control: false,
         discovery: None,
         key_exchange: KeyExchange::PostQuantum,
         congestion: Congestion::Cubic,
