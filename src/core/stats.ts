@@ -1,5 +1,5 @@
 import type { AddressCodec } from './address.js'
-import type { ByteReader } from './bytes.js'
+import { ByteReader } from './bytes.js'
 import { type PathRecord, readAddress } from './records.js'
 
 const CONNECTION_FIELDS = [
@@ -63,6 +63,18 @@ export const PEER_FIELDS = [
   'directPathsLost',
 ] as const
 
+/** The figures that follow where the core asks for its own addresses; 0 where it does not. */
+export const REFLEXIVE_FIELDS = [
+  'stunRequestsSent',
+  'stunRequestsAnswered',
+  'stunForged',
+  'stunTimeouts',
+  'discoveryConnects',
+  'discoveryObservations',
+] as const
+
+const NO_FIGURES = new Uint8Array(8 * REFLEXIVE_FIELDS.length)
+
 export interface PathStatsRecord extends PathRecord {
   readonly mtuBytes: number
   readonly bytesSent: number
@@ -75,7 +87,7 @@ export type ConnectionStatsRecord = Readonly<Record<(typeof CONNECTION_FIELDS)[n
   readonly paths: readonly PathStatsRecord[]
 }
 
-export type PeerStatsRecord = Readonly<Record<(typeof PEER_FIELDS)[number], number>>
+export type PeerStatsRecord = Readonly<Record<(typeof PEER_FIELDS | typeof REFLEXIVE_FIELDS)[number], number>>
 
 /** Reads a `ConnectionStats` of the boundary. */
 export function readConnectionStats(reader: ByteReader, addresses: AddressCodec): ConnectionStatsRecord {
@@ -107,7 +119,9 @@ export function readConnectionStats(reader: ByteReader, addresses: AddressCodec)
 
 /** Reads a `PeerStats` of the boundary. */
 export function readPeerStats(reader: ByteReader): PeerStatsRecord {
-  return readNumbers(reader, PEER_FIELDS)
+  const numbers = readNumbers(reader, PEER_FIELDS)
+  const asks = reader.remaining > 0
+  return { ...numbers, ...readNumbers(asks ? reader : new ByteReader(NO_FIGURES), REFLEXIVE_FIELDS) }
 }
 
 function readNumbers<Name extends string>(reader: ByteReader, names: readonly Name[]): Record<Name, number> {

@@ -1,5 +1,5 @@
 import { idFromText, idToText } from '../../../src/api/identity.js'
-import { PEER_FIELDS } from '../../../src/core/stats.js'
+import { PEER_FIELDS, REFLEXIVE_FIELDS } from '../../../src/core/stats.js'
 import type * as engine from '../../../src/driver/engine.js'
 import { createError } from '../../../src/errors/index.js'
 import { FakeHalf } from './fake-stream.js'
@@ -227,8 +227,8 @@ export class FakeEngine implements engine.Engine {
   }
 
   peerStats(): Promise<engine.PeerStats> {
-    const numbers = Object.fromEntries(PEER_FIELDS.map((name, i) => [name, i])) as Record<
-      (typeof PEER_FIELDS)[number],
+    const numbers = Object.fromEntries([...PEER_FIELDS, ...REFLEXIVE_FIELDS].map((name, i) => [name, i])) as Record<
+      (typeof PEER_FIELDS | typeof REFLEXIVE_FIELDS)[number],
       number
     >
     return Promise.resolve({ ...numbers, connections: this.links.size, transportDrops: { full: 3 } })

@@ -363,6 +363,10 @@ test('statistics are read in their order', () => {
   const peer = readPeerStats(new ByteReader(figures.written))
   assert.deepEqual([peer.connections, peer.memoryBytes, peer.relayDropped, peer.discoveries], [1, 18, 24, 28])
   assert.deepEqual([peer.traversalRounds, peer.directPathsLost], [29, 36])
+  assert.deepEqual([peer.stunRequestsSent, peer.discoveryObservations], [0, 0], 'a core for browsers tells none')
+  for (let value = 37; value <= 42; value++) figures.f64(value)
+  const asking = readPeerStats(new ByteReader(figures.written))
+  assert.deepEqual([asking.stunRequestsSent, asking.discoveryObservations], [37, 42])
 })
 
 test('a number that does not fit any more makes the buffer grow, whatever its size', () => {

@@ -274,7 +274,25 @@ pub(crate) fn peer_stats(out: &mut Vec<u8>, stats: &PeerStats, memory_bytes: f64
         stats.direct_paths_lost,
     ];
     put_figures(out, &of_traversal.map(|figure| figure as f64));
+    put_reflexive_figures(out, stats);
 }
+
+/// What only a core that asks for its own address counts; without them the record is shorter.
+#[cfg(feature = "node")]
+fn put_reflexive_figures(out: &mut Vec<u8>, stats: &PeerStats) {
+    let figures = [
+        stats.stun_requests_sent,
+        stats.stun_requests_answered,
+        stats.stun_forged,
+        stats.stun_timeouts,
+        stats.discovery_connects,
+        stats.discovery_observations,
+    ];
+    put_figures(out, &figures.map(|figure| figure as f64));
+}
+
+#[cfg(not(feature = "node"))]
+fn put_reflexive_figures(_: &mut Vec<u8>, _: &PeerStats) {}
 
 pub(crate) fn ticket(out: &mut Vec<u8>, ticket: &Ticket) {
     out.extend_from_slice(ticket.id().as_bytes());

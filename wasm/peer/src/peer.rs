@@ -9,6 +9,11 @@ mod census;
 mod choosing;
 mod connecting;
 mod incoming;
+#[cfg(feature = "traversal")]
+mod inquiring;
+#[cfg(not(feature = "traversal"))]
+#[path = "peer/inquiring/off.rs"]
+mod inquiring;
 mod lifecycle;
 mod publishing;
 #[cfg(feature = "traversal")]
@@ -418,7 +423,7 @@ impl Peer {
     pub fn stats(&self) -> PeerStats {
         let relays = self.relays.counts();
         PeerStats {
-            connections: self.connections.len() as u64,
+            connections: (self.connections.len() - self.inquiries()) as u64,
             handshakes: self.admissions.handshakes() as u64,
             incoming_bytes_buffered: self.endpoint.incoming_buffer_bytes(),
             malformed_dropped: self.stats.malformed_dropped + relays.malformed,

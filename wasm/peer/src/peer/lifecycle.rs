@@ -35,6 +35,7 @@ impl Peer {
         for item in found.drain(..) {
             match item {
                 Found::Event(event) if self.is_served(key) => self.watch(key, &event),
+                Found::Event(event) if self.is_inquiry(key) => self.hear_service(key, &event),
                 Found::Event(event) => {
                     let live = |c: &Connection| c.phase != Phase::Over;
                     if self.connections.get(&key).is_some_and(live) {
@@ -112,7 +113,9 @@ impl Peer {
     }
 
     fn on_connected(&mut self, key: ConnectionKey) {
-        if handshaking(&mut self.connections, key).is_some() && self.serve(key) {
+        if handshaking(&mut self.connections, key).is_some()
+            && (self.serve(key) || self.inquire_connected(key))
+        {
             return;
         }
         let Some(connection) = handshaking(&mut self.connections, key) else {
@@ -478,7 +481,7 @@ impl Peer {
         let over = connection.shaking_over.take();
         if before == Phase::Handshaking {
             if client {
-                self.stats.dials_failed += 1;
+                self.stats.dials_failed += u64::from(!self.is_inquiry(key));
             } else {
                 self.admissions.handshake_ended(over);
             }
@@ -499,7 +502,7 @@ impl Peer {
         // A client of the service was never the application's.
         if self.is_served(key) {
             self.discovery.remove(key);
-        } else {
+        } else if !self.inquiry_over(key) {
             self.events.push_back(Event::Closed(key, reason));
         }
     }
@@ -537,6 +540,7 @@ impl Peer {
         {
             *slot = 0;
         }
+        self.inquiry_forgotten(key);
         self.events.push_back(Event::Drained(key));
     }
 }
