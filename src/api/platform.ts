@@ -1,3 +1,4 @@
+import type { RelaySettings } from '../config/relays.js'
 import type { PersistSettings, UdpSettings } from '../config/settings.js'
 import type { DiagnosedPeer } from '../diagnose/diagnose.node.js'
 import type { DiagnoseOptions, Diagnosis } from '../diagnose/report.js'
@@ -15,19 +16,18 @@ export interface Platform {
   readonly transports: (
     udp: UdpSettings & { readonly maxPacketBytes: number; readonly clock: Clock },
   ) => EngineOptions['transports']
-  /** Opens WebSockets to relays; tokens are by the relays' URLs. */
-  readonly relayDialer: (tokens: ReadonlyMap<string, string>) => NonNullable<EngineOptions['relayDialer']>
+  /** Opens WebSockets to relays, with what these need. */
+  readonly relayDialer: (relays: readonly RelaySettings[]) => NonNullable<EngineOptions['relayDialer']>
   /** Watches what the peer runs in, where that can be hidden or frozen. */
   readonly watchLifecycle?: WatchLifecycle
   /** Opens a folder for qlogs, where there are folders. */
   readonly qlogFolder?: (path: string) => QlogSink
   /** Checks the setting `stunServers` where there is UDP; what it returns looks up the servers' addresses. */
   readonly stunServers?: (value: readonly string[]) => NonNullable<EngineOptions['stunServers']>
-  /** The STUN services of relays that were reached by this dialer; `undefined` where it does not know of any. */
-  readonly relayStunServers?: (
+  /** The services of relays that were reached by this dialer, for direct paths; none where it does not know of any. */
+  readonly relayServices?: (
     dialer: NonNullable<EngineOptions['relayDialer']>,
-    relays: readonly string[],
-  ) => EngineOptions['stunServers']
+  ) => Pick<EngineOptions, 'stunServers' | 'discoveryServices'>
   /** Finds out what stands between a peer and direct paths, where there is UDP. */
   readonly diagnose?: (peer: DiagnosedPeer, options: DiagnoseOptions) => Promise<Diagnosis>
   /** Has routers forward a port to the UDP socket where there is one, unless the setting `portMapping` or the environment says no. */

@@ -30,8 +30,8 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
   checkInjected(options)
   const random = options.randomBytes ?? randomBytes
   const settings = resolveSettings(options, random)
-  const relayDialer = options.relayDialer ?? platform.relayDialer(tokensOf(settings))
-  const stunServers = stunServersOf(options, platform, relayDialer, settings)
+  const relayDialer = options.relayDialer ?? platform.relayDialer(settings.relays)
+  const servers = addressServers(options, platform, relayDialer)
   const key = await secretKeyOf(settings, platform, random)
   const writers = new Map<number, QlogWriter>()
   let inner: (Engine & RecordKeeper) | undefined
@@ -40,7 +40,7 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
     inner = await createEngine({
       ...engineOptions(resolved, options, platform, writers),
       relayDialer,
-      ...(stunServers && { stunServers }),
+      ...servers,
     })
     const engine = wrapped(inner, options, writers, settings.limits.handshakeTimeoutMs)
     return {
@@ -52,7 +52,7 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
         stunServers: {
           ofRelays: options.stunServers === undefined,
           count: options.stunServers?.length ?? 0,
-          addresses: stunServers ?? (async () => []),
+          addresses: servers.stunServers ?? (async () => []),
         },
       },
     }
@@ -141,21 +141,15 @@ function wrapped(
   return engine
 }
 
-function tokensOf({ relays }: ResolvedSettings): ReadonlyMap<string, string> {
-  return new Map(relays.flatMap(({ url, token }) => (token === undefined ? [] : [[url, token]])))
-}
-
-/** Those that are named, or else those of the peer's own relays. */
-function stunServersOf(
+/** Who is asked for this machine's addresses: who is named, or else the services of the peer's own relays. */
+function addressServers(
   { stunServers }: PeerOptions,
   platform: Platform,
   relayDialer: NonNullable<EngineOptions['relayDialer']>,
-  { relays }: ResolvedSettings,
-): EngineOptions['stunServers'] {
-  const urls = relays.map(({ url }) => url)
-  if (stunServers === undefined) return urls.length === 0 ? undefined : platform.relayStunServers?.(relayDialer, urls)
+): Pick<EngineOptions, 'stunServers' | 'discoveryServices'> {
+  if (stunServers === undefined) return platform.relayServices?.(relayDialer) ?? {}
   if (platform.stunServers === undefined) throw new InvalidConfigError('stunServers: there is no UDP socket here')
-  return platform.stunServers(stunServers)
+  return { stunServers: platform.stunServers(stunServers) }
 }
 
 function portMappingOf(

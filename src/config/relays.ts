@@ -9,6 +9,11 @@ export interface RelaySettings {
    * query of the WebSocket's URL.
    */
   readonly token?: string
+  /**
+   * Node only: certificates in PEM that the relay's has to lead to, in place of those that Node trusts: for its WebSocket, and for its
+   * address-discovery service.
+   */
+  readonly ca?: string
 }
 
 /** More than a peer can measure at its start in a reasonable time. */
@@ -31,19 +36,24 @@ function resolveRelay(field: string, value: unknown): RelaySettings {
   if (typeof value === 'string') return { url: requiredUrl(field, value) }
   if (typeof value !== 'object' || value === null)
     throw new InvalidConfigError(`${field}: must be a URL, or { url, token }`)
-  const { url, token, ...rest } = value as Record<string, unknown>
+  const { url, token, ca, ...rest } = value as Record<string, unknown>
   for (const name of Object.keys(rest)) throw new InvalidConfigError(`${field}.${name}: there is no such setting`)
   if (typeof url !== 'string') throw new InvalidConfigError(`${field}.url: must be a URL`)
-  if (token === undefined) return { url: requiredUrl(`${field}.url`, url) }
   // What it is must not be shown.
-  if (
-    typeof token !== 'string' ||
-    token.length > MAX_TOKEN_LENGTH ||
-    !/^[\x20-\x7e]+$/.test(token) ||
-    token.trim() !== token
-  )
+  if (token !== undefined && !isToken(token))
     throw new InvalidConfigError(`${field}.token: must be a text of printable ASCII, without a space at either end`)
-  return { url: requiredUrl(`${field}.url`, url), token }
+  if (ca !== undefined && !(typeof ca === 'string' && ca.includes('-----BEGIN CERTIFICATE-----')))
+    throw new InvalidConfigError(`${field}.ca: must be certificates in PEM`)
+  return {
+    url: requiredUrl(`${field}.url`, url),
+    ...(token === undefined ? {} : { token }),
+    ...(ca === undefined ? {} : { ca }),
+  }
+}
+
+function isToken(value: unknown): value is string {
+  if (typeof value !== 'string' || value.length > MAX_TOKEN_LENGTH) return false
+  return /^[\x20-\x7e]+$/.test(value) && value.trim() === value
 }
 
 function requiredUrl(field: string, text: string): string {

@@ -60,7 +60,7 @@ export interface Settings {
    * of NAT it is. Names are looked up at the start and when the network changes. The servers see this machine's public address, and that it is
    * there.
    *
-   * @default the STUN services of this peer's own `relays`, where they tell of one; `[]` asks nobody
+   * @default the STUN and address-discovery services of this peer's own `relays`; `[]` asks nobody
    */
   readonly stunServers?: readonly string[]
   /**

@@ -1,7 +1,16 @@
 import { type AnypathError, createError } from '../errors/index.js'
 import { AddressCodec } from './address.js'
 import { ByteReader, ByteWriter } from './bytes.js'
-import { type DialRequest, type DialTargets, encodeAddresses, encodeDial, encodeRelays, encodeTargets } from './dial.js'
+import {
+  type DialRequest,
+  type DialTargets,
+  type DiscoveryServicesRequest,
+  encodeAddresses,
+  encodeDial,
+  encodeDiscoveryServices,
+  encodeRelays,
+  encodeTargets,
+} from './dial.js'
 import type { RawCore } from './glue.js'
 import { type CoreInstance, INPUT_BYTES } from './instance.js'
 import {
@@ -139,6 +148,16 @@ export class Core {
   setMappedAddresses(addresses: readonly { readonly host: string; readonly port: number }[]): void {
     const length = this.#instance.place(encodeAddresses(addresses, this.addresses))
     this.#call((raw, now) => raw.set_mapped_addresses?.(now(), length))
+  }
+
+  /**
+   * The address-discovery services that are asked for the same.
+   *
+   * @returns false when the core can't use them: none of a set's certificates is one, or a name is none.
+   */
+  setDiscoveryServices(request: DiscoveryServicesRequest): boolean {
+    const length = this.#instance.place(encodeDiscoveryServices(request, this.addresses))
+    return this.#call((raw, now) => raw.set_discovery_services?.(now(), length) ?? true)
   }
 
   /** A relay's WebSocket is open. */

@@ -43,6 +43,32 @@ export function encodeAddresses(addresses: readonly SocketAddress[], codec: Addr
   return writer.written
 }
 
+/** Address-discovery services, and the certificates in DER that theirs have to lead to. */
+export interface DiscoveryServicesRequest {
+  readonly anchors: readonly (readonly Uint8Array[])[]
+  /** `name` is what the certificate is for, `anchors` the place of a set. */
+  readonly services: readonly (SocketAddress & { readonly name: string; readonly anchors: number })[]
+}
+
+/** Writes the input of `set_discovery_services`; a service whose host is no IP address is left out. */
+export function encodeDiscoveryServices(
+  { anchors, services }: DiscoveryServicesRequest,
+  codec: AddressCodec,
+): Uint8Array {
+  const writer = new ByteWriter().u16(anchors.length)
+  for (const set of anchors) {
+    writer.u16(set.length)
+    for (const certificate of set) writer.bytes16(certificate, 'a certificate')
+  }
+  const encoded = services.flatMap((service) => {
+    const address = codec.encode(service.host, service.port)
+    return address === undefined ? [] : [{ ...service, address }]
+  })
+  writer.u16(encoded.length)
+  for (const { address, name, anchors: set } of encoded) writer.bytes(address).text16(name, 'a name').u16(set)
+  return writer.written
+}
+
 /** Writes the input of `set_relays`. */
 export function encodeRelays(urls: readonly string[]): Uint8Array {
   const writer = new ByteWriter().u16(urls.length)

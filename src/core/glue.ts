@@ -42,6 +42,7 @@ export interface RawCore {
   set_local_addresses(now: number, length: number): void
   set_stun_servers?(now: number, length: number): void
   set_mapped_addresses?(now: number, length: number): void
+  set_discovery_services?(now: number, length: number): boolean
   relay_opened(now: number, relay: number, protocol: number): void
   relay_closed(now: number, relay: number, length: number): void
   set_visible(now: number, visible: boolean): void

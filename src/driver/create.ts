@@ -5,7 +5,7 @@ import { type CoreProgram, type CoreSource, compileCore } from '../core/load.js'
 import type { PortMapping, RelayDialer, Transport } from '../transport/transport.js'
 import { Carriers } from './carriers.js'
 import { type Clock, systemClock } from './clock.js'
-import { Driver, type StunServers } from './driver.js'
+import { type DiscoveryServices, Driver, type StunServers } from './driver.js'
 import type { Engine } from './engine.js'
 import { LOG_LEVELS } from './names.js'
 import type { RecordKeeper } from './record-keeper.js'
@@ -76,6 +76,8 @@ export interface EngineOptions {
   readonly stunServers?: StunServers
   /** Has routers forward a port to the main UDP transport, for direct paths. The engine starts and closes it. @default none is asked */
   readonly portMapping?: PortMapping
+  /** Address-discovery services that are asked for the same. @default none are asked */
+  readonly discoveryServices?: DiscoveryServices
   /** @default 'cubic' */
   readonly congestion?: 'cubic' | 'new-reno' | 'bbr'
   readonly limits: EngineLimits
@@ -112,6 +114,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine & Rec
     directPaths: options.directPaths ?? true,
     ...(options.stunServers && { stunServers: options.stunServers }),
     ...(options.portMapping && { portMapping: options.portMapping }),
+    ...(options.discoveryServices && { discoveryServices: options.discoveryServices }),
   })
   try {
     await driver.start()

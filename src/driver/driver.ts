@@ -1,4 +1,5 @@
 import { type Core, CoreRefusal } from '../core/core.js'
+import type { DiscoveryServicesRequest } from '../core/dial.js'
 import { type AnypathError, createError, toAnypathError } from '../errors/index.js'
 import type { PortMapping, TransportAddress } from '../transport/transport.js'
 import { type Carriers, carriersLost } from './carriers.js'
@@ -25,6 +26,9 @@ import { Streams } from './streams.js'
 /** Looks up the addresses of STUN servers; never rejects. */
 export type StunServers = () => Promise<readonly { readonly host: string; readonly port: number }[]>
 
+/** Tells which address-discovery services there are now. */
+export type DiscoveryServices = () => DiscoveryServicesRequest
+
 /** What a driver is put together from; `createEngine` does it. */
 export interface DriverParts {
   readonly core: Core
@@ -37,6 +41,7 @@ export interface DriverParts {
   readonly directPaths: boolean
   readonly stunServers?: StunServers
   readonly portMapping?: PortMapping
+  readonly discoveryServices?: DiscoveryServices
 }
 
 /**
@@ -54,14 +59,19 @@ export class Driver implements Engine, RecordKeeper {
   readonly #directPaths: boolean
   readonly #stunServers: StunServers | undefined
   readonly #portMapping: PortMapping | undefined
+  readonly #discoveryServices: DiscoveryServices | undefined
   #stunLookups = 0
+  /** The services that the core was told last, as a text to compare. */
+  #toldServices = '[]'
   #failure: AnypathError | undefined
   #closing: Promise<void> | undefined
 
-  constructor({ core, carriers, clock, observers, relays, directPaths, stunServers, portMapping }: DriverParts) {
+  constructor(parts: DriverParts) {
+    const { core, carriers, clock, observers, relays, directPaths, stunServers, discoveryServices, portMapping } = parts
     this.#directPaths = directPaths
     this.#stunServers = directPaths ? stunServers : undefined
     this.#portMapping = directPaths ? portMapping : undefined
+    this.#discoveryServices = directPaths ? discoveryServices : undefined
     this.#relays = relays
     this.#core = core
     this.#carriers = carriers
@@ -83,7 +93,7 @@ export class Driver implements Engine, RecordKeeper {
   async start(): Promise<void> {
     const ready = this.#loop.schedule
     const tell = (call: () => void) => this.#tell(call)
-    const opened = () => this.#tellStunServers()
+    const opened = () => this.#tellServers()
     this.#carriers.relays.start({ ready, tell, opened })
     await this.#carriers.start({
       ready,
@@ -96,7 +106,7 @@ export class Driver implements Engine, RecordKeeper {
       failed: (id, cause) => this.#clock.setImmediate(() => this.#carrierFailed(id, cause)),
     })
     this.#tellAddresses()
-    this.#tellStunServers()
+    this.#tellServers()
     this.#portMapping?.update(this.#mainAddresses())
     if (this.#relays.length > 0) {
       this.#command(() => this.#core.setRelays(this.#relays))
@@ -116,13 +126,22 @@ export class Driver implements Engine, RecordKeeper {
   }
 
   /** Another network may have other answers for the servers' names, and a relay that was reached may have a service. */
-  #tellStunServers(): void {
+  #tellServers(): void {
+    this.#tellDiscoveryServices()
     if (this.#stunServers === undefined) return
     const lookup = ++this.#stunLookups
     const tell = (servers: Awaited<ReturnType<StunServers>>): void => {
       if (lookup === this.#stunLookups) this.#tell(() => this.#core.setStunServers(servers))
     }
     void this.#stunServers().then(tell)
+  }
+
+  #tellDiscoveryServices(): void {
+    const found = this.#discoveryServices?.()
+    const told = JSON.stringify(found?.services ?? [])
+    if (found === undefined || told === this.#toldServices) return
+    this.#toldServices = told
+    this.#tell(() => this.#core.setDiscoveryServices(found))
   }
 
   onEvent(listener: (event: EngineEvent) => void): void {
@@ -217,7 +236,7 @@ export class Driver implements Engine, RecordKeeper {
 
   networkChanged(): void {
     this.#tell(() => this.#core.networkChanged())
-    this.#tellStunServers()
+    this.#tellServers()
     this.#portMapping?.update(this.#mainAddresses())
   }
 

@@ -316,6 +316,18 @@ export interface PeerStats {
   readonly probesLimited: number
   /** Direct paths that were left because they had died. */
   readonly directPathsLost: number
+  /** STUN requests sent to learn this peer's own addresses, repeated ones included. */
+  readonly stunRequestsSent: number
+  /** Those that were answered. */
+  readonly stunRequestsAnswered: number
+  /** STUN answers to what was never asked, or from where it was not asked; dropped. */
+  readonly stunForged: number
+  /** STUN requests that were given up after the last repetition (RFC 8489 section 6.2.1). */
+  readonly stunTimeouts: number
+  /** Connections made to address-discovery services. */
+  readonly discoveryConnects: number
+  /** Addresses that those have told. */
+  readonly discoveryObservations: number
   /** Control connections (ALPN `anypath/1`) that this peer dialled; neither these nor the incoming ones count as connections. */
   readonly controlsDialled: number
   /** Control connections that a remote does not serve, or that this peer refused because nothing needed them. */

@@ -4,7 +4,7 @@ import { nodeCore } from '../core/load.node.js'
 import { diagnose } from '../diagnose/diagnose.node.js'
 import { qlogFolder } from '../observe/qlog-folder.node.js'
 import { portMapping } from '../transport/port-mapping/port-mapping.node.js'
-import { NodeRelays } from '../transport/relay.node.js'
+import { NodeRelays, relayServices } from '../transport/relay.node.js'
 import { stunServers } from '../transport/stun-servers.node.js'
 import { UdpTransport } from '../transport/udp.node.js'
 
@@ -15,11 +15,10 @@ export class Peer extends PlatformPeer {
   static override readonly platform: Platform = {
     core: (given) => nodeCore(given === undefined ? undefined : () => given),
     transports: (udp) => [new UdpTransport(udp)],
-    relayDialer: (tokens) => new NodeRelays(tokens),
+    relayDialer: (relays) => new NodeRelays(relays),
     qlogFolder,
     stunServers: (value) => stunServers(value),
-    relayStunServers: (dialer, relays) =>
-      dialer instanceof NodeRelays ? async () => dialer.stunServices(relays) : undefined,
+    relayServices,
     diagnose,
     portMapping,
   }

@@ -4,14 +4,14 @@ import { holdKey } from '../config/kept-key.browser.js'
 import { browserCore } from '../core/load.browser.js'
 import type { CoreProgram } from '../core/load.js'
 import { openWebSocket } from '../transport/relay.browser.js'
-import { WebSocketRelays } from '../transport/relay.js'
+import { tokensOf, WebSocketRelays } from '../transport/relay.js'
 
 /** A browser: there is no UDP, so a peer reaches others over relays. The arguments say where the files beside the script are. */
 export function browserPlatform(core: CoreProgram['wasm'], startTicks?: () => Worker): Platform {
   return {
     core: (given) => browserCore(given === undefined ? core : () => given),
     transports: () => [],
-    relayDialer: (tokens) => new WebSocketRelays(openWebSocket, tokens),
+    relayDialer: (relays) => new WebSocketRelays(openWebSocket, tokensOf(relays)),
     watchLifecycle: (events) => watchPage(events, startTicks),
     holdKey,
   }

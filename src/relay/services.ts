@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { InvalidConfigError } from '../errors/index.js'
-import { STUN_PORT_HEADER } from '../transport/relay-services.js'
+import { QAD_PORT_HEADER, STUN_PORT_HEADER } from '../transport/relay-services.js'
 import { type AddressDiscoveryServer, startAddressDiscovery } from './address-discovery.js'
 import { type CertifiedKey, certifiedKeyFromPem } from './certificate.js'
 import type { MutableMetrics } from './metrics.js'
@@ -41,8 +41,11 @@ export class Services {
 
   /** What clients are told beside the relay's WebSocket: at which UDP ports of its address the services are. */
   get headers(): Readonly<Record<string, string>> {
-    const { stunPort } = this
-    return stunPort === undefined ? {} : { [STUN_PORT_HEADER]: String(stunPort) }
+    const { stunPort, qadPort } = this
+    return {
+      ...(stunPort === undefined ? {} : { [STUN_PORT_HEADER]: String(stunPort) }),
+      ...(qadPort === undefined ? {} : { [QAD_PORT_HEADER]: String(qadPort) }),
+    }
   }
 
   get qadPort(): number | undefined {

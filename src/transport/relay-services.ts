@@ -3,32 +3,64 @@
 /** The UDP port on the relay's address at which it answers STUN (RFC 8489). */
 export const STUN_PORT_HEADER = 'x-anypath-stun'
 
+/** The UDP port on the relay's address at which it serves QUIC Address Discovery. */
+export const QAD_PORT_HEADER = 'x-anypath-qad'
+
+/** Where iroh's relays serve it, who tell no port. */
+const STOCK_QAD_PORT = 7842
+
 /** A UDP service on a relay's own address. */
 export interface RelayService {
   readonly host: string
   readonly port: number
 }
 
-/** The STUN services that relays told of, by the URL that their WebSocket was opened at. */
-export class RelayStunServices {
-  readonly #byUrl = new Map<string, RelayService>()
+interface Told {
+  readonly address: string
+  readonly stunPort: number | undefined
+  readonly qadPort: number | undefined
+}
+
+type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
+
+/** The services that relays told of, by the URL that their WebSocket was opened at. */
+export class RelayServices {
+  readonly #byUrl = new Map<string, Told>()
 
   /**
    * Takes what a relay told, in place of what it told before.
    *
    * @param url where its WebSocket is.
    * @param address the address that it was reached at.
-   * @param told the header's value, if there was one; what is no port is passed over.
+   * @param headers with names in lower case; what is no port is passed over.
    */
-  note(url: string, address: string | undefined, told: string | readonly string[] | undefined): void {
+  note(url: string, address: string | undefined, headers: Headers): void {
     this.#byUrl.delete(url)
-    const port = typeof told === 'string' && /^\d{1,5}$/.test(told) ? Number(told) : 0
-    if (address === undefined || port < 1 || port > 65_535) return
-    this.#byUrl.set(url, { host: address.replace(/^::ffff:(?=\d+\.)/i, ''), port })
+    if (address === undefined) return
+    const [stunPort, qadPort] = [portOf(headers[STUN_PORT_HEADER]), portOf(headers[QAD_PORT_HEADER])]
+    // A relay with a certificate that tells of nothing may be iroh's.
+    const stock = url.startsWith('wss:') && stunPort === undefined ? STOCK_QAD_PORT : undefined
+    this.#byUrl.set(url, {
+      address: address.replace(/^::ffff:(?=\d+\.)/i, ''),
+      stunPort,
+      qadPort: qadPort ?? stock,
+    })
   }
 
-  /** Those of the relays whose WebSockets are at these URLs. */
-  of(urls: readonly string[]): RelayService[] {
-    return urls.flatMap((url) => this.#byUrl.get(url) ?? [])
+  /** The STUN service of the relay whose WebSocket is at that URL. */
+  stun(url: string): RelayService | undefined {
+    const { address: host, stunPort: port } = this.#byUrl.get(url) ?? {}
+    return host === undefined || port === undefined ? undefined : { host, port }
   }
+
+  /** Its address-discovery service. */
+  discovery(url: string): RelayService | undefined {
+    const { address: host, qadPort: port } = this.#byUrl.get(url) ?? {}
+    return host === undefined || port === undefined ? undefined : { host, port }
+  }
+}
+
+function portOf(told: Headers[string]): number | undefined {
+  const port = typeof told === 'string' && /^\d{1,5}$/.test(told) ? Number(told) : 0
+  return port < 1 || port > 65_535 ? undefined : port
 }

@@ -1,6 +1,7 @@
 import { WebSocket } from 'ws'
-import { type OpenWebSocket, socketUrl, type WebSocketLike, WebSocketRelays } from './relay.js'
-import { type RelayService, RelayStunServices, STUN_PORT_HEADER } from './relay-services.js'
+import { type OpenWebSocket, socketUrl, tokensOf, type WebSocketLike, WebSocketRelays } from './relay.js'
+import { type RelayService, RelayServices } from './relay-services.js'
+import { certificatesOf, defaultTrustAnchors } from './trust-anchors.node.js'
 
 /** What a relay's TLS and HTTP upgrade may take. */
 const HANDSHAKE_TIMEOUT_MS = 10_000
@@ -8,11 +9,67 @@ const HANDSHAKE_TIMEOUT_MS = 10_000
 /** More than one message of the relay protocol holds: the socket is closed before such a message is whole. */
 const MAX_MESSAGE_BYTES = 66_000
 
+/** The longest that a timer takes. */
+const FOREVER_MS = 2 ** 31 - 1
+
+/** What a relay needs besides its URL. */
+export interface RelayAccess {
+  readonly url: string
+  readonly token?: string
+  readonly ca?: string
+}
+
+/** Address-discovery services, and the certificates in DER that theirs have to lead to. */
+export interface DiscoveryServices {
+  readonly anchors: readonly (readonly Uint8Array[])[]
+  readonly services: readonly (RelayService & { readonly name: string; readonly anchors: number })[]
+}
+
+/** Relays over WebSockets, for which a process stays, and what they tell of their services. */
+export class NodeRelays extends WebSocketRelays {
+  readonly #services: RelayServices
+  readonly #relays: readonly RelayAccess[]
+
+  constructor(relays: readonly RelayAccess[], services = new RelayServices()) {
+    const certificates = new Map(relays.map(({ url, ca }) => [socketUrl(url).href, ca]))
+    super(opener(services, certificates), tokensOf(relays))
+    this.#services = services
+    this.#relays = relays
+  }
+
+  hold(): () => void {
+    const timer = setInterval(() => {}, FOREVER_MS)
+    return () => clearInterval(timer)
+  }
+
+  /** The STUN services of those of the relays that were reached and have one. */
+  stunServices(): RelayService[] {
+    return this.#relays.flatMap(({ url }) => this.#services.stun(socketUrl(url).href) ?? [])
+  }
+
+  /** The address-discovery services of those that were reached and may have one. */
+  discoveryServices(): DiscoveryServices {
+    const anchors: (readonly Uint8Array[])[] = []
+    const texts: (string | undefined)[] = []
+    const services = this.#relays.flatMap(({ url, ca }) => {
+      const service = this.#services.discovery(socketUrl(url).href)
+      if (service === undefined) return []
+      if (!texts.includes(ca)) {
+        texts.push(ca)
+        anchors.push(ca === undefined ? defaultTrustAnchors() : certificatesOf(ca))
+      }
+      const name = new URL(url).hostname.replace(/^\[|\]$/g, '')
+      return [{ ...service, name, anchors: texts.indexOf(ca) }]
+    })
+    return { anchors, services }
+  }
+}
+
 /** Opens WebSockets in Node, by the package `ws`; a token goes into the `Authorization` header. */
-const opener =
-  (stun: RelayStunServices): OpenWebSocket =>
-  (url, protocols, token) => {
+function opener(services: RelayServices, certificates: ReadonlyMap<string, string | undefined>): OpenWebSocket {
+  return (url, protocols, token) => {
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    const ca = certificates.get(url.href)
     const socket = new WebSocket(url, [...protocols], {
       headers,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
@@ -21,32 +78,20 @@ const opener =
       perMessageDeflate: false,
       // A redirect could lead the token elsewhere.
       followRedirects: false,
+      ...(ca === undefined ? {} : { ca }),
     })
-    socket.once('upgrade', ({ headers, socket: { remoteAddress } }) => {
-      stun.note(url.href, remoteAddress, headers[STUN_PORT_HEADER])
+    socket.once('upgrade', ({ headers: told, socket: { remoteAddress } }) => {
+      services.note(url.href, remoteAddress, told)
     })
     return socket as unknown as WebSocketLike
   }
+}
 
-/** The longest that a timer takes. */
-const FOREVER_MS = 2 ** 31 - 1
-
-/** Relays over WebSockets, for which a process stays. */
-export class NodeRelays extends WebSocketRelays {
-  readonly #stun: RelayStunServices
-
-  constructor(tokens: ReadonlyMap<string, string>, stun = new RelayStunServices()) {
-    super(opener(stun), tokens)
-    this.#stun = stun
-  }
-
-  /** The STUN services of those of these relays that were reached and have one. */
-  stunServices(relays: readonly string[]): RelayService[] {
-    return this.#stun.of(relays.map((relay) => socketUrl(relay).href))
-  }
-
-  hold(): () => void {
-    const timer = setInterval(() => {}, FOREVER_MS)
-    return () => clearInterval(timer)
-  }
+/** What is asked for this machine's addresses where nothing else is named: the services of the relays. */
+export function relayServices(dialer: object): {
+  stunServers?: () => Promise<readonly RelayService[]>
+  discoveryServices?: () => DiscoveryServices
+} {
+  if (!(dialer instanceof NodeRelays)) return {}
+  return { stunServers: async () => dialer.stunServices(), discoveryServices: () => dialer.discoveryServices() }
 }

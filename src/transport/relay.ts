@@ -47,6 +47,11 @@ export class WebSocketRelays implements RelayDialer {
   }
 }
 
+/** What relays ask for, by their URLs. */
+export function tokensOf(relays: readonly { readonly url: string; readonly token?: string }[]): Map<string, string> {
+  return new Map(relays.flatMap(({ url, token }) => (token === undefined ? [] : [[url, token]])))
+}
+
 /** Where a relay's WebSocket is: `/relay` on its host, whatever path its URL has. */
 export function socketUrl(relay: string): URL {
   const url = new URL('/relay', relay)

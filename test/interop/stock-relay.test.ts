@@ -18,7 +18,7 @@ const FAR_MS = 500
 /** The relays of a Node peer, one of them farther away than it is; it tells which version of the protocol each chose. */
 class TestedRelays implements RelayDialer {
   readonly versions = new Map<string, 1 | 2>()
-  readonly #relays = new NodeRelays(new Map())
+  readonly #relays = new NodeRelays([])
   #far: string | undefined
 
   constructor(far?: string) {

@@ -50,6 +50,8 @@ describe('the setting', () => {
         /^relays\[0\]\.token: must be a text of printable ASCII, without a space at either end$/,
       ],
       [[{ url: URL_TEXT, token: 'a\ttab' }], /^relays\[0\]\.token: must be a text of printable ASCII/],
+      [[{ url: URL_TEXT, ca: 'secret.pem' }], /^relays\[0\]\.ca: must be certificates in PEM$/],
+      [[{ url: URL_TEXT, ca: 1 }], /^relays\[0\]\.ca: must be certificates in PEM$/],
       [[URL_TEXT, 'wss://relay.example/'], /^relays: must not name a relay twice/],
       [Array.from({ length: 17 }, (_, i) => `https://r${i}.example`), /^relays: must be at most 16/],
     ]

@@ -363,10 +363,12 @@ test('statistics are read in their order', () => {
   const peer = readPeerStats(new ByteReader(figures.written))
   assert.deepEqual([peer.connections, peer.memoryBytes, peer.relayDropped, peer.discoveries], [1, 18, 24, 28])
   assert.deepEqual([peer.traversalRounds, peer.directPathsLost], [29, 36])
-  assert.deepEqual([peer.controlsDialled, peer.socketsForeign], [0, 0], 'the core for browsers leaves them out')
-  for (let value = 37; value <= 50; value++) figures.f64(value)
+  assert.deepEqual([peer.stunRequestsSent, peer.discoveryObservations], [0, 0], 'the core for browsers leaves them out')
+  assert.deepEqual([peer.controlsDialled, peer.socketsForeign], [0, 0])
+  for (let value = 37; value <= 56; value++) figures.f64(value)
   const ofNode = readPeerStats(new ByteReader(figures.written))
-  assert.deepEqual([ofNode.controlsDialled, ofNode.birthdayHits, ofNode.socketsForeign], [37, 41, 50])
+  assert.deepEqual([ofNode.stunRequestsSent, ofNode.discoveryObservations], [37, 42])
+  assert.deepEqual([ofNode.controlsDialled, ofNode.birthdayHits, ofNode.socketsForeign], [43, 47, 56])
 })
 
 test('a number that does not fit any more makes the buffer grow, whatever its size', () => {

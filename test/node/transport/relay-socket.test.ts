@@ -29,7 +29,7 @@ function dialled(url: string, tokens = new Map<string, string>()) {
     happened.push(what)
     wake()
   }
-  const socket = new NodeRelays(tokens).dial(url, {
+  const socket = new NodeRelays([...tokens].map(([relay, token]) => ({ url: relay, token }))).dial(url, {
     opened: (version) => note(`opened ${version}`),
     message: (data) => note(`message ${[...data]}`),
     closed: (reason) => note(`closed ${reason}`),

@@ -79,6 +79,38 @@ pub(crate) fn addresses(bytes: &[u8]) -> Result<Vec<SocketAddrV6>, ReadError> {
     Ok(addresses)
 }
 
+/// The input of `set_discovery_services`: sets of certificates, and services that refer to them.
+#[cfg(feature = "node")]
+pub(crate) struct DiscoveryServices<'a> {
+    pub(crate) anchors: Vec<Vec<Vec<u8>>>,
+    pub(crate) services: Vec<anypath_peer::DiscoveryService<'a>>,
+}
+
+#[cfg(feature = "node")]
+pub(crate) fn discovery_services(bytes: &[u8]) -> Result<DiscoveryServices<'_>, ReadError> {
+    let mut reader = Reader::new(bytes);
+    let mut anchors = Vec::new();
+    for _ in 0..reader.u16()? {
+        let count = reader.u16()?;
+        let set = (0..count)
+            .map(|_| Ok(reader.bytes16()?.to_vec()))
+            .collect::<Result<_, ReadError>>()?;
+        anchors.push(set);
+    }
+    let count = reader.u16()?;
+    let services = (0..count)
+        .map(|_| {
+            Ok(anypath_peer::DiscoveryService {
+                address: address(&mut reader)?,
+                name: reader.str16()?,
+                anchors: reader.u16()?.into(),
+            })
+        })
+        .collect::<Result<_, ReadError>>()?;
+    reader.finish()?;
+    Ok(DiscoveryServices { anchors, services })
+}
+
 /// The input of `set_relays`.
 pub(crate) fn relays(bytes: &[u8]) -> Result<Vec<&str>, ReadError> {
     let mut reader = Reader::new(bytes);

@@ -285,11 +285,14 @@ pub(crate) fn peer_stats(out: &mut Vec<u8>, stats: &PeerStats, memory_bytes: f64
     ];
     put_figures(out, &of_traversal.map(|figure| figure as f64));
     #[cfg(feature = "node")]
-    birthday_stats(out, &stats.birthday);
+    {
+        put_reflexive_figures(out, stats);
+        put_birthday_figures(out, &stats.birthday);
+    }
 }
 
 #[cfg(feature = "node")]
-fn birthday_stats(out: &mut Vec<u8>, stats: &anypath_peer::stats::BirthdayStats) {
+fn put_birthday_figures(out: &mut Vec<u8>, stats: &anypath_peer::stats::BirthdayStats) {
     let figures = [
         stats.controls_dialled,
         stats.controls_refused,
@@ -305,6 +308,20 @@ fn birthday_stats(out: &mut Vec<u8>, stats: &anypath_peer::stats::BirthdayStats)
         stats.sockets_opened,
         stats.sockets_failed,
         stats.foreign_dropped,
+    ];
+    put_figures(out, &figures.map(|figure| figure as f64));
+}
+
+/// What only a core that asks for its own address counts; without them the record is shorter.
+#[cfg(feature = "node")]
+fn put_reflexive_figures(out: &mut Vec<u8>, stats: &PeerStats) {
+    let figures = [
+        stats.stun_requests_sent,
+        stats.stun_requests_answered,
+        stats.stun_forged,
+        stats.stun_timeouts,
+        stats.discovery_connects,
+        stats.discovery_observations,
     ];
     put_figures(out, &figures.map(|figure| figure as f64));
 }

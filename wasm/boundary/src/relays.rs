@@ -117,4 +117,17 @@ impl Core {
     pub fn set_mapped_addresses(&mut self, now: f64, len: u32) -> bool {
         self.with_addresses(now, len, Peer::set_mapped_addresses)
     }
+
+    /// Asks the address-discovery services in the input buffer from now on; false when they can't be read or used.
+    pub fn set_discovery_services(&mut self, now: f64, len: u32) -> bool {
+        self.peer.advance(now);
+        let bytes = self.input.get(..len as usize).unwrap_or(&self.input);
+        let Ok(input) = decode::discovery_services(bytes) else {
+            self.malformed_input += 1;
+            return false;
+        };
+        self.peer
+            .set_discovery_services(&input.services, &input.anchors)
+            .is_ok()
+    }
 }

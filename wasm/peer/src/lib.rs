@@ -58,6 +58,8 @@ mod qlog;
 mod qlog;
 #[cfg(feature = "traversal")]
 mod reflexive;
+#[cfg(feature = "traversal")]
+pub use reflexive::inquiries::DiscoveryService;
 pub mod relay;
 pub mod relay_auth;
 pub mod session;

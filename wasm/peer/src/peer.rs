@@ -16,6 +16,11 @@ mod controlling;
 #[path = "peer/controlling/off.rs"]
 mod controlling;
 mod incoming;
+#[cfg(feature = "traversal")]
+mod inquiring;
+#[cfg(not(feature = "traversal"))]
+#[path = "peer/inquiring/off.rs"]
+mod inquiring;
 mod lifecycle;
 mod publishing;
 #[cfg(feature = "traversal")]

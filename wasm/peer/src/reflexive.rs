@@ -1,6 +1,7 @@
 //! How this peer learns where the outside sees its main socket.
 
 pub(crate) mod client;
+pub(crate) mod inquiries;
 
 use std::net::SocketAddrV6;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use anypath_paths::mapping::Observations;
 
 use crate::clock::Instant;
 use client::StunClient;
+use inquiries::Inquiries;
 
 /// How often servers are asked while there are connections: NATs may forget a UDP mapping after 30 seconds.
 pub(crate) const REFRESH_INTERVAL: Duration = Duration::from_secs(25);
@@ -16,6 +18,7 @@ pub(crate) const REFRESH_INTERVAL: Duration = Duration::from_secs(25);
 /// What a peer knows of its own addresses, and how it asks.
 pub(crate) struct Reflexive {
     pub(crate) client: StunClient,
+    pub(crate) inquiries: Inquiries,
     pub(crate) observations: Observations,
     /// When servers were asked last; `None`: they are to be asked now.
     pub(crate) asked: Option<Instant>,
@@ -28,6 +31,7 @@ impl Reflexive {
     pub(crate) fn new(seed: [u8; 32]) -> Self {
         Self {
             client: StunClient::new(seed),
+            inquiries: Inquiries::default(),
             observations: Observations::default(),
             asked: None,
             told: (Vec::new(), Vec::new()),

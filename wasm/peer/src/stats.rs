@@ -127,6 +127,12 @@ pub struct PeerStats {
     pub stun_requests_answered: u64,
     /// STUN answers to what was never asked, or from where it was not asked.
     pub stun_forged: u64,
+    /// STUN requests that were given up.
+    pub stun_timeouts: u64,
+    /// Connections made to address-discovery services.
+    pub discovery_connects: u64,
+    /// Addresses that those have told.
+    pub discovery_observations: u64,
     /// Clients of the address-discovery service now.
     pub discovery_clients: u64,
     /// Clients that the address-discovery service has had.

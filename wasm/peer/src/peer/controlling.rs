@@ -52,7 +52,8 @@ impl Peer {
 
     /// The connections that the application's limits count.
     pub(super) fn counted_connections(&self) -> usize {
-        self.connections.len() - self.connections.values().filter(|c| c.control).count()
+        let controls = self.connections.values().filter(|c| c.control).count();
+        self.connections.len() - controls - self.inquiries()
     }
 
     /// What this peer's NAT is to the scheme, and where others see this peer.

@@ -36,6 +36,7 @@ impl Peer {
             match item {
                 Found::Event(event) if self.is_served(key) => self.watch(key, &event),
                 Found::Event(event) if self.is_control(key) => self.hear_control(key, &event),
+                Found::Event(event) if self.is_inquiry(key) => self.hear_service(key, &event),
                 Found::Event(event) => {
                     let live = |c: &Connection| c.phase != Phase::Over;
                     if self.connections.get(&key).is_some_and(live) {
@@ -117,7 +118,7 @@ impl Peer {
 
     fn on_connected(&mut self, key: ConnectionKey) {
         if handshaking(&mut self.connections, key).is_some()
-            && (self.serve(key) || self.begin_control(key))
+            && (self.serve(key) || self.begin_control(key) || self.inquire_connected(key))
         {
             return;
         }
@@ -496,7 +497,7 @@ impl Peer {
         let control = self.end_control(key, before, &reason);
         if before == Phase::Handshaking {
             if client {
-                self.stats.dials_failed += u64::from(!control);
+                self.stats.dials_failed += u64::from(!control && !self.is_inquiry(key));
             } else {
                 self.admissions.handshake_ended(over);
             }
@@ -520,7 +521,7 @@ impl Peer {
         // A client of the service was never the application's.
         if self.is_served(key) {
             self.discovery.remove(key);
-        } else {
+        } else if !self.inquiry_over(key) {
             self.events.push_back(Event::Closed(key, reason));
         }
     }
@@ -560,6 +561,7 @@ impl Peer {
         {
             *slot = 0;
         }
+        self.inquiry_forgotten(key);
         if !control {
             self.events.push_back(Event::Drained(key));
         }

@@ -46,10 +46,10 @@ impl Peer {
         if !reflexive.client.set_servers(servers) {
             return;
         }
-        let client = &reflexive.client;
+        let (client, inquiries) = (&reflexive.client, &reflexive.inquiries);
         reflexive
             .observations
-            .keep_servers(|server| client.asks(server));
+            .keep_servers(|server| client.asks(server) || inquiries.asks(server));
         reflexive.asked = None;
         self.reflexive_changed();
     }
@@ -167,6 +167,7 @@ impl Peer {
         {
             reflexive.asked = None;
         }
+        reflexive.inquiries.doubt(now, false);
     }
 
     /// The network is another one: nothing of what was said is true there.
@@ -174,6 +175,7 @@ impl Peer {
         self.reflexive.client.reset();
         self.reflexive.observations.clear();
         self.reflexive.asked = None;
+        self.inquire_anew();
         self.reflexive_changed();
     }
 
@@ -183,7 +185,15 @@ impl Peer {
         if self.reflexive_due().is_none_or(|due| due > now) {
             return;
         }
-        let needed = !self.connections.is_empty();
+        let needed = self.needs_reflexive();
+        if self
+            .reflexive
+            .inquiries
+            .due(now, needed)
+            .is_some_and(|due| due <= now)
+        {
+            self.inquire();
+        }
         let reflexive = &mut self.reflexive;
         if reflexive
             .refresh_due(now, needed)
@@ -205,6 +215,7 @@ impl Peer {
                 Task::GivenUp(server) => {
                     let observations = &mut self.reflexive.observations;
                     observations.forget(Observer::Server, &server);
+                    self.stats.stun_timeouts += 1;
                     silent = true;
                 }
             }
@@ -220,13 +231,20 @@ impl Peer {
         if self.closing || !is_udp {
             return None;
         }
-        let needed = !self.connections.is_empty();
-        let refresh = self.reflexive.refresh_due(self.clock.now(), needed);
-        refresh.into_iter().chain(self.reflexive.client.due()).min()
+        let (now, needed) = (self.clock.now(), self.needs_reflexive());
+        let reflexive = &self.reflexive;
+        let refresh = reflexive.refresh_due(now, needed).into_iter();
+        let inquiry = reflexive.inquiries.due(now, needed);
+        refresh.chain(reflexive.client.due()).chain(inquiry).min()
+    }
+
+    /// Whether there are connections, those that ask for addresses aside.
+    fn needs_reflexive(&self) -> bool {
+        self.connections.len() > self.inquiries()
     }
 
     /// Tells, and lets connections know, when the addresses are others.
-    fn reflexive_changed(&mut self) {
+    pub(super) fn reflexive_changed(&mut self) {
         let found = (self.reflexive_addresses(), self.predicted_addresses());
         if found != self.reflexive.told {
             self.reflexive.told = found;

@@ -148,6 +148,12 @@ impl StunClient {
         }
     }
 
+    /// The place of whatever is sent now among the requests.
+    pub(crate) fn next_order(&mut self) -> u64 {
+        self.order += 1;
+        self.order
+    }
+
     /// When [`StunClient::poll`] has something; `None` while nothing is under way.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.transactions.iter().map(|t| t.next).min()

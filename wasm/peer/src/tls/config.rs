@@ -186,6 +186,35 @@ impl TlsConfig {
         })
     }
 
+    /// The configuration for asking address-discovery services whose certificates lead to `roots`; `None` when there are none.
+    #[cfg(feature = "traversal")]
+    pub(crate) fn discovery_client(
+        &self,
+        roots: rustls::RootCertStore,
+    ) -> Option<Arc<dyn crypto::ClientConfig>> {
+        let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
+        let provider = Arc::new(CryptoProvider {
+            signature_verification_algorithms: algorithms,
+            ..CryptoProvider::clone(&self.provider)
+        });
+        let verifier = rustls::client::WebPkiServerVerifier::builder_with_provider(
+            Arc::new(roots),
+            Arc::clone(&provider),
+        );
+        let builder = rustls::ClientConfig::builder_with_details(provider, Arc::clone(&self.time));
+        let mut config = builder
+            .with_protocol_versions(&[&TLS13])
+            .expect("the provider has TLS 1.3 suites and groups for them")
+            .with_webpki_verifier(verifier.build().ok()?)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![DISCOVERY_ALPN.to_vec()];
+        config.resumption = Resumption::disabled();
+        Some(Arc::new(InquiryConfig {
+            tls: Arc::new(config),
+            recorders: self.recorders.clone(),
+        }))
+    }
+
     /// The configuration for accepting connections to `alpns`, most preferred first.
     ///
     /// With `early_data` it gives out sessions to resume, and accepts each of them once, so that 0-RTT data
@@ -287,6 +316,33 @@ impl crypto::ClientConfig for DialConfig {
         from_server_name(name).map_err(|_| invalid())?;
         let name = DnsName::try_from(name.to_owned()).map_err(|_| invalid())?;
         let (tls, name) = (Arc::clone(&self.tls), ServerName::DnsName(name));
+        let session =
+            Session::client(tls, name, params, self.recorders.start()).map_err(|_| invalid())?;
+        Ok(Box::new(session))
+    }
+}
+
+/// Asks services by the names in their certificates.
+#[cfg(feature = "traversal")]
+struct InquiryConfig {
+    tls: Arc<rustls::ClientConfig>,
+    recorders: Recorders,
+}
+
+#[cfg(feature = "traversal")]
+impl crypto::ClientConfig for InquiryConfig {
+    fn start_session(
+        &self,
+        version: u32,
+        name: &str,
+        params: &TransportParameters,
+    ) -> Result<Box<dyn crypto::Session>, ConnectError> {
+        if version != QUIC_V1 {
+            return Err(ConnectError::UnsupportedVersion);
+        }
+        let invalid = || ConnectError::InvalidServerName(name.into());
+        let name = ServerName::try_from(name.to_owned()).map_err(|_| invalid())?;
+        let tls = Arc::clone(&self.tls);
         let session =
             Session::client(tls, name, params, self.recorders.start()).map_err(|_| invalid())?;
         Ok(Box::new(session))

@@ -1,6 +1,7 @@
 //! The address-discovery service of a peer, asked by stock QUIC clients that check its certificate.
 
 mod bold;
+mod inquiry;
 mod net;
 
 use std::time::Duration;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anypath_peer::DiscoveryService;
 use anypath_peer::admission::Limits;
 use anypath_peer::carrier::{CarrierKind, MAIN_CARRIER, Route};
 use anypath_peer::config::{Congestion, PeerConfig};
@@ -38,7 +39,7 @@ pub(crate) const APPLICATION: &[u8] = b"chat/1";
 
 const EPOCH_MS: f64 = 1_800_000_000_000.0;
 const SERVER: [u8; 4] = [192, 0, 2, 1];
-const DIALLER: [u8; 4] = [192, 0, 2, 2];
+pub(crate) const DIALLER: [u8; 4] = [192, 0, 2, 2];
 
 /// What kind of client asks.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +52,7 @@ pub(crate) enum Asks {
     Boldly,
 }
 
-fn address(ip: [u8; 4], port: u16) -> SocketAddrV6 {
+pub(crate) fn address(ip: [u8; 4], port: u16) -> SocketAddrV6 {
     to_mapped(SocketAddr::from((Ipv4Addr::from(ip), port)))
 }
 
@@ -161,6 +162,8 @@ pub(crate) struct Net {
     pub(crate) events: Vec<Event>,
     /// A peer that dials the first one by its key.
     dialler: Option<Peer>,
+    /// What that one's application was told.
+    pub(crate) told_dialler: Vec<Event>,
     start: Instant,
     now_ms: u64,
 }
@@ -175,6 +178,7 @@ impl Net {
             clients: Vec::new(),
             events: Vec::new(),
             dialler: None,
+            told_dialler: Vec::new(),
             start,
             now_ms: 0,
         }
@@ -197,12 +201,35 @@ impl Net {
         self.clients.len() - 1
     }
 
-    pub(crate) fn dial_by_key(&mut self) {
+    /// A peer that asks the service for its own address, and trusts that certificate.
+    pub(crate) fn ask_as_peer(&mut self, trusted: &str, name: &str) {
+        let mut peer = self.other_peer();
+        let service = DiscoveryService {
+            address: address(SERVER, 1),
+            name,
+            anchors: 0,
+        };
+        peer.set_discovery_services(&[service], &[pair(trusted).0])
+            .expect("a service");
+        self.dialler = Some(peer);
+    }
+
+    /// The peer that asks or dials.
+    pub(crate) fn dialler(&mut self) -> &mut Peer {
+        self.dialler.as_mut().expect("there is one")
+    }
+
+    fn other_peer(&self) -> Peer {
         let mut config = config(None);
         config.secret_key = SecretKey::from_bytes([3; 32]);
-        let mut dialler = Peer::new(config, self.start).expect("a valid configuration");
-        dialler.set_carrier(MAIN_CARRIER, CarrierKind::Udp, 1472);
-        dialler.advance(self.now_ms as f64);
+        let mut peer = Peer::new(config, self.start).expect("a valid configuration");
+        peer.set_carrier(MAIN_CARRIER, CarrierKind::Udp, 1472);
+        peer.advance(self.now_ms as f64);
+        peer
+    }
+
+    pub(crate) fn dial_by_key(&mut self) {
+        let mut dialler = self.other_peer();
         let target = Target {
             route: Route::socket(MAIN_CARRIER, address(SERVER, 1)),
             delay: Duration::ZERO,
@@ -244,6 +271,7 @@ impl Net {
             dialler.advance(now_ms);
             let mut drained = Drained::default();
             dialler.drain(usize::MAX, &mut drained);
+            self.told_dialler.extend(drained.events);
             for (_, datagram) in drained.sent {
                 moved = true;
                 self.peer.receive(route(address(DIALLER, 1)), 0, &datagram);
