@@ -76,6 +76,11 @@ export interface RelayOptions {
   readonly pkarr?: boolean
   /** UDP port on which STUN is answered, 3478 as a rule; it is not unless it is given. `host` has to be an IP address then. */
   readonly stunPort?: number
+  /**
+   * With `stunPort`: a second UDP port for the same, so that this relay alone tells a peer whether its NAT gives ports in a sequence. It is not
+   * served unless it is given.
+   */
+  readonly stunOtherPort?: number
   /** UDP port of QUIC Address Discovery, 7842 as a rule; it is not served unless it is given. `host` has to be an IP address then. */
   readonly qadPort?: number
   /** PEM file with the certificate chain of QUIC Address Discovery, read at the start. @default `tlsCertFile` */
@@ -104,6 +109,7 @@ export interface ResolvedRelayOptions {
   readonly metricsHost: string
   readonly pkarr: boolean
   readonly stunPort: number | undefined
+  readonly stunOtherPort: number | undefined
   readonly qadPort: number | undefined
   /** Where the certificate of QUIC Address Discovery is; always there beside `qadPort`. */
   readonly qad: { readonly certFile: string; readonly keyFile: string } | undefined
@@ -174,6 +180,10 @@ export const RELAY_FIELDS: readonly RelayField[] = [
   { name: 'metricsHost', kind: 'text', default: '127.0.0.1', value: 'ADDRESS', help: "address of the metrics' port" },
   { name: 'pkarr', kind: 'flag', default: true, help: 'keep signed address records at /pkarr/' },
   port('stunPort', 'answer STUN on this UDP port (3478 as a rule); off otherwise'),
+  port(
+    'stunOtherPort',
+    'with --stun-port: answer STUN on this UDP port too, so that one relay tells peers more of their NAT',
+  ),
   port('qadPort', 'serve QUIC Address Discovery on this UDP port (7842 as a rule); off otherwise'),
   { name: 'qadCertFile', kind: 'text', value: 'FILE', help: 'PEM certificate chain of that (default --tls-cert-file)' },
   { name: 'qadKeyFile', kind: 'text', value: 'FILE', help: 'PEM key of that certificate (default --tls-key-file)' },
@@ -227,6 +237,8 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
   if (others.captivePortalPort !== undefined && tlsCertFile === undefined) {
     throw new InvalidConfigError('captivePortalPort: is for a relay with TLS; without, its own port answers the probes')
   }
+  if (others.stunOtherPort !== undefined && (others.stunPort === undefined || others.stunPort === others.qadPort))
+    throw new InvalidConfigError('stunOtherPort: is for a relay with a stunPort that is not shared with qadPort')
   if (others.qadPort !== undefined && (qadCertFile === undefined || qadKeyFile === undefined)) {
     throw new InvalidConfigError(
       'qadPort: needs a certificate, in qadCertFile and qadKeyFile or in tlsCertFile and tlsKeyFile',

@@ -28,6 +28,8 @@ export class Relay {
   readonly metricsPort: number | undefined
   /** The UDP port on which STUN is answered, where it is. */
   readonly stunPort: number | undefined
+  /** The second such port, where there is one. */
+  readonly stunOtherPort: number | undefined
   /** The UDP port of QUIC Address Discovery, where it is served. */
   readonly qadPort: number | undefined
   readonly #services: Services
@@ -63,6 +65,7 @@ export class Relay {
     this.#listener = listener
     this.#services = parts.services
     this.stunPort = parts.services.stunPort
+    this.stunOtherPort = parts.services.stunOtherPort
     this.qadPort = parts.services.qadPort
     this.#plainServers = [metricsServer, portalServer].filter((server) => server !== undefined)
     this.httpPort = listener.port

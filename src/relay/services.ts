@@ -24,10 +24,13 @@ export class Services {
   /** @throws InvalidConfigError for a certificate that can't be used, AddressInUseError and TransportFailedError as the system says. */
   static async open(options: ResolvedRelayOptions, metrics: MutableMetrics): Promise<Services> {
     const services = new Services(options, metrics)
-    const { host, stunPort, qadPort } = options
+    const { host, stunPort, stunOtherPort, qadPort } = options
     try {
       if (qadPort !== undefined) await services.#openDiscovery(await readCertifiedKey(options))
-      if (stunPort !== undefined && !sharesPort(options)) services.#stun = await startStun({ host, port: stunPort })
+      if (stunPort !== undefined && !sharesPort(options)) {
+        const other = stunOtherPort === undefined ? {} : { otherPort: stunOtherPort }
+        services.#stun = await startStun({ host, port: stunPort, ...other })
+      }
     } catch (error) {
       await services.close()
       throw error
@@ -39,11 +42,16 @@ export class Services {
     return this.#stun?.port ?? (this.#options.stunPort === undefined ? undefined : this.#discovery?.port)
   }
 
+  get stunOtherPort(): number | undefined {
+    return this.#stun?.otherPort
+  }
+
   /** What clients are told beside the relay's WebSocket: at which UDP ports of its address the services are. */
   get headers(): Readonly<Record<string, string>> {
-    const { stunPort, qadPort } = this
+    const { stunPort, stunOtherPort, qadPort } = this
+    const stunPorts = [stunPort, stunOtherPort].filter((port) => port !== undefined)
     return {
-      ...(stunPort === undefined ? {} : { [STUN_PORT_HEADER]: String(stunPort) }),
+      ...(stunPorts.length === 0 ? {} : { [STUN_PORT_HEADER]: stunPorts.join(', ') }),
       ...(qadPort === undefined ? {} : { [QAD_PORT_HEADER]: String(qadPort) }),
     }
   }

@@ -11,6 +11,11 @@ export interface StunOptions {
   readonly host?: string
   /** 0 lets the system choose. @default 3478 */
   readonly port?: number
+  /**
+   * A second port, which is answered too: a client that asks at both learns whether its NAT has a mapping for each port of a remote, and whether it
+   * gives ports in a sequence. 0 lets the system choose. @default none
+   */
+  readonly otherPort?: number
 }
 
 /** What a STUN server has done since its start. */
@@ -27,6 +32,7 @@ export interface StunCounts {
 export interface StunServer {
   readonly host: string
   readonly port: number
+  readonly otherPort: number | undefined
   counts(): Promise<StunCounts>
   /** Releases the socket. Idempotent. */
   close(): Promise<void>
@@ -37,24 +43,25 @@ export interface StunServer {
  *
  * @throws AnypathError `AddressInUse` when the port is taken, `TransportFailed` when it can't be opened otherwise.
  */
-export async function startStun({ host = '127.0.0.1', port = 3478 }: StunOptions = {}): Promise<StunServer> {
-  const transport = new UdpTransport({ host, port })
+export async function startStun({ host = '127.0.0.1', port = 3478, otherPort }: StunOptions = {}): Promise<StunServer> {
+  const ports = otherPort === undefined ? [port] : [port, otherPort]
+  const transports = ports.map((one) => new UdpTransport({ host, port: one }))
   const engine = await createEngine({
     // Nobody can connect, so nobody learns the key that a core has to have.
     secretKey: crypto.getRandomValues(new Uint8Array(32)),
     alpns: [],
     accept: false,
-    transports: [transport],
+    transports,
     core: nodeCore(),
     limits: DEFAULT_LIMITS,
     stun: true,
   })
-  const bound = transport.localAddresses()[0]?.port
-  if (bound === undefined) {
+  const [bound, other] = transports.map((transport) => transport.localAddresses()[0]?.port)
+  if (bound === undefined || (otherPort !== undefined && other === undefined)) {
     await engine.close(0, '', 0)
     throw createError('TransportFailed', 'the UDP socket was closed at once')
   }
-  return { host, port: bound, counts: () => countsOf(engine), close: () => engine.close(0, '', 0) }
+  return { host, port: bound, otherPort: other, counts: () => countsOf(engine), close: () => engine.close(0, '', 0) }
 }
 
 async function countsOf(engine: Engine): Promise<StunCounts> {

@@ -1,6 +1,6 @@
 /** What relays of this library say beside their WebSocket, in headers of the answer that opens it. */
 
-/** The UDP port on the relay's address at which it answers STUN (RFC 8489). */
+/** The UDP ports on the relay's address at which it answers STUN (RFC 8489), one or two. */
 export const STUN_PORT_HEADER = 'x-anypath-stun'
 
 /** The UDP port on the relay's address at which it serves QUIC Address Discovery. */
@@ -17,7 +17,7 @@ export interface RelayService {
 
 interface Told {
   readonly address: string
-  readonly stunPort: number | undefined
+  readonly stunPorts: readonly number[]
   readonly qadPort: number | undefined
 }
 
@@ -37,20 +37,21 @@ export class RelayServices {
   note(url: string, address: string | undefined, headers: Headers): void {
     this.#byUrl.delete(url)
     if (address === undefined) return
-    const [stunPort, qadPort] = [portOf(headers[STUN_PORT_HEADER]), portOf(headers[QAD_PORT_HEADER])]
+    const stunPorts = portsOf(headers[STUN_PORT_HEADER])
+    const [qadPort] = portsOf(headers[QAD_PORT_HEADER])
     // A relay with a certificate that tells of nothing may be iroh's.
-    const stock = url.startsWith('wss:') && stunPort === undefined ? STOCK_QAD_PORT : undefined
+    const stock = url.startsWith('wss:') && stunPorts.length === 0 ? STOCK_QAD_PORT : undefined
     this.#byUrl.set(url, {
       address: address.replace(/^::ffff:(?=\d+\.)/i, ''),
-      stunPort,
+      stunPorts,
       qadPort: qadPort ?? stock,
     })
   }
 
-  /** The STUN service of the relay whose WebSocket is at that URL. */
-  stun(url: string): RelayService | undefined {
-    const { address: host, stunPort: port } = this.#byUrl.get(url) ?? {}
-    return host === undefined || port === undefined ? undefined : { host, port }
+  /** The STUN services of the relay whose WebSocket is at that URL. */
+  stun(url: string): RelayService[] {
+    const { address: host = '', stunPorts = [] } = this.#byUrl.get(url) ?? {}
+    return stunPorts.map((port) => ({ host, port }))
   }
 
   /** Its address-discovery service. */
@@ -60,7 +61,8 @@ export class RelayServices {
   }
 }
 
-function portOf(told: Headers[string]): number | undefined {
-  const port = typeof told === 'string' && /^\d{1,5}$/.test(told) ? Number(told) : 0
-  return port < 1 || port > 65_535 ? undefined : port
+function portsOf(told: Headers[string]): number[] {
+  if (typeof told !== 'string' || !/^\d{1,5}(, ?\d{1,5})?$/.test(told)) return []
+  const ports = told.split(',').map(Number)
+  return ports.every((port) => port >= 1 && port <= 65_535) ? ports : []
 }

@@ -44,7 +44,7 @@ export class NodeRelays extends WebSocketRelays {
 
   /** The STUN services of those of the relays that were reached and have one. */
   stunServices(): RelayService[] {
-    return this.#relays.flatMap(({ url }) => this.#services.stun(socketUrl(url).href) ?? [])
+    return this.#relays.flatMap(({ url }) => this.#services.stun(socketUrl(url).href))
   }
 
   /** The address-discovery services of those that were reached and may have one. */

@@ -48,22 +48,28 @@ const untilStopped = ({ output }: Context, relay: Relay): Promise<void> =>
   })
 
 /**
- * Starts it, with STUN on the UDP port of its own number where none is named: peers are told the port, and need no other server then. Behind a proxy
+ * Starts it, with STUN on the UDP port of its own number and the next one where none is named: peers are told the port, and need no other server then. Behind a proxy
  * that port is not at the address that peers know.
  */
 const start = async (options: RelayOptions, noStun: boolean): Promise<Relay> => {
   const { host = '127.0.0.1', port = 3340, stunPort, trustProxy = false, logger } = options
   if (noStun || stunPort !== undefined || trustProxy || isIP(host) === 0) return startRelay(options)
-  try {
-    return await startRelay({ ...options, stunPort: port })
-  } catch (error) {
-    const { code, message } = toCliError(error)
-    // It was not asked for, so it is no reason to serve nobody. When the TCP port is taken, the second try says so.
-    if (code !== 'AddressInUse') throw error
-    const relay = await startRelay(options)
-    logger?.warn('STUN is not answered', { reason: message })
-    return relay
+  const other = port === 0 ? 0 : port + 1
+  const tries = [{ stunPort: port, stunOtherPort: other }, { stunPort: port }, {}].filter(
+    ({ stunOtherPort = 0 }) => stunOtherPort <= 65_535,
+  )
+  for (const ports of tries) {
+    try {
+      const relay = await startRelay({ ...options, ...ports })
+      if (ports.stunOtherPort === undefined)
+        logger?.warn('a port for STUN is taken', { answersAt: relay.stunPort ?? 'none' })
+      return relay
+    } catch (error) {
+      // It was not asked for, so it is no reason to serve nobody. When the TCP port is taken, the last try says so.
+      if (toCliError(error).code !== 'AddressInUse' || ports.stunPort === undefined) throw error
+    }
   }
+  return startRelay(options)
 }
 
 export const relayCommand: Command = {
@@ -83,7 +89,10 @@ export const relayCommand: Command = {
     options: {
       config: { type: 'string', value: 'FILE', help: 'read options from a JSON file' },
       ...relayFlags(),
-      'no-stun': { type: 'boolean', help: 'answer no STUN; by default it is at the UDP port of the number of --port' },
+      'no-stun': {
+        type: 'boolean',
+        help: 'answer no STUN; by default it is at the UDP port of the number of --port, and the next one',
+      },
     },
     positionals: [0, 0],
     examples: [
@@ -102,8 +111,14 @@ export const relayCommand: Command = {
         throw code === 'InvalidConfig' ? new CliError(ExitCode.usage, code, message, { cause: error }) : error
       },
     )
-    const { url, httpPort, metricsPort, stunPort, qadPort } = relay
-    const ports = { httpPort, metricsPort: metricsPort ?? null, stunPort: stunPort ?? null, qadPort: qadPort ?? null }
+    const { url, httpPort, metricsPort, stunPort, stunOtherPort, qadPort } = relay
+    const ports = {
+      httpPort,
+      metricsPort: metricsPort ?? null,
+      stunPort: stunPort ?? null,
+      stunOtherPort: stunOtherPort ?? null,
+      qadPort: qadPort ?? null,
+    }
     output.event('listening', { url, ...ports })
     output.result(url)
     if (metricsPort !== undefined)

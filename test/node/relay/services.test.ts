@@ -31,6 +31,18 @@ test('a relay answers STUN and opens address discovery where it is asked to, and
   await again.close()
 })
 
+test('a second STUN port is answered like the first, and is refused without it', async (context) => {
+  const relay = await startRelay({ port: 0, stunPort: 0, stunOtherPort: 0 })
+  context.after(() => relay.close())
+  const { stunPort, stunOtherPort } = relay
+  assert.ok(stunPort && stunOtherPort && stunPort !== stunOtherPort)
+  const client = await StunClient.open()
+  context.after(() => client.close())
+  for (const port of [stunPort, stunOtherPort]) assert.equal((await client.ask('127.0.0.1', port))?.port, client.port)
+  const message = /^stunOtherPort: is for a relay with a stunPort/
+  await assert.rejects(startRelay({ port: 0, stunOtherPort: 0 }), { code: 'InvalidConfig', message })
+})
+
 test('a relay that is not asked to opens no UDP port', async () => {
   const relay = await startRelay({ port: 0 })
   assert.deepEqual([relay.stunPort, relay.qadPort], [undefined, undefined])
