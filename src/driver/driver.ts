@@ -54,6 +54,7 @@ export class Driver implements Engine, RecordKeeper {
   readonly #directPaths: boolean
   readonly #stunServers: StunServers | undefined
   readonly #portMapping: PortMapping | undefined
+  #mapped: readonly TransportAddress[] = []
   #stunLookups = 0
   #failure: AnypathError | undefined
   #closing: Promise<void> | undefined
@@ -68,7 +69,7 @@ export class Driver implements Engine, RecordKeeper {
     this.#clock = clock
     this.#streams = new Streams(core)
     this.#dispatch = new Dispatch(carriers, this.#streams, observers)
-    this.#portMapping?.start((addresses) => this.#tell(() => this.#core.setMappedAddresses(addresses)))
+    this.#portMapping?.start((addresses) => this.#tellMapped(addresses))
     this.#loop = new EventLoop(clock, core, carriers, this.#dispatch, {
       slept: () => this.resumed(),
       settle: () => this.#dispatch.settle(),
@@ -115,6 +116,13 @@ export class Driver implements Engine, RecordKeeper {
     return this.#carriers.localAddresses().filter(({ carrier }) => carrier === 0)
   }
 
+  /** What a router forwards here is a candidate, and belongs into tickets and records. */
+  #tellMapped(addresses: readonly TransportAddress[]): void {
+    this.#mapped = addresses
+    this.#dispatch.push({ type: 'network' })
+    this.#tell(() => this.#core.setMappedAddresses(addresses))
+  }
+
   /** Another network may have other answers for the servers' names, and a relay that was reached may have a service. */
   #tellStunServers(): void {
     if (this.#stunServers === undefined) return
@@ -134,7 +142,8 @@ export class Driver implements Engine, RecordKeeper {
   }
 
   async localAddresses(): Promise<EngineAddress[]> {
-    return this.#carriers.localAddresses()
+    const mapped = this.#mapped.map((address) => ({ ...address, carrier: 0, transport: 'udp', mapped: true }) as const)
+    return [...this.#carriers.localAddresses(), ...mapped]
   }
 
   async connect(request: ConnectRequest): Promise<number> {
