@@ -28,7 +28,6 @@ const MAY_IMPORT = {
   'src/cli/': [
     'src/index.ts',
     'src/entry/node.ts',
-    'src/entry/lan.ts',
     'src/api/',
     'src/config/',
     'src/errors/',

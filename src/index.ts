@@ -35,6 +35,7 @@ export {
 } from './errors/index.js'
 export type * from './observe/index.js'
 export type {
+  PortMappingStats,
   RelayDialer,
   RelaySocket,
   RelaySocketEvents,

@@ -14,7 +14,7 @@ export function diagnosing(engine: Engine, platform: Platform | undefined, setti
     const find = platform?.diagnose
     const local = async () =>
       (await engine.localAddresses())
-        .filter(({ transport }) => transport === 'udp')
+        .filter(({ transport, mapped }) => transport === 'udp' && !mapped)
         .map(({ host, port }) => ({ host, port }))
     if (settings === undefined || find === undefined || (await local()).length === 0)
       throw new InvalidConfigError(

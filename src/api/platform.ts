@@ -2,6 +2,7 @@ import type { RelaySettings } from '../config/relays.js'
 import type { PersistSettings, UdpSettings } from '../config/settings.js'
 import type { DiagnosedPeer } from '../diagnose/diagnose.node.js'
 import type { DiagnoseOptions, Diagnosis } from '../diagnose/report.js'
+import type { Discovery } from '../discovery/discovery.js'
 import type { Clock } from '../driver/clock.js'
 import type { EngineOptions } from '../driver/create.js'
 import type { QlogSink } from '../observe/qlog.js'
@@ -39,6 +40,8 @@ export interface Platform {
       readonly log: (message: string) => void
     },
   ) => EngineOptions['portMapping']
+  /** Looks for peers on the local network where that can be done, unless the setting `lan` or the environment says no. */
+  readonly lan?: (setting: boolean | undefined, announce: boolean) => Discovery | undefined
   /** Takes a kept key for as long as a peer lives, where keys can be kept. */
   readonly holdKey?: (
     persist: Required<PersistSettings>,

@@ -1,5 +1,6 @@
 import { checkInjected, type ResolvedSettings, resolveSettings } from '../config/index.js'
 import type { DiagnosedPeer } from '../diagnose/diagnose.node.js'
+import type { Discovery } from '../discovery/discovery.js'
 import { type Clock, systemClock } from '../driver/clock.js'
 import { createEngine, type EngineOptions } from '../driver/create.js'
 import type { Engine } from '../driver/engine.js'
@@ -32,6 +33,7 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
   const settings = resolveSettings(options, random)
   const relayDialer = options.relayDialer ?? platform.relayDialer(settings.relays)
   const servers = addressServers(options, platform, relayDialer)
+  const discovery = discoveryOf(settings, options, platform)
   const key = await secretKeyOf(settings, platform, random)
   const writers = new Map<number, QlogWriter>()
   let inner: (Engine & RecordKeeper) | undefined
@@ -42,7 +44,7 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
       relayDialer,
       ...servers,
     })
-    const engine = wrapped(inner, options, writers, settings.limits.handshakeTimeoutMs)
+    const engine = wrapped(inner, { ...options, discovery }, writers, settings.limits.handshakeTimeoutMs)
     return {
       engine: new ReleasingEngine(engine, () => key.release()),
       incomingBacklog: settings.limits.incomingBacklog,
@@ -139,6 +141,18 @@ function wrapped(
   }
   if (accept?.address || accept?.connection) engine = new AcceptingEngine(engine, accept, logger)
   return engine
+}
+
+/** What the application gave, and the local network. */
+function discoveryOf(
+  { alpns, directPaths, lan: setting }: ResolvedSettings,
+  { discovery = [], transports }: PeerOptions,
+  platform: Platform,
+): readonly Discovery[] {
+  if (discovery.some(({ name }) => name === 'lan') || (transports !== undefined && setting !== true)) return discovery
+  // Whoever serves nothing need not be found.
+  const lan = platform.lan?.(setting, alpns.length > 0 && directPaths)
+  return lan === undefined ? discovery : [...discovery, lan]
 }
 
 /** Who is asked for this machine's addresses: who is named, or else the services of the peer's own relays. */

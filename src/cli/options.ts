@@ -21,10 +21,11 @@ const networkOptions: OptionSpecs = {
     value: 'URL',
     help: 'be reached at, and reach others over, this relay; may be repeated (default: ANYPATH_RELAYS, or the configuration file)',
   },
-  lan: {
+  'no-lan': {
     type: 'boolean',
-    help: 'use mDNS: a peer on the local network is dialled by its id alone; one that listens tells the network its id and addresses',
+    help: 'do not look for peers on the local network, nor tell it the id and addresses of one that listens; the environment variable ANYPATH_LAN=off does the same',
   },
+  lan: { type: 'boolean', help: 'use the local network whatever ANYPATH_LAN says, and say when that does not work' },
   stun: {
     type: 'string',
     multiple: true,

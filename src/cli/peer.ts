@@ -1,7 +1,6 @@
 /** The peer behind a command: made from its options, closed when it ends. */
 
-import { lanDiscovery } from '../entry/lan.js'
-import { type Connection, Peer } from '../entry/node.js'
+import { type Connection, Peer, type Ticket } from '../entry/node.js'
 import { parseBind, type Values } from './args.js'
 import type { Context } from './context.js'
 import { CliError, ExitCode, toCliError, UsageError } from './exit.js'
@@ -40,6 +39,18 @@ const loggerFor = (context: Context, level: LogLevel): Logger => {
   return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
 }
 
+/** What the options say of the local network; the environment may say the rest. */
+const lanSetting = (values: Values): { readonly lan?: boolean } => {
+  if (values.flag('lan') && values.flag('no-lan')) throw new UsageError('--lan and --no-lan exclude each other')
+  return values.flag('no-lan') ? { lan: false } : values.flag('lan') ? { lan: true } : {}
+}
+
+/** Whether a command's peer is found on the local network by its id. */
+export const isOnLan = ({ values, env }: Context, ticket: Ticket): boolean =>
+  !values.flag('no-lan') &&
+  (values.flag('lan') || env.ANYPATH_LAN !== 'off') &&
+  ticket.addresses.some((address) => address.kind === 'ip' && !/^(127\.|::1$)/.test(address.host))
+
 export interface PeerNeeds {
   /** ALPNs to serve; none for a peer that only dials. */
   readonly alpns?: readonly string[]
@@ -70,11 +81,10 @@ export const createPeer = async (
     alpns: [...alpns],
     relays: needed ?? relays,
     ...(stunServers === undefined ? {} : { stunServers }),
+    ...lanSetting(values),
     ...(values.flag('no-port-mapping') ? { portMapping: false } : {}),
     udp: { ...(port === undefined ? {} : { port }), ...bind },
     limits: { idleTimeoutMs },
-    // Whoever serves nothing need not be found.
-    ...(values.flag('lan') ? { discovery: [lanDiscovery({ announce: alpns.length > 0 })] } : {}),
     ...(qlog === undefined ? {} : { qlog }),
     ...(level === undefined ? {} : { logger: loggerFor(context, level), logLevel: level }),
   })

@@ -25,6 +25,7 @@ export function resolveSettings(settings: Settings, randomBytes: (length: number
     udp: settings.udp === undefined ? {} : udp(settings.udp),
     directPaths: settings.directPaths === undefined || flag('directPaths', settings.directPaths),
     portMapping: settings.portMapping === undefined ? undefined : flag('portMapping', settings.portMapping),
+    lan: settings.lan === undefined ? undefined : flag('lan', settings.lan),
     relays: settings.relays === undefined ? [] : resolveRelays(settings.relays),
   }
 }

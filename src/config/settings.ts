@@ -48,8 +48,8 @@ export interface Settings {
    */
   readonly directPaths?: boolean
   /**
-   * Node only: asks the router of a private network, by PCP (RFC 6887) or NAT-PMP (RFC 6886), to forward a port to this peer's UDP socket while
-   * it lives, for `directPaths`; no other host is asked. Without a router that does, nothing changes.
+   * Node only: asks the router of a private network, by PCP (RFC 6887), NAT-PMP (RFC 6886) or UPnP, to forward a port to this peer's UDP socket
+   * while it lives, for `directPaths`; no host beyond the network is asked. Without a router that does, nothing changes.
    *
    * @default true, unless the environment says `ANYPATH_PORT_MAPPING=off`
    */
@@ -63,6 +63,13 @@ export interface Settings {
    * @default the STUN and address-discovery services of this peer's own `relays`; `[]` asks nobody
    */
   readonly stunServers?: readonly string[]
+  /**
+   * Node only: finds peers on the local network by their ids (mDNS, RFC 6762), and tells that network this peer's id and addresses when it
+   * serves a protocol (`alpns`) and `directPaths` is on. With transports of the application's own it is off unless this is `true`.
+   *
+   * @default true, unless the environment says `ANYPATH_LAN=off`
+   */
+  readonly lan?: boolean
   /**
    * The relays of this peer: the nearest becomes its home, where others reach it. Relays that a ticket or discovery names are used only when
    * there is one here. `n0Relays` are public ones.
@@ -98,5 +105,7 @@ export interface ResolvedSettings {
   readonly directPaths: boolean
   /** `undefined` where the environment decides. */
   readonly portMapping: boolean | undefined
+  /** `undefined` where the environment decides. */
+  readonly lan: boolean | undefined
   readonly relays: readonly RelaySettings[]
 }

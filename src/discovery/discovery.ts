@@ -25,6 +25,11 @@ export interface LookupOptions {
   readonly signal: AbortSignal
   /** Checks and reads signed records; every `Peer` gives it. */
   readonly readRecord?: ReadRecord
+  /**
+   * Takes what is found after the lookup has resolved, until `signal` fires: where anybody can answer, the first answer need not be the right one.
+   * Without it, a lookup ends with its result.
+   */
+  readonly more?: (addresses: readonly TicketAddress[]) => void
   /** Whether the answer must be newly asked for, because an earlier one led nowhere. @default false */
   readonly fresh?: boolean
 }

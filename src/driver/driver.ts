@@ -60,6 +60,7 @@ export class Driver implements Engine, RecordKeeper {
   readonly #stunServers: StunServers | undefined
   readonly #portMapping: PortMapping | undefined
   readonly #discoveryServices: DiscoveryServices | undefined
+  #mapped: readonly TransportAddress[] = []
   #stunLookups = 0
   /** The services that the core was told last, as a text to compare. */
   #toldServices = '[]'
@@ -78,7 +79,7 @@ export class Driver implements Engine, RecordKeeper {
     this.#clock = clock
     this.#streams = new Streams(core)
     this.#dispatch = new Dispatch(carriers, this.#streams, observers)
-    this.#portMapping?.start((addresses) => this.#tell(() => this.#core.setMappedAddresses(addresses)))
+    this.#portMapping?.start((addresses) => this.#tellMapped(addresses))
     this.#loop = new EventLoop(clock, core, carriers, this.#dispatch, {
       slept: () => this.resumed(),
       settle: () => this.#dispatch.settle(),
@@ -125,6 +126,13 @@ export class Driver implements Engine, RecordKeeper {
     return this.#carriers.localAddresses().filter(({ carrier }) => carrier === 0)
   }
 
+  /** What a router forwards here is a candidate, and belongs into tickets and records. */
+  #tellMapped(addresses: readonly TransportAddress[]): void {
+    this.#mapped = addresses
+    this.#dispatch.push({ type: 'network' })
+    this.#tell(() => this.#core.setMappedAddresses(addresses))
+  }
+
   /** Another network may have other answers for the servers' names, and a relay that was reached may have a service. */
   #tellServers(): void {
     this.#tellDiscoveryServices()
@@ -153,7 +161,8 @@ export class Driver implements Engine, RecordKeeper {
   }
 
   async localAddresses(): Promise<EngineAddress[]> {
-    return this.#carriers.localAddresses()
+    const mapped = this.#mapped.map((address) => ({ ...address, carrier: 0, transport: 'udp', mapped: true }) as const)
+    return [...this.#carriers.localAddresses(), ...mapped]
   }
 
   async connect(request: ConnectRequest): Promise<number> {

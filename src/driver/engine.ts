@@ -12,7 +12,7 @@ export interface Engine {
 
   /** The relays that are in use or tried now, the home relay among them. */
   relays(): Promise<RelayInfo[]>
-  /** Local socket addresses that listen now, for tickets. */
+  /** Socket addresses that listen now, and where routers forward to them: for tickets. */
   localAddresses(): Promise<EngineAddress[]>
   /** Starts a dial; resolves with the connection's id as soon as the attempt exists. Progress comes as events. */
   connect(request: ConnectRequest): Promise<number>
@@ -73,6 +73,8 @@ export interface EngineAddress {
   readonly transport: 'udp' | 'memory'
   readonly host: string
   readonly port: number
+  /** Whether it is a router's that forwards to the socket, and no address of this machine. */
+  readonly mapped?: true
 }
 
 /** Where a peer may be: sockets by carrier, and relays by URL. A delay is counted from the dial. */

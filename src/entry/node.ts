@@ -1,9 +1,11 @@
 import { Peer as PlatformPeer } from '../api/peer.js'
 import type { Platform } from '../api/platform.js'
+import { isOn } from '../config/environment.node.js'
 import { nodeCore } from '../core/load.node.js'
 import { diagnose } from '../diagnose/diagnose.node.js'
+import { lazyLanDiscovery } from '../discovery/lan/lazy-lan.node.js'
 import { qlogFolder } from '../observe/qlog-folder.node.js'
-import { portMapping } from '../transport/port-mapping/port-mapping.node.js'
+import { PortMapper } from '../transport/port-mapping/port-mapper.node.js'
 import { NodeRelays, relayServices } from '../transport/relay.node.js'
 import { stunServers } from '../transport/stun-servers.node.js'
 import { UdpTransport } from '../transport/udp.node.js'
@@ -20,6 +22,7 @@ export class Peer extends PlatformPeer {
     stunServers: (value) => stunServers(value),
     relayServices,
     diagnose,
-    portMapping,
+    portMapping: (setting, parts) => (isOn(setting, 'ANYPATH_PORT_MAPPING') ? new PortMapper(parts) : undefined),
+    lan: (setting, announce) => (isOn(setting, 'ANYPATH_LAN') ? lazyLanDiscovery(announce) : undefined),
   }
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { BlockList } from 'node:net'
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
 
 /** Bytes of an IPv6 and a UDP header: what a packet has to leave of an interface's MTU, whichever family it takes. */
@@ -46,6 +47,15 @@ export function largestPacketBytes(host: string, most: number): number {
     largest = Math.min(largest, interfaceMtu(name) - HEADERS_BYTES)
   }
   return Math.max(largest, SMALLEST_PACKET_BYTES)
+}
+
+/** Whether an IPv4 address is in a network that one of this machine's interfaces is on. */
+export function isNeighbour(host: string): boolean {
+  const networks = new BlockList()
+  for (const { family, address, cidr } of interfaces()) {
+    if (family === 'IPv4') networks.addSubnet(address, Number(cidr?.split('/')[1] ?? 32))
+  }
+  return networks.check(host)
 }
 
 function interfaceMtu(name: string): number {

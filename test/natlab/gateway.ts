@@ -72,16 +72,23 @@ export function gatewayMissing(): string | false {
 export class LabGateway {
   readonly #laboratory: Laboratory
   readonly #folder: string
+  readonly #igdVersion: 1 | 2
   #daemon: Program | undefined
 
-  private constructor(laboratory: Laboratory, folder: string) {
+  private constructor(laboratory: Laboratory, folder: string, igdVersion: 1 | 2) {
+    this.#igdVersion = igdVersion
     this.#laboratory = laboratory
     this.#folder = folder
   }
 
-  static async start(laboratory: Laboratory, protocols: readonly Protocol[]): Promise<LabGateway> {
+  /** @param igdVersion the version that UPnP's clients are told of */
+  static async start(
+    laboratory: Laboratory,
+    protocols: readonly Protocol[],
+    igdVersion: 1 | 2 = 2,
+  ): Promise<LabGateway> {
     const folder = await mkdtemp(join(tmpdir(), 'anypath-gateway-'))
-    const gateway = new LabGateway(laboratory, folder)
+    const gateway = new LabGateway(laboratory, folder, igdVersion)
     const { hosts } = laboratory
     await hosts.configure('ra', [`addr add ${FORWARDED_FROM}/32 dev wan`])
     await hosts.configure('core', [`route add ${FORWARDED_FROM}/32 via 198.51.100.10`])
@@ -115,7 +122,15 @@ export class LabGateway {
     const { hosts } = this.#laboratory
     await hosts.in('ra', ['nft', '-f', '-'], CHAINS)
     const file = (name: string) => join(this.#folder, name)
-    const daemon = hosts.spawn('ra', ['miniupnpd', '-d', '-f', file('conf'), '-P', file('pid')])
+    const daemon = hosts.spawn('ra', [
+      'miniupnpd',
+      '-d',
+      ...(this.#igdVersion === 1 ? ['-1'] : []),
+      '-f',
+      file('conf'),
+      '-P',
+      file('pid'),
+    ])
     this.#daemon = daemon
     let how: number | string | undefined
     void daemon.ended.then((code) => {

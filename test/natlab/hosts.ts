@@ -72,7 +72,9 @@ export class Program {
 
   constructor(command: readonly string[], env: Readonly<Record<string, string>>, host: string) {
     const [file = '', ...args] = command
-    this.#child = spawn(file, args, { env: { ...process.env, ...env, [MARK]: String(process.pid) } })
+    // A peer does by itself only what a laboratory is about, unless its options say otherwise.
+    const quiet = { ANYPATH_LAN: 'off', ANYPATH_PORT_MAPPING: 'off' }
+    this.#child = spawn(file, args, { env: { ...process.env, ...quiet, ...env, [MARK]: String(process.pid) } })
     this.#child.stdin.on('error', () => {})
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.stderr = (this.stderr + text).slice(-20_000)

@@ -1,10 +1,11 @@
 // One peer of the built package on a host of a laboratory: takes commands as lines of JSON, tells what happens as lines of JSON.
 //
-//   {"do": "connect", "id": …, "relays": […]}      tells `connected` when the first byte has come back
+//   {"do": "connect", "id": …, "relays": […], "addresses": […]}      tells `connected` when the first byte has come back
 //   {"do": "transfer", "bytes": …}                 sends so many; tells `transferred` with what the remote got
 //   {"do": "flow", "forMs": …}                     sends a piece every 20 ms, which the remote returns; tells `flowed` with the longest gap
 //   {"do": "close"}                                closes the connection; both sides tell `closed`
 //   {"do": "report"}                               tells `report`: paths, state and counters
+//   {"do": "ticket"}                               tells `ticket` with the addresses in it
 //   {"do": "end"}                                  closes the peer; tells `ended`
 //
 // Everything has `atMs`, milliseconds since 1970.
@@ -87,9 +88,9 @@ async function text(readable) {
 }
 
 const commands = {
-  async connect({ id, relays, timeoutMs = 30_000 }) {
+  async connect({ id, relays = [], addresses, timeoutMs = 30_000 }) {
     const begin = performance.now()
-    watch(await peer.connect({ id, relays }, { alpn: ALPN, timeoutMs }))
+    watch(await peer.connect({ id, relays, addresses }, { alpn: ALPN, timeoutMs }))
     const handshakeMs = performance.now() - begin
     const { readable, writable } = await connection.createBidirectionalStream()
     const writer = writable.getWriter()
@@ -148,6 +149,11 @@ const commands = {
     await writer.close()
     await reading
     tell('flowed', { isWhole: sent.digest('hex') === back.digest('hex'), gapMs, gapAtMs })
+  },
+
+  async ticket() {
+    const { addresses } = await peer.ticket()
+    tell('ticket', { addresses })
   },
 
   async close() {

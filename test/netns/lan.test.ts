@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { encodeAnnouncement } from '../../src/discovery/lan/message.node.js'
 import { Workbench } from '../node/cli/command.js'
 import { namespacesMissing, Segment } from './namespaces.js'
 
@@ -55,6 +56,17 @@ const HOLDER = `
 import dgram from 'node:dgram'
 for (const type of ['udp4', 'udp6']) await new Promise((done) => dgram.createSocket({ type, ipv6Only: type === 'udp6' }).bind(5353, done))
 console.log('holding')
+`
+
+/** Says 50 times a second that a peer is at an address where nobody is. */
+const FORGER = (id: string) => `
+import dgram from 'node:dgram'
+const packet = Buffer.from('${Buffer.from(encodeAnnouncement(id, [{ host: '10.78.0.66', port: 1 }])).toString('hex')}', 'hex')
+const socket = dgram.createSocket({ type: 'udp4', reuseAddr: true })
+await new Promise((done) => socket.bind(5353, '10.78.0.66', done))
+socket.setMulticastInterface('10.78.0.66')
+setInterval(() => socket.send(packet, 5353, '224.0.0.251'), 20)
+setTimeout(() => console.log('forging'), 500)
 `
 
 type Program = ReturnType<Segment['spawn']>
@@ -203,11 +215,63 @@ test('where the port is taken, or there is no network, nobody is found and the p
   }
 })
 
+/** A peer that was told nothing of the local network. */
+const BY_DEFAULT = (options: string) => `
+delete process.env.ANYPATH_LAN
+${PEER()
+  .replace(/^const \{ lanDiscovery.*$|^const lan = .*$/gm, '')
+  .replace('discovery: [lan], ', options)}`
+
+test(
+  'by default peers find each other, those that serve nothing only look, and one that was told not to does neither',
+  LIMIT,
+  async () => {
+    using segment = new Segment()
+    const programs = ['', '', 'lan: false, ', 'directPaths: false, '].map((options, at) =>
+      segment.spawn(at === 0 ? 'left' : 'right', BY_DEFAULT(options)),
+    )
+    const looking = segment.spawn('left', BY_DEFAULT('alpns: [], '))
+    programs.push(looking)
+    try {
+      const ids = await Promise.all(programs.map(line))
+      const [first, second, without] = programs as [Program, Program, Program]
+      const [firstId = '', secondId = '', withoutId = '', quietId = '', lookingId = ''] = ids
+      assert.ok(await found(first, secondId))
+      assert.ok(await found(second, firstId))
+      assert.ok(await found(looking, secondId))
+      for (const id of [withoutId, quietId, lookingId]) assert.equal((await dial(first, id)).code, 'NoAddress')
+      assert.equal((await dial(without, firstId)).code, 'NoAddress')
+    } finally {
+      for (const program of programs) program.stop()
+    }
+  },
+)
+
+test('who forges answers does not hide a peer', LIMIT, async () => {
+  using segment = new Segment([4])
+  const programs = [segment.spawn('left', PEER()), segment.spawn('right', PEER())]
+  try {
+    const [left, right] = programs as [Program, Program]
+    const id = await line(right)
+    await line(left)
+    segment.in('right', 'ip', 'address', 'add', '10.78.0.66/24', 'dev', 'eth0')
+    const forger = segment.spawn('right', FORGER(id))
+    programs.push(forger)
+    assert.equal(await line(forger), 'forging')
+    for (let turn = 0; turn < 4; turn++) assert.ok(await found(left, id))
+  } finally {
+    for (const program of programs) program.stop()
+  }
+})
+
 test('with --lan, the command reaches a listener on the same network by its id alone', LIMIT, async () => {
   using segment = new Segment()
   const on = (host: string) => ({ prefix: ['ip', 'netns', 'exec', segment.name(host)] })
   const listener = bench.start(['listen', '--lan'], { ...on('left'), input: 'here' })
-  const id = await listener.until(() => /anypath connect --lan (\w{64})\n/.exec(listener.stderr)?.[1], 'an id')
+  const id = await listener.until(
+    () => /or, on this network:\nanypath connect (\w{64})\n/.exec(listener.stderr)?.[1],
+    'an id',
+  )
   const dialer = await bench.run(0, ['connect', '--lan', id], { ...on('right'), input: 'there' })
   await listener.exits(0)
   assert.deepEqual([listener.stdout, dialer.stdout], ['there', 'here'])

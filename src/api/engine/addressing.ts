@@ -20,6 +20,12 @@ interface Located {
   readonly later?: Promise<readonly TicketAddress[]>
 }
 
+/** Lookups that go on until `search` ends them. */
+interface Searching {
+  readonly search: AbortController
+  readonly more: (found: readonly TicketAddress[]) => void
+}
+
 /**
  * Asks discovery for the addresses of a peer that is dialled without any, or whose connection has lost its way, and says why a dial has
  * nowhere to go.
@@ -31,6 +37,10 @@ export class AddressingEngine extends ForwardingEngine {
   readonly #readRecord: ReadRecord | undefined
   /** The remotes of the connections that this peer dialled. */
   readonly #dialled = new Map<number, string>()
+  /** What ends the lookups of connections that are being dialled: until then any discovery may find more. */
+  readonly #searches = new Map<number, AbortController>()
+  /** What ends each lookup that goes on. */
+  readonly #lookupsUnderWay = new Set<() => void>()
   /** The connections for which discovery is being asked. */
   readonly #asking = new Set<number>()
   #listener: (event: EngineEvent) => void = () => {}
@@ -54,6 +64,8 @@ export class AddressingEngine extends ForwardingEngine {
     inner.onEvent((event) => {
       if (event.type === 'discover') return void this.#rediscover(event.connectionId)
       if (event.type === 'drained') this.#dialled.delete(event.connectionId)
+      if (event.type === 'drained' || event.type === 'closed' || (event.type === 'connected' && !event.info.early))
+        this.#endSearch(event.connectionId)
       this.#listener(event)
     })
   }
@@ -63,21 +75,42 @@ export class AddressingEngine extends ForwardingEngine {
   }
 
   override async connect(request: ConnectRequest): Promise<number> {
-    const located = await this.#located(request)
-    const connectionId = await this.inner.connect(located.request)
-    this.#dialled.set(connectionId, idToText(request.remoteId))
-    void located.later?.then((found) => this.#add(connectionId, found)).catch(() => {})
-    return connectionId
+    const search = new AbortController()
+    const early: TicketAddress[] = []
+    let add = (found: readonly TicketAddress[]): void => void early.push(...found)
+    try {
+      const located = await this.#located(request, { search, more: (found) => add(found) })
+      const connectionId = await this.inner.connect(located.request)
+      this.#dialled.set(connectionId, idToText(request.remoteId))
+      this.#searches.set(connectionId, search)
+      add = (found) => void this.#add(connectionId, found).catch(() => {})
+      add(early)
+      void located.later?.then(add).catch(() => {})
+      return connectionId
+    } catch (thrown) {
+      search.abort()
+      throw thrown
+    }
+  }
+
+  override close(code: number, reason: string, timeoutMs: number): Promise<void> {
+    for (const end of this.#lookupsUnderWay) end()
+    return super.close(code, reason, timeoutMs)
+  }
+
+  #endSearch(connectionId: number): void {
+    this.#searches.get(connectionId)?.abort()
+    this.#searches.delete(connectionId)
   }
 
   /** The request with somewhere to go. */
-  async #located(request: ConnectRequest): Promise<Located> {
+  async #located(request: ConnectRequest, searching: Searching): Promise<Located> {
     const relays = await this.inner.relays()
     const canUse = ({ addresses, relays: found }: DialTargets) =>
       addresses.length > 0 || (found.length > 0 && relays.length > 0)
     if (canUse(request)) return { request }
     const carriers = carriersOf(await this.inner.localAddresses())
-    const lookups = request.relays.length > 0 ? [] : this.#lookups(idToText(request.remoteId), false)
+    const lookups = request.relays.length > 0 ? [] : this.#lookups(idToText(request.remoteId), false, searching)
     const { now, later } = await gathered(lookups, (found) => canUse(reachableAddresses(found, carriers)))
     const targets = reachableAddresses(now, carriers)
     if (canUse(targets)) return { request: { ...request, ...targets }, later }
@@ -91,7 +124,9 @@ export class AddressingEngine extends ForwardingEngine {
     if (remoteId === undefined || this.#discovery.length === 0 || this.#asking.has(connectionId)) return
     this.#asking.add(connectionId)
     try {
-      await Promise.all(this.#lookups(remoteId, true).map(async (found) => this.#add(connectionId, await found)))
+      const more = (found: readonly TicketAddress[]) => void this.#add(connectionId, found).catch(() => {})
+      const lookups = this.#lookups(remoteId, true, { search: new AbortController(), more })
+      await Promise.all(lookups.map(async (found) => this.#add(connectionId, await found)))
     } finally {
       this.#asking.delete(connectionId)
     }
@@ -105,20 +140,33 @@ export class AddressingEngine extends ForwardingEngine {
     this.inner.addAddresses(connectionId, targets)
   }
 
-  /** What each discovery finds. None rejects. */
-  #lookups(remoteId: string, fresh: boolean): ReturnType<Discovery['lookup']>[] {
+  /** What each discovery finds; whoever has answered may find more until the search ends. None rejects. */
+  #lookups(remoteId: string, fresh: boolean, { search, more }: Searching): ReturnType<Discovery['lookup']>[] {
     if (this.#discovery.length === 0) return []
-    const signal = AbortSignal.timeout(this.#timeoutMs)
-    const late = new Promise<[]>((resolve) => signal.addEventListener('abort', () => resolve([]), { once: true }))
-    const readRecord = this.#readRecord
-    const options = readRecord === undefined ? { signal, fresh } : { signal, fresh, readRecord }
+    const limit = AbortSignal.timeout(this.#timeoutMs)
+    const late = new Promise<[]>((resolve) => limit.addEventListener('abort', () => resolve([]), { once: true }))
     return this.#discovery.map(async (discovery) => {
+      const ended = new AbortController()
+      const { signal } = ended
+      const end = () => {
+        this.#lookupsUnderWay.delete(end)
+        ended.abort()
+      }
+      this.#lookupsUnderWay.add(end)
+      limit.addEventListener('abort', end, { once: true })
+      const readRecord = this.#readRecord
       try {
-        return await Promise.race([discovery.lookup(remoteId, options), late])
+        return await Promise.race([
+          discovery.lookup(remoteId, { signal, fresh, more, ...(readRecord && { readRecord }) }),
+          late,
+        ])
       } catch (thrown) {
         const error = thrown instanceof Error ? thrown.message : String(thrown)
         this.#logger?.warn('a lookup failed', { discovery: discovery.name, error })
         return []
+      } finally {
+        if (search.signal.aborted) end()
+        else search.signal.addEventListener('abort', end, { once: true })
       }
     })
   }

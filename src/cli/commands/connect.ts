@@ -12,8 +12,8 @@ export const connectCommand: Command = {
     usage: '[options] <ticket or id>',
     description: [
       'Sends what comes on stdin to the "anypath listen" that printed the ticket, and writes what it sends to stdout. The end ' +
-        'of stdin is passed on while the other direction goes on. Ends when both directions have. With --lan, the id of a ' +
-        'listener on the same network is enough.',
+        'of stdin is passed on while the other direction goes on. Ends when both directions have. On the same network, the id ' +
+        'of a listener is enough.',
       'Works with the program dumbpipe on the other side. JSON lines go to stderr, because stdout carries the data.',
     ],
     options: {
@@ -25,7 +25,7 @@ export const connectCommand: Command = {
     examples: [
       'anypath connect endpoint… < picture.jpg',
       'anypath connect --recv-only endpoint… | tar x',
-      'anypath connect --lan 4e3a…',
+      'anypath connect 4e3a…',
     ],
   },
   stdoutIsData: true,

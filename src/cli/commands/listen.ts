@@ -3,7 +3,7 @@ import { type Command, type Context, orAborted } from '../context.js'
 import { CliError, ExitCode, toCliError } from '../exit.js'
 import { formatBytes } from '../format.js'
 import { listeningOptions, pipeOptions } from '../options.js'
-import { tellConnected, watchClosed, watchStats, withPeer } from '../peer.js'
+import { isOnLan, tellConnected, watchClosed, watchStats, withPeer } from '../peer.js'
 import { pingAlpn, servePing } from '../ping/echo.js'
 import { forwardStdio } from '../pipe/forward-stdio.js'
 import { acceptPipe, type PipeProtocol, pipeProtocol } from '../pipe/protocol.js'
@@ -62,10 +62,10 @@ export const listenCommand: Command = {
     const { values, output, signal } = context
     const protocol = pipeProtocol(values)
     return withPeer(context, { alpns: [protocol.alpn, pingAlpn] }, async (peer) => {
-      const ticket = (await peer.ticket()).toString()
-      output.event('listening', { id: peer.id, ticket })
+      const ticket = await peer.ticket()
+      output.event('listening', { id: peer.id, ticket: ticket.toString() })
       output.note(`Listening. To connect, use:\nanypath connect ${ticket}`)
-      if (values.flag('lan')) output.note(`or, on this network:\nanypath connect --lan ${peer.id}`)
+      if (isOnLan(context, ticket)) output.note(`or, on this network:\nanypath connect ${peer.id}`)
       const { connection, stream } = await orAborted(acceptOne(context, peer, protocol), signal)
       const tellStats = watchStats(context, connection)
       const { sentBytes, receivedBytes } = await forwardStdio(context, connection, stream)

@@ -3,16 +3,16 @@ import type { Discovery, LookupOptions } from '../discovery.js'
 import type { PublishingPeer } from '../record.js'
 import type { LanClock, Link, LinkSource, OpenLink } from './link.js'
 import { openMulticastLink } from './link.node.js'
-import { isAboutService, type LanAnswer, readMessage } from './message.node.js'
-import { PacketRate } from './packet-rate.js'
+import { isAboutService, type LanAddress, type LanAnswer, readMessage } from './message.node.js'
+import { PacketRates } from './packet-rate.js'
 import { LanPublication } from './publication.js'
 import { Querier } from './querier.js'
 import { Responder } from './responder.js'
 import { SharedLink } from './shared-link.js'
 
 const MDNS_PORT = 5353
-/** How many packets about the service are looked into each second; a hundred busy peers send a tenth of it. */
-const PACKETS_PER_SECOND = 100
+/** How many addresses one lookup tells; a dial tries no more. */
+const MAX_FOUND = 32
 
 /** What is looked for and told on the local network. */
 export interface LanDiscoveryOptions {
@@ -73,13 +73,13 @@ class Lan {
   readonly #parts: LanParts
   readonly #link: SharedLink
   readonly #querier: Querier
-  readonly #rate: PacketRate
+  readonly #rate: PacketRates
   readonly #responders = new Map<PublishingPeer, Responder>()
 
   constructor(parts: LanParts) {
     const { clock, open } = parts
     this.#parts = parts
-    this.#rate = new PacketRate(PACKETS_PER_SECOND, () => clock.now())
+    this.#rate = new PacketRates(() => clock.now())
     const events = {
       received: (packet: Uint8Array, source: LinkSource) => this.#received(packet, source),
       dropped: (cause: string) => this.#drop(cause),
@@ -91,27 +91,65 @@ class Lan {
     this.#querier = new Querier({ clock, send: (packet, family) => this.#link.current?.send(packet, family) })
   }
 
+  /** Gives what is known or heard first; what else is heard until the signal fires goes to `more`. */
   async lookup(
     remoteId: string,
-    { signal, fresh = false }: LookupOptions,
+    { signal, fresh = false, more }: LookupOptions,
     timeoutMs: number,
   ): Promise<readonly TicketAddress[]> {
     const { clock } = this.#parts
-    const ended = new AbortController()
-    const end = () => ended.abort()
-    const timer = clock.setTimeout(end, timeoutMs)
-    signal.addEventListener('abort', end, { once: true })
-    if (signal.aborted) end()
-    try {
-      await this.#link.acquire()
-      const known = fresh ? undefined : this.#querier.known(remoteId)
-      const found = known ?? (await this.#querier.find(remoteId, ended.signal))
-      return found.map(({ host, port }) => ({ kind: 'ip', host, port }))
-    } finally {
+    const watch = new AbortController()
+    const end = () => watch.abort()
+    let timer: unknown
+    watch.signal.addEventListener('abort', () => {
       clock.clearTimeout(timer)
       signal.removeEventListener('abort', end)
       void this.#link.release()
+    })
+    const link = this.#link.acquire()
+    signal.addEventListener('abort', end, { once: true })
+    if (signal.aborted) end()
+    else timer = clock.setTimeout(end, timeoutMs)
+    try {
+      await link
+      const found = await this.#first(remoteId, fresh, watch.signal, more)
+      clock.clearTimeout(timer)
+      if (more === undefined) end()
+      return found
+    } catch (thrown) {
+      end()
+      throw thrown
     }
+  }
+
+  #first(
+    remoteId: string,
+    fresh: boolean,
+    signal: AbortSignal,
+    more: LookupOptions['more'],
+  ): Promise<readonly TicketAddress[]> {
+    const told = new Set<string>()
+    const news = (addresses: readonly LanAddress[]) =>
+      addresses.flatMap(({ host, port }): TicketAddress[] => {
+        const key = `${host} ${port}`
+        if (told.has(key) || told.size >= MAX_FOUND) return []
+        told.add(key)
+        return [{ kind: 'ip', host, port }]
+      })
+    const known = fresh ? [] : news(this.#querier.known(remoteId))
+    return new Promise((resolve) => {
+      let isFirst = known.length === 0
+      if (!isFirst) resolve(known)
+      signal.addEventListener('abort', () => resolve([]), { once: true })
+      if (signal.aborted) resolve([])
+      this.#querier.watch(remoteId, signal, isFirst, (addresses) => {
+        const found = news(addresses)
+        if (found.length === 0) return
+        if (!isFirst) return more?.(found)
+        isFirst = false
+        resolve(found)
+      })
+    })
   }
 
   publish(peer: PublishingPeer): LanPublication {
@@ -132,14 +170,14 @@ class Lan {
     // RFC 6762 sections 6 and 11. Questions from other ports want an answer to themselves alone, which nobody who looks for peers does.
     const link = this.#link.current
     if (source.port !== MDNS_PORT || !link?.isNeighbour(source.host)) return this.#drop('foreign')
-    if (!this.#rate.take()) return this.#drop('flood')
+    if (!this.#rate.take(source.host)) return this.#drop('flood')
     const message = read(packet)
     if (message === undefined) return this.#drop('malformed')
-    if (message.kind === 'answers') for (const peer of message.peers) this.#heard(peer, link)
+    if (message.kind === 'answers') for (const peer of message.peers) this.#heard(peer, source.host, link)
     else for (const responder of this.#responders.values()) responder.asked(message, source.family)
   }
 
-  #heard(peer: LanAnswer, link: Link): void {
+  #heard(peer: LanAnswer, source: string, link: Link): void {
     const seen = new Set<string>()
     const addresses = peer.addresses.filter(({ host, port }) => {
       const key = `${host} ${port}`
@@ -151,7 +189,7 @@ class Lan {
     })
     // Nothing of use was said, and by anybody: what is known holds.
     if (addresses.length === 0 && peer.addresses.length > 0) return
-    this.#querier.heard({ ...peer, addresses })
+    this.#querier.heard({ ...peer, addresses }, source)
   }
 
   #drop(cause: string): void {

@@ -36,7 +36,7 @@ export interface LanQuery {
   readonly all: boolean
   /** The ids that are asked for by themselves. */
   readonly ids: ReadonlySet<string>
-  /** The ids that whoever asks knows already (RFC 6762 section 7.1). */
+  /** The records that whoever asks knows already (RFC 6762 section 7.1), as `recordKeys` writes them. */
   readonly known: ReadonlySet<string>
 }
 
@@ -128,12 +128,29 @@ function queryOf({ questions = [], answers = [] }: Packet): LanQuery {
     const id = idIn(INSTANCE, name) ?? idIn(HOST, name)
     if (id !== undefined) ids.add(id)
   }
-  const known = answers.flatMap((answer) => {
-    // Less than half of its time left means that it wants to be told again.
-    if (answer.type !== 'PTR' || (answer.ttl ?? 0) < TTL_SECONDS / 2) return []
-    return idIn(INSTANCE, answer.data.toLowerCase()) ?? []
-  })
+  // Less than half of its time left means that it wants to be told again.
+  const known = answers.filter((answer) => 'ttl' in answer && (answer.ttl ?? 0) >= TTL_SECONDS / 2).flatMap(keyOf)
   return { kind: 'query', all, ids, known: new Set(known) }
+}
+
+/** The records that say where a peer is, apart from the empty TXT, as texts to compare. */
+export function recordKeys(id: string, addresses: readonly LanAddress[]): string[] {
+  const { answers = [], additionals = [] } = announcement(id, addresses)
+  return [...answers, ...additionals].flatMap(keyOf)
+}
+
+function keyOf(record: Answer): string[] {
+  const named = (data: string) => [`${record.type} ${record.name} ${data}`.toLowerCase()]
+  switch (record.type) {
+    case 'PTR':
+    case 'A':
+    case 'AAAA':
+      return named(record.data)
+    case 'SRV':
+      return named(`${record.data.port} ${record.data.target}`)
+    default:
+      return []
+  }
 }
 
 function answersOf({ answers = [], additionals = [] }: Packet): LanAnswers {

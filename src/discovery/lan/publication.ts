@@ -17,6 +17,7 @@ export class LanPublication implements Publication {
   readonly #responder: Responder
   readonly #left: () => void
   #joined = false
+  #hasWarned = false
   #joining: Promise<void>
   #timer: unknown
   #closed: Promise<void> | undefined
@@ -34,7 +35,7 @@ export class LanPublication implements Publication {
   update(addresses: readonly TicketAddress[]): void {
     if (this.#closed !== undefined) return
     this.#addresses = addresses
-      .flatMap((address) => (address.kind === 'ip' && isAnnounced(address) ? [address] : []))
+      .filter(isAnnounced)
       .map(({ host, port }) => ({ host, port }))
       .slice(0, MAX_ANNOUNCED)
     if (this.#joined) this.#responder.update(this.#addresses)
@@ -54,7 +55,8 @@ export class LanPublication implements Publication {
       void this.#link.release()
       if (this.#closed !== undefined) return
       const error = thrown instanceof Error ? thrown.message : String(thrown)
-      this.#peer.logger?.warn('the peer cannot be announced on the local network', { error })
+      if (!this.#hasWarned) this.#peer.logger?.warn('the peer cannot be announced on the local network', { error })
+      this.#hasWarned = true
       this.#timer = this.#peer.clock.setTimeout(() => {
         this.#joining = this.#join()
       }, RETRY_MS)
@@ -71,7 +73,9 @@ export class LanPublication implements Publication {
   }
 }
 
-/** Loopback and link-local IPv6 addresses mean nothing on another machine. */
-function isAnnounced({ host, port }: LanAddress): boolean {
+/** Whether an address is told: loopback and link-local IPv6 addresses mean nothing on another machine. */
+export function isAnnounced(address: TicketAddress): address is TicketAddress & { readonly kind: 'ip' } {
+  if (address.kind !== 'ip') return false
+  const { host, port } = address
   return port > 0 && !/^(127\.|0\.|::1?$|fe[89ab]|::ffff:)/i.test(host) && !host.includes('%')
 }

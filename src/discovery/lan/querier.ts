@@ -1,12 +1,7 @@
 import { FAMILIES, type Family, type LanClock } from './link.js'
 import { encodeQuery, type LanAddress, type LanAnswer } from './message.node.js'
+import { Neighbours } from './neighbours.js'
 
-/** How many peers are remembered. */
-const MAX_KEPT = 256
-/** How long an answer is believed at most (RFC 6762 section 10). */
-const MAX_TTL_MS = 120_000
-/** Older stock peers say that their announcements hold for no time at all; they repeat them more often than this. */
-const MIN_TTL_MS = 3000
 /** When a peer that is looked for is asked for again, after the first time. */
 const REPEAT_MS = [1000, 3000, 7000, 15_000]
 /** Questions that come more closely are asked together. */
@@ -20,13 +15,8 @@ export interface QuerierParts {
   readonly send: (packet: Uint8Array, family: Family) => void
 }
 
-interface Kept {
-  readonly addresses: readonly LanAddress[]
-  readonly untilMs: number
-}
-
 interface Waiting {
-  readonly done: (addresses: readonly LanAddress[]) => void
+  readonly heard: (addresses: readonly LanAddress[]) => void
   timer: unknown
   asked: number
 }
@@ -34,7 +24,7 @@ interface Waiting {
 /** Asks where peers are, and remembers what is said of them. */
 export class Querier {
   readonly #parts: QuerierParts
-  readonly #kept = new Map<string, Kept>()
+  readonly #neighbours: Neighbours
   readonly #waiting = new Map<string, Set<Waiting>>()
   readonly #questions = new Set<string>()
   #lastMs = Number.NEGATIVE_INFINITY
@@ -42,60 +32,46 @@ export class Querier {
 
   constructor(parts: QuerierParts) {
     this.#parts = parts
+    this.#neighbours = new Neighbours(() => parts.clock.now())
   }
 
   /** How many peers are remembered. */
   get size(): number {
-    return this.#kept.size
+    return this.#neighbours.size
   }
 
-  /** What was said of a peer not long ago. */
-  known(id: string): readonly LanAddress[] | undefined {
-    const kept = this.#kept.get(id)
-    if (kept === undefined || kept.untilMs > this.#parts.clock.now()) return kept?.addresses
-    this.#kept.delete(id)
-    return undefined
+  /** What was said of a peer not long ago; empty when nothing was. */
+  known(id: string): readonly LanAddress[] {
+    return this.#neighbours.known(id)
   }
 
-  /** Asks until somebody answers. Empty once `signal` ends it. */
-  find(id: string, signal: AbortSignal): Promise<readonly LanAddress[]> {
-    return new Promise((resolve) => {
-      const all = this.#waiting.get(id) ?? new Set()
-      this.#waiting.set(id, all)
-      const waiting: Waiting = {
-        timer: undefined,
-        asked: 0,
-        done: (addresses) => {
-          this.#parts.clock.clearTimeout(waiting.timer)
-          signal.removeEventListener('abort', ended)
-          all.delete(waiting)
-          if (all.size === 0 && this.#waiting.get(id) === all) this.#waiting.delete(id)
-          resolve(addresses)
-        },
-      }
-      const ended = () => waiting.done([])
-      signal.addEventListener('abort', ended, { once: true })
-      all.add(waiting)
-      if (signal.aborted) ended()
-      else this.#askAgain(id, waiting)
-    })
+  /** Asks, now or only if it takes longer than a second, and tells what each answer says, until `signal` ends it. */
+  watch(id: string, signal: AbortSignal, askNow: boolean, heard: Waiting['heard']): void {
+    if (signal.aborted) return
+    const all = this.#waiting.get(id) ?? new Set()
+    this.#waiting.set(id, all)
+    const waiting: Waiting = { timer: undefined, asked: 0, heard }
+    const ended = () => {
+      this.#parts.clock.clearTimeout(waiting.timer)
+      all.delete(waiting)
+      if (all.size === 0 && this.#waiting.get(id) === all) this.#waiting.delete(id)
+    }
+    signal.addEventListener('abort', ended, { once: true })
+    all.add(waiting)
+    if (askNow) this.#askAgain(id, waiting)
+    else this.#askLater(id, waiting)
   }
 
-  /** Takes what was said of a peer, by anybody: whether it is true shows when the peer is dialled. */
-  heard({ id, addresses, ttlSeconds }: LanAnswer): void {
-    this.#kept.delete(id)
+  /** Takes what a source says of a peer: whether it is true shows when the peer is dialled. */
+  heard(answer: LanAnswer, source: string): void {
+    const addresses = this.#neighbours.heard(answer, source)
     if (addresses.length === 0) return
-    const ttlMs = Math.max(MIN_TTL_MS, Math.min(MAX_TTL_MS, ttlSeconds * 1000))
-    this.#kept.set(id, { addresses, untilMs: this.#parts.clock.now() + ttlMs })
-    // Whoever has been silent the longest is forgotten first.
-    const [oldest] = this.#kept.keys()
-    if (this.#kept.size > MAX_KEPT && oldest !== undefined) this.#kept.delete(oldest)
-    for (const waiting of [...(this.#waiting.get(id) ?? [])]) waiting.done(addresses)
+    for (const { heard } of [...(this.#waiting.get(answer.id) ?? [])]) heard(addresses)
   }
 
   /** Forgets everybody: the link was left, and what was said on it is old when it is joined again. */
   forget(): void {
-    this.#kept.clear()
+    this.#neighbours.clear()
     this.#parts.clock.clearTimeout(this.#timer)
     this.#timer = undefined
     this.#questions.clear()
@@ -104,6 +80,10 @@ export class Querier {
   #askAgain(id: string, waiting: Waiting): void {
     this.#questions.add(id)
     this.#askSoon()
+    this.#askLater(id, waiting)
+  }
+
+  #askLater(id: string, waiting: Waiting): void {
     const delayMs = REPEAT_MS[waiting.asked]
     waiting.asked += 1
     if (delayMs === undefined) return

@@ -1,5 +1,5 @@
 import { FAMILIES, type Family, type LanClock } from './link.js'
-import { encodeAnnouncement, encodeGoodbye, type LanAddress, type LanQuery } from './message.node.js'
+import { encodeAnnouncement, encodeGoodbye, type LanAddress, type LanQuery, recordKeys } from './message.node.js'
 
 /** What is known of a peer is not sent again before (RFC 6762 section 6). */
 const MIN_INTERVAL_MS = 1000
@@ -44,7 +44,9 @@ export class Responder {
   /** Answers a question of the others, in the family in which it came, if it is meant. */
   asked({ all, ids, known }: LanQuery, family: Family): void {
     const { id, random, others } = this.#parts
-    if (this.#addresses.length === 0 || known.has(id)) return
+    if (this.#addresses.length === 0) return
+    // Whoever lacks one of the records needs them all: stock peers read no address from a packet without its service.
+    if (known.size > 0 && recordKeys(id, this.#addresses).every((key) => known.has(key))) return
     const delayMs = MIN_ANSWER_DELAY_MS + random() * (MAX_ANSWER_DELAY_MS - MIN_ANSWER_DELAY_MS)
     if (ids.has(id)) this.#schedules.get(family)?.request(delayMs, MIN_INTERVAL_MS)
     // Ten answers a second are enough for a link, and nobody waits for this one in particular.

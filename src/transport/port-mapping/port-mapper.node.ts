@@ -1,4 +1,5 @@
 import { DropCounts } from '../drops.js'
+import { isNeighbour } from '../interfaces.node.js'
 import { isPrivateIpv4, isPublicIpv4 } from '../ipv4-scope.js'
 import type { PortMapping, PortMappingStats, TransportAddress } from '../transport.js'
 import { defaultGateway } from './default-gateway.node.js'
@@ -7,6 +8,7 @@ import { NatPmp } from './nat-pmp.node.js'
 import { Pcp } from './pcp.node.js'
 import { NONCE_BYTES } from './pcp-message.js'
 import { type Lease, LIFETIME_SECONDS, type MappingProtocol, NoMapping } from './protocol.js'
+import type { UpnpOptions } from './upnp/upnp.node.js'
 
 /** How often the router is asked whether it was restarted: it forgets its mappings then. */
 const CHECK_MS = 60_000
@@ -14,8 +16,10 @@ const CHECK_MS = 60_000
 const MIN_RENEWAL_MS = 30_000
 /** When another try is made: soon where there was a router that forwarded, for it may be restarting. */
 const RETRY_MS = { lost: { first: 5000, most: 60_000 }, never: { first: 60_000, most: 1_800_000 } }
-/** How long closing waits for the router. */
-const CLOSE_MS = 1000
+/** In how many networks of this machine gateways are searched. */
+const MAX_SEARCHED = 4
+/** How long closing waits for the router that forwards, and for one that has been asked to and has not answered yet. */
+const CLOSE_MS = { held: 1000, asked: 100 }
 
 /** What a port mapper is made of; tests put another router in place of the network's. */
 export interface PortMapperOptions {
@@ -28,6 +32,8 @@ export interface PortMapperOptions {
   readonly findGateway?: () => string | undefined
   /** The router's port for PCP and NAT-PMP. @default 5351 */
   readonly gatewayPort?: number
+  /** Where gateways of UPnP are searched. @default the group of SSDP */
+  readonly ssdp?: { readonly host: string; readonly port: number }
   /** From which addresses of this machine a router may be asked. @default private ones */
   readonly mayAskFrom?: (host: string) => boolean
 }
@@ -38,8 +44,8 @@ interface Held {
 }
 
 /**
- * Has the router of this network forward a port to the main socket for as long as the peer lives: asks by PCP, else by NAT-PMP, renews what was
- * given at half of its time, and gives it back at the end.
+ * Has the router of this network forward a port to the main socket for as long as the peer lives: asks by PCP, else by NAT-PMP, else by UPnP,
+ * renews what was given at half of its time, and gives it back at the end.
  */
 export class PortMapper implements PortMapping {
   readonly #options: PortMapperOptions
@@ -51,6 +57,8 @@ export class PortMapper implements PortMapping {
   #suggestedPort = 0
   #work: AbortController | undefined
   #held: Held | undefined
+  /** What is being asked now: the router may do it, whether or not its answer is waited for. */
+  #asking: MappingProtocol | undefined
   #failure: string | undefined
   #counts = { requests: 0, obtained: 0, lost: 0 }
   #closed: Promise<void> | undefined
@@ -97,13 +105,15 @@ export class PortMapper implements PortMapping {
   async #close(): Promise<void> {
     this.#work?.abort()
     this.#mapped = undefined
-    const held = this.#held
+    const [held, asking] = [this.#held, this.#asking]
     this.#held = undefined
-    if (held === undefined) return
+    const protocol = held?.protocol ?? asking
+    if (protocol === undefined) return
     const limit = new AbortController()
-    const timer = this.#options.clock.setTimeout(() => limit.abort(), CLOSE_MS)
+    const waitMs = held === undefined ? CLOSE_MS.asked : CLOSE_MS.held
+    const timer = this.#options.clock.setTimeout(() => limit.abort(), waitMs)
     // A router that does not answer forgets by itself, when the time that it gave is over.
-    await held.protocol.unmap(limit.signal).catch(() => {})
+    await protocol.unmap(limit.signal).catch(() => {})
     this.#options.clock.clearTimeout(timer)
   }
 
@@ -113,6 +123,7 @@ export class PortMapper implements PortMapping {
     try {
       for (;;) {
         const held = await this.#obtain(signal)
+        signal.throwIfAborted()
         if (held !== undefined) {
           await this.#keep(held, signal)
           this.#counts.lost += 1
@@ -131,7 +142,8 @@ export class PortMapper implements PortMapping {
 
   async #obtain(signal: AbortSignal): Promise<Held | undefined> {
     const reasons: string[] = []
-    for (const protocol of this.#protocols()) {
+    for await (const protocol of this.#protocols()) {
+      this.#asking = protocol
       try {
         return { protocol, lease: await protocol.map(this.#suggestedPort, signal) }
       } catch (thrown) {
@@ -139,7 +151,8 @@ export class PortMapper implements PortMapping {
         reasons.push(`${protocol.name}: ${thrown.message}`)
       }
     }
-    this.#fail(reasons.length === 0 ? 'the default router is not known on this system' : reasons.join('; '))
+    this.#asking = undefined
+    this.#fail(reasons.join('; '))
     return undefined
   }
 
@@ -162,21 +175,46 @@ export class PortMapper implements PortMapping {
     }
   }
 
-  #protocols(): MappingProtocol[] {
-    const { clock, findGateway = defaultGateway, gatewayPort } = this.#options
-    const host = findGateway()
+  /** The ways of asking, the best first. */
+  async *#protocols(): AsyncGenerator<MappingProtocol> {
+    const host = (this.#options.findGateway ?? defaultGateway)()
+    yield* this.#askedDirectly(host)
+    // Loaded only where it comes to that: it brings HTTP and a parser of XML.
+    const { Upnp } = await import('./upnp/upnp.node.js')
+    yield new Upnp(this.#upnpOptions(host))
+  }
+
+  /** By PCP and NAT-PMP, where it is known whom to ask. */
+  #askedDirectly(host: string | undefined): MappingProtocol[] {
+    const { clock, gatewayPort } = this.#options
     if (host === undefined) return []
     const gateway = new Gateway({
       host,
       ...(gatewayPort !== undefined && { port: gatewayPort }),
       clock,
       mayAskFrom: (localHost) => this.#hosts.includes(localHost),
-      sent: () => {
-        this.#counts.requests += 1
-      },
+      sent: () => this.#sent(),
       dropped: (cause) => this.#drops.add(cause),
     })
     return [new Pcp(gateway, this.#port, this.#nonce), new NatPmp(gateway, this.#port)]
+  }
+
+  #upnpOptions(gateway: string | undefined): UpnpOptions {
+    const { clock, randomBytes, ssdp } = this.#options
+    return {
+      localHosts: this.#hosts.slice(0, MAX_SEARCHED),
+      internalPort: this.#port,
+      clock,
+      randomBytes,
+      mayAnswer: gateway === undefined ? isNeighbour : (host) => host === gateway,
+      sent: () => this.#sent(),
+      dropped: (cause) => this.#drops.add(cause),
+      ...(ssdp && { group: ssdp }),
+    }
+  }
+
+  #sent(): void {
+    this.#counts.requests += 1
   }
 
   #obtained(held: Held): void {

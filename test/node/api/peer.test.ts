@@ -58,6 +58,39 @@ describe('a dial', () => {
     assert.deepEqual(aliceEngine.calls.slice(1), [`addAddresses(${connectionId}, 192.0.2.9)`])
   })
 
+  test('of an id is told more until it is connected, and what it has asked does not go on after that', async () => {
+    const network = new Map<string, FakeEngine>()
+    const aliceEngine = new FakeEngine(network, [], ALICE)
+    new FakeEngine(network, [ALPN], BOB)
+    const signals: AbortSignal[] = []
+    const open: Discovery = {
+      name: 'open',
+      lookup: async (_, { signal, more }) => {
+        signals.push(signal)
+        more?.([{ kind: 'ip', host: '192.0.2.9', port: 9 }])
+        return [{ kind: 'ip', host: '192.0.2.8', port: 8 }]
+      },
+    }
+    const hanging: Discovery = {
+      name: 'hanging',
+      lookup: (_, { signal }) => {
+        signals.push(signal)
+        return new Promise(() => {})
+      },
+    }
+    const alice = TestPeer.over(new AddressingEngine(aliceEngine, [open, hanging], 60_000, undefined))
+    await alice.connect(BOB, { alpn: ALPN })
+    await turn()
+    const connectionId = [...aliceEngine.links.keys()][0]
+    assert.deepEqual(aliceEngine.calls, ['connect(0:192.0.2.8:8)', `addAddresses(${connectionId}, 192.0.2.9)`])
+    assert.deepEqual(
+      signals.map(({ aborted }) => aborted),
+      [true, false],
+    )
+    await alice.close()
+    assert.equal(signals[1]?.aborted, true)
+  })
+
   test('with nowhere to go says whether a relay would help', async () => {
     const aliceEngine = new FakeEngine(new Map(), [], ALICE)
     const alice = TestPeer.over(new AddressingEngine(aliceEngine, [], 50, undefined))

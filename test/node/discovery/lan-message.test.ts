@@ -124,7 +124,12 @@ test('questions of other programs are understood: about one peer, in any case, a
         answers: [{ name: '_irohv1._udp.local', type: 'PTR', ttl, data: instance }],
       }),
     )
-  assert.deepEqual(knows(100), { kind: 'query', all: true, ids: new Set(), known: new Set([ID]) })
+  assert.deepEqual(knows(100), {
+    kind: 'query',
+    all: true,
+    ids: new Set(),
+    known: new Set([`ptr _irohv1._udp.local ${instance}`]),
+  })
   assert.deepEqual(knows(10), { kind: 'query', all: true, ids: new Set(), known: new Set() })
 })
 

@@ -16,13 +16,20 @@ export class LoopbackRouter {
   answer: (request: Buffer) => readonly Uint8Array[] = () => []
   readonly socket: dgram.Socket
   asker: dgram.RemoteInfo | undefined
+  /** What is sent for a search for gateways of UPnP. */
+  answerSearch: () => readonly Uint8Array[] = () => []
+  searches = 0
 
   private constructor(socket: dgram.Socket) {
     this.socket = socket
     socket.on('message', (request, asker) => {
-      this.requests.push(request)
+      const isSearch = request.toString().startsWith('M-SEARCH')
+      if (isSearch) this.searches += 1
+      else this.requests.push(request)
       this.asker = asker
-      for (const answer of this.answer(request)) socket.send(answer, asker.port, asker.address)
+      for (const answer of isSearch ? this.answerSearch() : this.answer(request)) {
+        socket.send(answer, asker.port, asker.address)
+      }
     })
   }
 
@@ -52,6 +59,7 @@ export function mapperOf(context: TestContext, router: LoopbackRouter, options: 
     clock,
     randomBytes: (length) => Buffer.alloc(length, 7),
     findGateway: () => '127.0.0.1',
+    ssdp: { host: '127.0.0.1', port: router.port },
     gatewayPort: router.port,
     mayAskFrom: (host) => host === '127.0.0.1',
     log: (message) => log.push(message),
@@ -60,7 +68,14 @@ export function mapperOf(context: TestContext, router: LoopbackRouter, options: 
   mapper.start((addresses) => told.push(addresses))
   context.after(() => clock.until(mapper.close(), 2000))
   const begin = () => mapper.update([{ host: '127.0.0.1', port: INTERNAL_PORT }])
-  return { mapper, clock, told, log, begin }
+  /** Why there is no mapping, once all ways of asking have been tried. */
+  const failure = async () => {
+    await until(() => router.searches > 0, 'a search')
+    await clock.advance(2500)
+    await until(() => mapper.stats.failure !== undefined, 'the end')
+    return mapper.stats.failure ?? ''
+  }
+  return { mapper, clock, told, log, begin, failure }
 }
 
 /** Waits for what comes by the loopback interface, in real time. */
