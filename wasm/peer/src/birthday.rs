@@ -419,3 +419,6 @@ pub(crate) fn usable(addresses: &[SocketAddr]) -> Option<SocketAddrV6> {
         anypath_paths::candidate::is_ipv4(address) && anypath_paths::candidate::is_global(address)
     })
 }
+
+#[cfg(test)]
+mod tests;

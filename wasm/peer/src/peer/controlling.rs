@@ -505,3 +505,6 @@ fn is_news((nat, addresses): &Told, (now, places): &Told) -> bool {
         };
     *now != Nat::Unknown && other
 }
+
+#[cfg(test)]
+mod tests;
