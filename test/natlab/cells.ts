@@ -61,8 +61,7 @@ export const DIRECT_WITHIN_MS: Readonly<Record<CellClass, number | undefined>> =
   D: 5000,
   R: 5000,
   P: 5000,
-  // 15 s, once peers try many ports from many sockets.
-  B: undefined,
+  B: 15_000,
   x: undefined,
 }
 
@@ -166,7 +165,8 @@ export interface Measure {
 /** Runs a cell in a laboratory of its own. */
 export async function runCell(dialler: SiteKind, listener: SiteKind, how: Measure = {}): Promise<CellResult> {
   await using pair = await startPair([dialler, listener])
-  return meet(pair, dialler, listener, how)
+  // Awaited here: the laboratory ends when this returns.
+  return await meet(pair, dialler, listener, how)
 }
 
 /** Has two peers meet, and tells how far that is as their cell promises. */
