@@ -63,8 +63,6 @@ pub(crate) struct Request {
     pub(crate) relay: Option<u32>,
     /// Whether the client has proven its address.
     pub(crate) validated: bool,
-    /// Whether it may be one more than the limits of connections allow, until more is known of it.
-    pub(crate) spare: bool,
 }
 
 /// Incoming connections about which the driver has not decided.
@@ -117,7 +115,6 @@ impl Admissions {
             origin,
             relay,
             validated,
-            spare,
         } = request;
         let under_way = self.handshakes + asked.all;
         if under_way >= self.limits.handshakes {
@@ -130,22 +127,29 @@ impl Admissions {
         if !validated && under_way >= self.limits.retry_above {
             return Admission::Retry;
         }
-        match self.has_place_for(origin, connections, usize::from(spare)) {
+        let of_origin = self.by_origin.get(&origin).copied();
+        if connections >= self.limits.connections
+            || of_origin.unwrap_or(0) >= self.limits.per_address
+        {
+            return Admission::Refuse;
+        }
+        Admission::Accept
+    }
+
+    /// What becomes of a first packet that was refused, where one more than the limits allow is spared until its protocol is known.
+    #[cfg(feature = "traversal")]
+    pub(crate) fn spare(&self, origin: Origin, connections: usize) -> Admission {
+        match self.is_within_limits(origin, connections) {
             true => Admission::Accept,
             false => Admission::Refuse,
         }
     }
 
-    /// Whether there may be one more beside `connections`, where so many more than the limits are.
-    fn has_place_for(&self, origin: Origin, connections: usize, spare: usize) -> bool {
+    /// Whether there are no more connections than allowed, in all and of that origin.
+    #[cfg(feature = "traversal")]
+    pub(crate) fn is_within_limits(&self, origin: Origin, connections: usize) -> bool {
         let of_origin = self.by_origin.get(&origin).copied();
-        connections < self.limits.connections + spare
-            && of_origin.unwrap_or(0) < self.limits.per_address + spare
-    }
-
-    /// Whether an incoming connection is one more than the limits allow, itself counted: it was spared, and is no control connection.
-    pub(crate) fn is_beyond_limits(&self, origin: Option<Origin>, connections: usize) -> bool {
-        !origin.is_none_or(|origin| self.has_place_for(origin, connections, 1))
+        connections <= self.limits.connections && of_origin.unwrap_or(0) <= self.limits.per_address
     }
 
     /// Whether a peer that has just proven its id may have one more connection.
@@ -246,7 +250,6 @@ mod tests {
             origin,
             relay,
             validated,
-            spare: false,
         };
         admissions.first_packet(request, connections, Asked::default())
     }
@@ -266,7 +269,6 @@ mod tests {
             origin: id(1),
             relay: Some(1),
             validated: true,
-            spare: false,
         };
         let asked = Asked {
             all: 1,
@@ -309,26 +311,20 @@ mod tests {
         assert_eq!(answer(id(2)), Admission::Accept);
     }
 
+    #[cfg(feature = "traversal")]
     #[test]
-    fn one_that_is_spared_is_within_the_limits_or_found_out() {
+    fn one_that_is_spared_is_found_out_when_it_is_one_too_many() {
         let mut admissions = Admissions::new(LIMITS);
         let origin = source("192.0.2.1:1");
         (0..3).for_each(|_| admissions.add_origin(origin));
-        let request = |spare| Request {
-            origin,
-            relay: None,
-            validated: true,
-            spare,
-        };
-        let ask = |spare, open| admissions.first_packet(request(spare), open, Asked::default());
-        assert_eq!(ask(false, 3), Admission::Refuse);
-        assert_eq!(ask(true, 3), Admission::Accept);
-        assert_eq!(ask(true, 10), Admission::Accept);
-        assert_eq!(ask(true, 11), Admission::Refuse);
-        assert!(!admissions.is_beyond_limits(Some(origin), 10));
-        assert!(admissions.is_beyond_limits(Some(origin), 11));
+        assert_eq!(ask(&admissions, origin, None, true, 3), Admission::Refuse);
+        assert_eq!(admissions.spare(origin, 3), Admission::Accept);
+        assert_eq!(admissions.spare(origin, 10), Admission::Accept);
+        assert_eq!(admissions.spare(origin, 11), Admission::Refuse);
+        assert!(admissions.is_within_limits(origin, 10));
         admissions.add_origin(origin);
-        assert!(admissions.is_beyond_limits(Some(origin), 4));
+        assert_eq!(admissions.spare(origin, 4), Admission::Refuse);
+        assert!(!admissions.is_within_limits(origin, 4));
     }
 
     #[test]

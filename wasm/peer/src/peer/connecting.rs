@@ -53,11 +53,7 @@ impl Peer {
         let key = self.dial(remote, alpn, crypto, &targets, early_data)?;
         self.stats.dials_started += 1;
         self.join_session(remote, key, State::Connecting, Cause::Dial);
-        if self
-            .connections
-            .get(&key)
-            .is_some_and(|connection| connection.early)
-        {
+        if early_data {
             self.announce_early(key, targets[0]);
         }
         Ok(key)
@@ -116,8 +112,9 @@ impl Peer {
         targets.iter().filter(usable).copied().collect()
     }
 
+    /// Tells that early data can flow, if it can.
     fn announce_early(&mut self, key: ConnectionKey, first: Target) {
-        let Some(connection) = self.connections.get(&key) else {
+        let Some(connection) = self.connections.get(&key).filter(|c| c.early) else {
             return;
         };
         let Some(remote_id) = connection.remote else {

@@ -16,7 +16,7 @@ use noq_proto::{PathId, VarInt};
 use super::relaying::routes_of;
 use super::transmit::is_ready;
 use super::{Peer, ReadOutcome};
-use crate::admission::Origin;
+use crate::admission::{Admission, Origin, Request};
 use crate::birthday::Name;
 use crate::carrier::{CarrierKind, MAIN_CARRIER};
 use crate::clock::Instant;
@@ -34,15 +34,33 @@ type Told = (Nat, Vec<SocketAddr>);
 const READ_BYTES: usize = 1024;
 
 impl Peer {
-    /// Whether an incoming connection may be one more than the limits allow until its protocol is known: it comes over a relay from a
-    /// remote with a connection, which may want a control connection beside that.
-    pub(super) fn spares(&self, origin: &Origin) -> bool {
-        let Origin::Endpoint(remote) = origin else {
-            return false;
+    /// What becomes of a first packet that the limits do not allow. One more is spared until its protocol is known where it comes over
+    /// a relay from a remote with a connection, which may want a control connection beside that.
+    pub(super) fn spare(
+        &self,
+        request: Request,
+        connections: usize,
+        admission: Admission,
+    ) -> Admission {
+        let Origin::Endpoint(remote) = request.origin else {
+            return admission;
         };
-        self.config.control
+        let spared = admission == Admission::Refuse
+            && self.config.control
+            && !self.closing
             && self.sessions.contains_key(remote.as_bytes())
-            && self.control_with(remote).is_none()
+            && self.control_with(&remote).is_none();
+        match spared {
+            true => self.admissions.spare(request.origin, connections),
+            false => admission,
+        }
+    }
+
+    /// Whether an incoming connection of the application's was spared and is one too many.
+    pub(super) fn is_too_many(&self, key: ConnectionKey) -> bool {
+        let origin = self.connections.get(&key).and_then(|c| c.origin);
+        let counted = self.counted_connections();
+        origin.is_some_and(|origin| !self.admissions.is_within_limits(origin, counted))
     }
 
     /// Whether a connection is the core's own.

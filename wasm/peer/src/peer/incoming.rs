@@ -19,6 +19,7 @@ impl Peer {
             true => Admission::Refuse,
             false => self.admissions.first_packet(request, connections, asked),
         };
+        let admission = self.spare(request, connections, admission);
         if admission == Admission::Accept && self.config.ask {
             let key = self.new_key();
             let validated = request.validated;
@@ -43,6 +44,7 @@ impl Peer {
                 let open = self.counted_connections();
                 let none = Asked::default();
                 let limits = self.admissions.first_packet(request, open, none);
+                let limits = self.spare(request, open, limits);
                 let admission = match (admission, limits) {
                     (Admission::Accept, Admission::Refuse | Admission::Ignore) => limits,
                     (admission, _) => admission,
@@ -92,12 +94,10 @@ impl Peer {
         let source = incoming.remote_address();
         let route = self.carriers.outward(source);
         let address = route.map_or(Address::Socket(to_mapped(source)), |route| route.address);
-        let origin = Origin::of(&address);
         Request {
-            origin,
+            origin: Origin::of(&address),
             relay: relay_of(route),
             validated: incoming.remote_address_validated(),
-            spare: self.spares(&origin),
         }
     }
 

@@ -175,11 +175,7 @@ impl Peer {
         let over = connection.shaking_over.take();
         if incoming {
             self.admissions.handshake_ended(over);
-            let origin = self.connections.get(&key).and_then(|c| c.origin);
-            let counted = self.counted_connections();
-            let beyond =
-                cfg!(feature = "traversal") && self.admissions.is_beyond_limits(origin, counted);
-            let room = self.admissions.has_room_for(&remote) && !beyond;
+            let room = self.admissions.has_room_for(&remote) && !self.is_too_many(key);
             // A refused one counts until its close, which takes it out again.
             self.admissions.add_remote(&remote);
             if !room {
@@ -239,16 +235,14 @@ impl Peer {
 
     fn heard(&mut self, key: ConnectionKey) {
         let now = self.clock.now();
+        let control = self.is_control(key);
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
         connection.unheard_since_change = false;
-        if connection.phase != Phase::Established || self.is_control(key) {
+        if connection.phase != Phase::Established || control {
             return;
         }
-        let Some(connection) = self.connections.get_mut(&key) else {
-            return;
-        };
         connection.next_probe = None;
         self.found_again(key);
         let Some(connection) = self.connections.get(&key) else {

@@ -87,15 +87,13 @@ impl Peer {
     /// The connection has lost its way.
     pub(super) fn lose_way(&mut self, key: ConnectionKey) {
         let now = self.clock.now();
+        let control = self.is_control(key);
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
-        if connection.phase != Phase::Established || self.is_control(key) {
+        if connection.phase != Phase::Established || control {
             return;
         }
-        let Some(connection) = self.connections.get_mut(&key) else {
-            return;
-        };
         if !connection.is_client() {
             self.relays.search(now);
             return;

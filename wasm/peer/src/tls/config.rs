@@ -52,7 +52,7 @@ const RESERVED_ALPNS: [&[u8]; 3] = [HTTP3_ALPN, DISCOVERY_ALPN, CONTROL_ALPN];
 #[non_exhaustive]
 pub enum ConfigError {
     /// `h3` belongs to the WebTransport listener, `/iroh-qad/0` to the address-discovery service, `anypath/1` to control connections.
-    #[error("the ALPNs `h3`, `/iroh-qad/0` and `anypath/1` are reserved for services")]
+    #[error("the ALPNs `h3`, `/iroh-qad/0` and `anypath/1` are reserved")]
     ReservedAlpn,
     /// An ALPN has 1 to 255 bytes ([RFC 7301 § 3.1]).
     ///
@@ -76,6 +76,7 @@ pub struct TlsConfig {
     /// The configuration for clients of the address-discovery service.
     discovery: Option<Arc<rustls::ServerConfig>>,
     /// Whether control connections are served.
+    #[cfg(feature = "traversal")]
     control: bool,
     recorders: Recorders,
 }
@@ -98,6 +99,7 @@ impl TlsConfig {
             client_sessions: SessionCache::new(CLIENT_SESSION_NAMES),
             server_sessions: ServerSessionMemoryCache::new(SERVER_SESSIONS),
             discovery: None,
+            #[cfg(feature = "traversal")]
             control: false,
             recorders: Recorders::default(),
         }
@@ -252,6 +254,7 @@ impl TlsConfig {
             .with_client_cert_verifier(self.any_key.clone())
             .with_cert_resolver(self.server_key.clone());
         config.alpn_protocols = alpns.to_vec();
+        #[cfg(feature = "traversal")]
         if self.control {
             config.alpn_protocols.push(CONTROL_ALPN.to_vec());
         }

@@ -1,7 +1,7 @@
 //! A core without further sockets has nothing to agree on with its remotes.
 
 use super::Peer;
-use crate::admission::Origin;
+use crate::admission::{Admission, Request};
 use crate::carrier::Route;
 use crate::clock::Instant;
 use crate::connection::Phase;
@@ -10,7 +10,12 @@ use crate::event::ConnectionKey;
 
 impl Peer {
     #[inline]
-    pub(super) fn spares(&self, _: &Origin) -> bool {
+    pub(super) fn spare(&self, _: Request, _: usize, admission: Admission) -> Admission {
+        admission
+    }
+
+    #[inline]
+    pub(super) fn is_too_many(&self, _: ConnectionKey) -> bool {
         false
     }
 
