@@ -166,7 +166,9 @@ export interface Measure {
 /** Runs a cell in a laboratory of its own. */
 export async function runCell(dialler: SiteKind, listener: SiteKind, how: Measure = {}): Promise<CellResult> {
   await using pair = await startPair([dialler, listener])
-  return meet(pair, dialler, listener, how)
+  // Not returned as it is: the laboratory would end first.
+  const result = await meet(pair, dialler, listener, how)
+  return result
 }
 
 /** Has two peers meet, and tells how far that is as their cell promises. */
