@@ -61,8 +61,7 @@ export const DIRECT_WITHIN_MS: Readonly<Record<CellClass, number | undefined>> =
   D: 5000,
   R: 5000,
   P: 5000,
-  // 15 s, once peers try many ports from many sockets.
-  B: undefined,
+  B: 15_000,
   x: undefined,
 }
 
