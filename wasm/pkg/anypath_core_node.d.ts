@@ -140,6 +140,10 @@ export class Core {
      */
     set_carrier(id: number, kind: number, max_packet_bytes: number): boolean;
     /**
+     * Asks the address-discovery services in the input buffer from now on; false when they can't be read or used.
+     */
+    set_discovery_services(now: number, len: number): boolean;
+    /**
      * Takes this machine's addresses from the input buffer; false when they can't be read.
      */
     set_local_addresses(now: number, len: number): boolean;
@@ -249,6 +253,7 @@ export interface InitOutput {
     readonly core_resumed: (a: number, b: number) => void;
     readonly core_send_datagram: (a: number, b: number, c: number) => number;
     readonly core_set_carrier: (a: number, b: number, c: number, d: number) => number;
+    readonly core_set_discovery_services: (a: number, b: number, c: number) => number;
     readonly core_set_local_addresses: (a: number, b: number, c: number) => number;
     readonly core_set_mapped_addresses: (a: number, b: number, c: number) => number;
     readonly core_set_priority: (a: number, b: number, c: number, d: number) => number;

@@ -315,6 +315,16 @@ class Core {
         return ret !== 0;
     }
     /**
+     * Asks the address-discovery services in the input buffer from now on; false when they can't be read or used.
+     * @param {number} now
+     * @param {number} len
+     * @returns {boolean}
+     */
+    set_discovery_services(now, len) {
+        const ret = wasm.core_set_discovery_services(this.__wbg_ptr, now, len);
+        return ret !== 0;
+    }
+    /**
      * Takes this machine's addresses from the input buffer; false when they can't be read.
      * @param {number} now
      * @param {number} len
