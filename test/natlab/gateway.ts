@@ -91,7 +91,7 @@ export class LabGateway {
     const gateway = new LabGateway(laboratory, folder, igdVersion)
     const { hosts } = laboratory
     await hosts.configure('ra', [`addr add ${FORWARDED_FROM}/32 dev wan`])
-    await hosts.configure('core', [`route add ${FORWARDED_FROM}/32 via 198.51.100.10`])
+    await hosts.configure('core', [`route add ${FORWARDED_FROM}/32 dev a`])
     await hosts.in('ra', ['nft', '-f', '-'], allowed(protocols))
     await writeFile(join(folder, 'conf'), configuration('192.168.1.1', join(folder, 'leases')))
     await gateway.#run()
