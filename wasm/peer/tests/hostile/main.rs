@@ -196,7 +196,7 @@ fn a_server_that_asks_from_ever_new_addresses_is_left_before_that_fills_the_memo
     world.wanderer = Some(0);
     let mut written = 0;
     for turn in 0..1000 {
-        if closed(&world) != [] {
+        if !closed(&world).is_empty() {
             break;
         }
         world.strangers[0].connection().ping();

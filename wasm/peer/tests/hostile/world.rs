@@ -154,7 +154,7 @@ impl World {
         let mut busy = false;
         for number in 0..self.strangers.len() {
             for (to, datagram) in self.strangers[number].drain(now) {
-                busy |= self.from_stranger(number, to, &datagram);
+                busy |= self.carry_from_stranger(number, to, &datagram);
             }
         }
         let mut turn = Turn::default();
@@ -168,10 +168,10 @@ impl World {
             self.peer.receive_relayed(relay, &challenge);
         }
         for (relay, message) in turn.messages {
-            self.from_peer_by_relay(relay, &message);
+            self.carry_from_peer_by_relay(relay, &message);
         }
         for (to, datagram) in turn.datagrams {
-            self.from_peer(to, &datagram);
+            self.carry_from_peer(to, &datagram);
         }
         for event in turn.events {
             self.take(event);
@@ -179,7 +179,7 @@ impl World {
         busy
     }
 
-    fn from_stranger(&mut self, number: usize, to: SocketAddr, datagram: &[u8]) -> bool {
+    fn carry_from_stranger(&mut self, number: usize, to: SocketAddr, datagram: &[u8]) -> bool {
         let wanders = self.wanderer == Some(number);
         if to != SocketAddr::from(self.address) && !wanders {
             return false;
@@ -213,7 +213,7 @@ impl World {
         address([100, 200 + high, middle, low], 9)
     }
 
-    fn from_peer(&mut self, to: SocketAddrV6, datagram: &[u8]) {
+    fn carry_from_peer(&mut self, to: SocketAddrV6, datagram: &[u8]) {
         let (now, from) = (self.now(), self.address);
         let there = self.strangers.iter().position(|s| s.address == to);
         let wanders = self.wanderer.filter(|_| to.port() == 9);
@@ -233,7 +233,7 @@ impl World {
         }
     }
 
-    fn from_peer_by_relay(&mut self, relay: RelayId, message: &[u8]) {
+    fn carry_from_peer_by_relay(&mut self, relay: RelayId, message: &[u8]) {
         if ClientAuth::decode(message).is_ok() {
             let mut confirms = Vec::new();
             let encoded = ServerHandshake::Confirms.encode(&mut confirms);
