@@ -51,7 +51,7 @@ test('an open engine keeps its process alive, and a closed one does not', async 
 test('an engine that has nothing but a relay that can not be reached keeps its process alive until it is closed', async () => {
   const options = `{
     secretKey: crypto.getRandomValues(new Uint8Array(32)), alpns: [], core: nodeCore(), limits: DEFAULT_LIMITS, transports: [],
-    relays: ['http://127.0.0.1:1/'], relayDialer: new NodeRelays(new Map()),
+    relays: ['http://127.0.0.1:1/'], relayDialer: new NodeRelays([]),
   }`
   const open = await run("console.log('open')", options)
   assert.deepEqual([open.code, open.stdout], ['SIGTERM', 'open\n'])
