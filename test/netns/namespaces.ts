@@ -100,6 +100,8 @@ export class Segment extends Hosts {
     const right = ['peer', 'name', 'eth0', 'netns', this.name('right')]
     ip('link', 'add', 'eth0', 'netns', this.name('left'), 'type', 'veth', ...right)
     for (const host of ['left', 'right'] as const) {
+      // While its link-local address is tentative (RFC 4862 section 5.4), a host sends to groups from another one than later.
+      this.in(host, 'sh', '-c', 'echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad')
       for (const device of ['eth0', 'lo']) this.in(host, 'ip', 'link', 'set', device, 'up')
       // As on a real network there is a way out, of which stock peers need to be told to find the interface.
       if (families.includes(4)) {
