@@ -42,7 +42,7 @@ export const serialStage = {
 export const natlabStage = {
   name: 'natlab',
   title: 'peers behind real NATs, in network namespaces',
-  minutes: [2, 2],
+  minutes: [8, 8],
   run: (context) => runFiles({ ...context, concurrency: 1 }, (file) => NATLAB.test(file)),
 }
 
