@@ -83,6 +83,9 @@ export const PEER_FIELDS = [
   'socketsForeign',
 ] as const
 
+/** From here on the core for browsers has none: it has no sockets. */
+const FIRST_OF_NODE = PEER_FIELDS.indexOf('stunRequestsSent')
+
 export interface PathStatsRecord extends PathRecord {
   readonly mtuBytes: number
   readonly bytesSent: number
@@ -127,12 +130,14 @@ export function readConnectionStats(reader: ByteReader, addresses: AddressCodec)
 
 /** Reads a `PeerStats` of the boundary. */
 export function readPeerStats(reader: ByteReader): PeerStatsRecord {
-  return readNumbers(reader, PEER_FIELDS)
+  const common = readNumbers(reader, PEER_FIELDS.slice(0, FIRST_OF_NODE))
+  const ofNode = PEER_FIELDS.slice(FIRST_OF_NODE)
+  const rest = reader.remaining > 0 ? readNumbers(reader, ofNode) : Object.fromEntries(ofNode.map((name) => [name, 0]))
+  return { ...common, ...rest } as PeerStatsRecord
 }
 
 function readNumbers<Name extends string>(reader: ByteReader, names: readonly Name[]): Record<Name, number> {
   const numbers = {} as Record<Name, number>
-  // The core for browsers leaves out the last ones: it has no sockets.
-  for (const name of names) numbers[name] = reader.remaining > 0 ? reader.f64() : 0
+  for (const name of names) numbers[name] = reader.f64()
   return numbers
 }

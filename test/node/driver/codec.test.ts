@@ -366,6 +366,8 @@ test('statistics are read in their order', () => {
   assert.deepEqual([peer.stunRequestsSent, peer.discoveryObservations], [0, 0], 'the core for browsers leaves them out')
   assert.deepEqual([peer.controlsDialled, peer.socketsForeign], [0, 0])
   for (let value = 37; value <= 56; value++) figures.f64(value)
+  for (const length of [8, 37 * 8, figures.written.length - 8])
+    assert.throws(() => readPeerStats(new ByteReader(figures.written.subarray(0, length))), { code: 'InternalError' })
   const ofNode = readPeerStats(new ByteReader(figures.written))
   assert.deepEqual([ofNode.stunRequestsSent, ofNode.discoveryObservations], [37, 42])
   assert.deepEqual([ofNode.controlsDialled, ofNode.birthdayHits, ofNode.socketsForeign], [43, 47, 56])
