@@ -100,8 +100,6 @@ describe('port mapping by a real router', { skip, concurrency: 3 }, () => {
       const { gateway, mapped } = pair
       await mapped.ready()
       await mappingOf(mapped, ({ external }) => external !== undefined, 20_000)
-      // Of a router's clock one eighth may be drift (RFC 6886 section 3.6): one that has just begun loses less by a restart than that in a minute.
-      if (protocol === 'nat-pmp') await new Promise((resolve) => setTimeout(resolve, 20_000))
       await gateway.restart()
       assert.deepEqual(await gateway.forwarded(), [])
       const begin = performance.now()

@@ -10,15 +10,12 @@ const ANSWER = 0x80
 export interface NatPmpAddress {
   /** 0 is success (RFC 6886 section 3.5). */
   readonly result: number
-  /** Seconds since the router has kept its mappings. */
-  readonly epochSeconds: number
   readonly host: string
 }
 
 /** What a router answers to the request for a port. */
 export interface NatPmpMapping {
   readonly result: number
-  readonly epochSeconds: number
   readonly externalPort: number
   readonly lifetimeSeconds: number
 }
@@ -43,17 +40,17 @@ export function readNatPmpAddress(packet: Uint8Array): NatPmpAddress | Unusable 
   const view = readHeader(packet, EXTERNAL_ADDRESS, 12)
   if (typeof view === 'string') return view
   const host = packet.length < 12 ? '0.0.0.0' : packet.subarray(8, 12).join('.')
-  return { result: view.getUint16(2), epochSeconds: view.getUint32(4), host }
+  return { result: view.getUint16(2), host }
 }
 
 /** Reads the answer to a request for that internal port; one for another is `unexpected`. */
 export function readNatPmpMap(packet: Uint8Array, internalPort: number): NatPmpMapping | Unusable {
   const view = readHeader(packet, MAP_UDP, 16)
   if (typeof view === 'string') return view
-  const [result, epochSeconds] = [view.getUint16(2), view.getUint32(4)]
-  if (result !== 0) return { result, epochSeconds, externalPort: 0, lifetimeSeconds: 0 }
+  const result = view.getUint16(2)
+  if (result !== 0) return { result, externalPort: 0, lifetimeSeconds: 0 }
   if (view.getUint16(8) !== internalPort) return 'unexpected'
-  return { result, epochSeconds, externalPort: view.getUint16(10), lifetimeSeconds: view.getUint32(12) }
+  return { result, externalPort: view.getUint16(10), lifetimeSeconds: view.getUint32(12) }
 }
 
 const RESULTS = [

@@ -8,18 +8,13 @@ import {
   readNatPmpAddress,
   readNatPmpMap,
 } from './nat-pmp-message.js'
-import { type Epoch, hasRunOn, type Lease, LIFETIME_SECONDS, type MappingProtocol, NoMapping } from './protocol.js'
-
-/** RFC 6886 section 3.6. */
-const DRIFT = 8
+import { type Lease, LIFETIME_SECONDS, type MappingProtocol, NoMapping } from './protocol.js'
 
 /** Port mapping by the NAT Port Mapping Protocol (RFC 6886). */
 export class NatPmp implements MappingProtocol {
   readonly name = 'nat-pmp'
   readonly #gateway: Gateway
   readonly #internalPort: number
-  #epoch: Epoch | undefined
-  #host = ''
 
   constructor(gateway: Gateway, internalPort: number) {
     this.#gateway = gateway
@@ -28,19 +23,9 @@ export class NatPmp implements MappingProtocol {
 
   async map(suggestedPort: number, signal: AbortSignal): Promise<Lease> {
     const { host } = await this.#address(signal)
-    const { externalPort, lifetimeSeconds, epochSeconds } = await this.#ask(suggestedPort, LIFETIME_SECONDS, signal)
+    const { externalPort, lifetimeSeconds } = await this.#ask(suggestedPort, LIFETIME_SECONDS, signal)
     if (externalPort === 0 || lifetimeSeconds === 0) throw new NoMapping('nothing was forwarded')
-    this.#epoch = { serverSeconds: epochSeconds, clientMs: this.#gateway.clock.now() }
-    this.#host = host
     return { external: { host, port: externalPort }, lifetimeSeconds }
-  }
-
-  async check(signal: AbortSignal): Promise<boolean> {
-    const { epochSeconds, host } = await this.#address(signal)
-    const now = { serverSeconds: epochSeconds, clientMs: this.#gateway.clock.now() }
-    const isSame = host === this.#host && this.#epoch !== undefined && hasRunOn(this.#epoch, now, DRIFT)
-    this.#epoch = now
-    return isSame
   }
 
   async unmap(signal: AbortSignal): Promise<void> {

@@ -1,7 +1,6 @@
 /** Messages of the Port Control Protocol (RFC 6887): requests of a host, and what a router answers. */
 
 const VERSION = 2
-const ANNOUNCE = 0
 const MAP = 1
 const ANSWER = 0x80
 const UDP = 17
@@ -28,9 +27,7 @@ export interface PcpAnswer {
   /** 0 is success (RFC 6887 section 7.4). */
   readonly result: number
   readonly lifetimeSeconds: number
-  /** Seconds since the router has kept its mappings. */
-  readonly epochSeconds: number
-  /** Where the port is forwarded from; only of a MAP request. */
+  /** Where the port is forwarded from; only where that succeeded. */
   readonly external?: { readonly host: string; readonly port: number }
 }
 
@@ -49,11 +46,6 @@ export function encodePcpMap(request: PcpMapRequest): Uint8Array {
   return packet
 }
 
-/** Asks for the router's clock, and for nothing else (RFC 6887 section 14.1). */
-export function encodePcpAnnounce(clientHost: string): Uint8Array {
-  return header(ANNOUNCE, 0, clientHost, HEADER_BYTES)
-}
-
 /** Reads the answer to a MAP request; one to another request is `unexpected`. */
 export function readPcpMap(
   packet: Uint8Array,
@@ -67,11 +59,6 @@ export function readPcpMap(
   if (isOther || view.getUint16(40) !== internalPort) return 'unexpected'
   const host = ipv4Of(packet.subarray(44, 60))
   return host === undefined ? 'malformed' : { ...answer, external: { host, port: view.getUint16(42) } }
-}
-
-/** Reads the answer to an ANNOUNCE request. */
-export function readPcpAnnounce(packet: Uint8Array): PcpAnswer | Unusable {
-  return readHeader(packet, ANNOUNCE)
 }
 
 /** RFC 6887 section 7.4. */
@@ -111,12 +98,12 @@ function readHeader(packet: Uint8Array, opcode: number): PcpAnswer | Unusable {
   // A router that knows only NAT-PMP says so in its own format (RFC 6886 section 3.5), whose header is shorter.
   if (version !== VERSION) {
     const isRefusal = result === UNSUPPORTED_VERSION && ((operation ?? 0) & ANSWER) !== 0
-    return isRefusal ? { result, lifetimeSeconds: 0, epochSeconds: 0 } : 'malformed'
+    return isRefusal ? { result, lifetimeSeconds: 0 } : 'malformed'
   }
   if (packet.length < HEADER_BYTES || packet.length % 4 !== 0) return 'malformed'
   if (operation !== (ANSWER | opcode)) return 'unexpected'
   const view = new DataView(packet.buffer, packet.byteOffset)
-  return { result, lifetimeSeconds: view.getUint32(4), epochSeconds: view.getUint32(8) }
+  return { result, lifetimeSeconds: view.getUint32(4) }
 }
 
 function mappedIpv4(host: string): Uint8Array {

@@ -10,7 +10,10 @@ import { NONCE_BYTES } from './pcp-message.js'
 import { type Lease, LIFETIME_SECONDS, type MappingProtocol, NoMapping } from './protocol.js'
 import type { UpnpOptions } from './upnp/upnp.node.js'
 
-/** How often the router is asked whether it was restarted: it forgets its mappings then. */
+/**
+ * How often the router is asked to forward still: it forgets its mappings when it is restarted. Its clock, which PCP and NAT-PMP tell, does not
+ * show that where the router had only just begun, for clocks may drift (RFC 6887 section 8.5, RFC 6886 section 3.6).
+ */
 const CHECK_MS = 60_000
 /** A router that says that it forgets sooner is asked no more often than this. */
 const MIN_RENEWAL_MS = 30_000
@@ -166,7 +169,7 @@ export class PortMapper implements PortMapping {
       const renewMs = clock.now() + Math.max(halfMs, MIN_RENEWAL_MS)
       try {
         do await this.#sleep(Math.min(CHECK_MS, Math.max(renewMs - clock.now(), 0)), signal)
-        while (clock.now() < renewMs && (await protocol.check(signal)))
+        while (clock.now() < renewMs && (await protocol.check?.(signal)))
         lease = await protocol.map(this.#suggestedPort, signal)
       } catch (thrown) {
         if (!(thrown instanceof NoMapping)) throw thrown

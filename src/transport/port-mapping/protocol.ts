@@ -21,11 +21,11 @@ export interface MappingProtocol {
    */
   map(suggestedPort: number, signal: AbortSignal): Promise<Lease>
   /**
-   * Whether the router still knows what it has forwarded: one that was restarted does not.
+   * Whether the router still knows what it has forwarded: one that was restarted does not. Absent where asking again costs no more.
    *
    * @throws NoMapping when it does not answer.
    */
-  check(signal: AbortSignal): Promise<boolean>
+  check?(signal: AbortSignal): Promise<boolean>
   /**
    * Asks to forward nothing any more.
    *
@@ -37,22 +37,4 @@ export interface MappingProtocol {
 /** A router did not do as it was asked. The message says why. Never leaves port mapping. */
 export class NoMapping extends Error {
   override readonly name = 'NoMapping'
-}
-
-/** The last moment that a router's own clock was heard of. */
-export interface Epoch {
-  readonly serverSeconds: number
-  readonly clientMs: number
-}
-
-/**
- * Whether a router has run on since it was heard of last: otherwise it was restarted, and its mappings are gone.
- *
- * RFC 6887 section 8.5 lets both clocks drift by a sixteenth, RFC 6886 section 3.6 by an eighth.
- */
-export function hasRunOn(before: Epoch, now: Epoch, drift: 8 | 16): boolean {
-  const server = now.serverSeconds - before.serverSeconds
-  const client = (now.clientMs - before.clientMs) / 1000
-  if (server < -1) return false
-  return client + 2 >= server - server / drift && server + 2 >= client - client / drift
 }

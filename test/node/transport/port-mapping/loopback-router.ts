@@ -90,14 +90,14 @@ export async function until(isSo: () => boolean, what: string, withinMs = 20_000
 /** The answer of a PCP router to a request, with changes. */
 export function pcpAnswer(
   request: Buffer,
-  { result = 0, lifetime = 7200, epoch = 1000, host = EXTERNAL.host, port = EXTERNAL.port } = {},
+  { result = 0, lifetime = 7200, host = EXTERNAL.host, port = EXTERNAL.port } = {},
 ): Buffer {
   const answer = Buffer.from(request)
   answer[1] = (request[1] ?? 0) | 0x80
   answer[2] = 0
   answer[3] = result
   answer.writeUInt32BE(lifetime, 4)
-  answer.writeUInt32BE(epoch, 8)
+  answer.writeUInt32BE(1000, 8)
   answer.fill(0, 12, 24)
   if (request[1] === 1) {
     answer.writeUInt16BE(port, 42)
@@ -109,13 +109,13 @@ export function pcpAnswer(
 /** The answer of a NAT-PMP router to a request, with changes. */
 export function natPmpAnswer(
   request: Buffer,
-  { result = 0, lifetime = 3600, epoch = 1000, host = EXTERNAL.host, port = EXTERNAL.port } = {},
+  { result = 0, lifetime = 3600, host = EXTERNAL.host, port = EXTERNAL.port } = {},
 ): Buffer {
   const isMap = request[1] === 1
   const answer = Buffer.alloc(isMap ? 16 : 12)
   answer[1] = (request[1] ?? 0) | 0x80
   answer.writeUInt16BE(result, 2)
-  answer.writeUInt32BE(epoch, 4)
+  answer.writeUInt32BE(1000, 4)
   if (isMap) {
     request.copy(answer, 8, 4, 6)
     answer.writeUInt16BE(port, 10)
