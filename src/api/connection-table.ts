@@ -42,8 +42,8 @@ export class ConnectionTable {
   }
 
   handle(event: EngineEvent): void {
-    if (event.type === 'incoming' || event.type === 'relay' || event.type === 'network' || event.type === 'discover')
-      return
+    if (!('connectionId' in event) && event.type !== 'failed') return
+    if (event.type === 'discover') return
     if (event.type === 'failed') {
       const connections = [...this.#connections.values()]
       this.#connections.clear()

@@ -78,7 +78,12 @@ export class Peer {
     this.#incoming = new IncomingConnections(parts.incomingBacklog, parts.logger)
     const { engine, logger, clock } = parts
     this.#table = new ConnectionTable({ engine, logger, now: () => clock.now() }, this.#observer())
-    this.#sessions = new SessionTable({ logger, dial: (target, options) => this.connect(target, options) })
+    this.#sessions = new SessionTable({
+      logger,
+      clock,
+      dial: (target, options) => this.connect(target, options),
+      moved: ({ remoteId }, event) => this.#emitter.emit('state', { remoteId, ...event }),
+    })
     this.#relays = new PeerRelays(clock)
     engine.onEvent((event) => this.#handle(event))
     this.#endWatch = parts.watchLifecycle?.({
@@ -285,6 +290,7 @@ export class Peer {
 
   async #close({ closeCode = 0, reason = '' }: Partial<CloseInfo>): Promise<void> {
     this.#incoming.end()
+    this.#sessions.end()
     this.#endWatch?.()
     this.#relays.close(new PeerClosedError('the peer is closed'))
     try {
@@ -321,6 +327,10 @@ export class Peer {
       this.#relays.apply(event.relay)
       return this.#emitter.emit('relay', event.relay)
     }
+    if (event.type === 'lookup') {
+      const session = this.#sessions.get(idToText(event.remoteId))
+      return event.change === 'begun' ? session.enter('discovering', 'dial') : session.enter('failed', 'error')
+    }
     if (event.type === 'failed') this.#failure = createError(event.code ?? INTERNAL_ERROR, event.message)
     this.#table.handle(event)
     if (event.type === 'failed') void this.close()
@@ -338,7 +348,8 @@ export class Peer {
       state: (connection, event) => {
         const { remoteId } = connection
         const moved = connection.stateEvent(event)
-        this.#sessions.find(remoteId)?.moved(moved)
+        const session = this.#sessions.find(remoteId)
+        if (session !== undefined) return session.moved(moved)
         this.#emitter.emit('state', { remoteId, ...moved })
       },
       closed: (connection) => {

@@ -11,11 +11,12 @@ export class SessionTable {
     if (this.#known.get(remoteId)?.deref() === undefined) this.#known.delete(remoteId)
   })
   readonly #context: SessionContext
+  readonly #closed = new AbortController()
 
-  constructor(context: Omit<SessionContext, 'heldChanged'>) {
+  constructor(context: Omit<SessionContext, 'heldChanged' | 'peerClosed'>) {
     this.#context = {
-      logger: context.logger,
-      dial: context.dial,
+      ...context,
+      peerClosed: this.#closed.signal,
       heldChanged: (session) => this.#heldChanged(session),
     }
   }
@@ -38,6 +39,11 @@ export class SessionTable {
     this.#known.set(remoteId, new WeakRef(session))
     this.#collected.register(session, remoteId)
     return session
+  }
+
+  /** Nothing is dialled again: the peer is being closed. */
+  end(): void {
+    this.#closed.abort()
   }
 
   clear(): void {

@@ -1,8 +1,10 @@
-import type { SessionState } from '../driver/engine.js'
+import type { Clock } from '../driver/clock.js'
+import type { SessionState, TransitionCause } from '../driver/engine.js'
 import type { Logger } from '../observe/logger.js'
 import type { Connection } from './connection.js'
 import type { StateEvent } from './connection-events.js'
 import { Emitter, type Listener } from './emitter.js'
+import { type MaintainOptions, maintain } from './maintain.js'
 import type { ConnectOptions, DialAddress, DialTarget } from './peer-options.js'
 
 /** The events of a `Session` by name. */
@@ -16,10 +18,22 @@ export type SessionEvents = {
 /** @internal What a session needs from its peer. */
 export interface SessionContext {
   readonly logger: Logger | undefined
+  readonly clock: Clock
+  readonly peerClosed: AbortSignal
   dial(target: DialTarget, options: ConnectOptions): Promise<Connection>
+  /** Called for each change of its state. */
+  moved(session: Session, event: StateEvent): void
   /** Called whenever `Session.held` may have changed. */
   heldChanged(session: Session): void
 }
+
+/** The states of a session without any connection, and which ones they follow; while there is one, the core alone moves it. */
+const WITHOUT_CONNECTION = {
+  discovering: ['idle', 'reconnecting', 'failed', 'closed'],
+  reconnecting: ['idle', 'failed', 'closed'],
+  failed: ['discovering'],
+  closed: ['reconnecting'],
+} as const satisfies Partial<Record<SessionState, readonly SessionState[]>>
 
 /**
  * What is going on with one remote peer, over all connections with it. It outlives them: hold it to learn of the next connection, and to dial
@@ -32,6 +46,7 @@ export class Session {
   readonly #emitter: Emitter<SessionEvents>
   readonly #connections = new Set<Connection>()
   #state: SessionState = 'idle'
+  #sinceMs: number
   #addresses: readonly DialAddress[] = []
   #relays: readonly string[] = []
   #alpn: string | undefined
@@ -41,6 +56,7 @@ export class Session {
     this.#context = context
     this.remoteId = remoteId
     this.#emitter = new Emitter(context.logger)
+    this.#sinceMs = context.clock.now()
   }
 
   /** The state now; `idle` before anything happened. */
@@ -73,6 +89,20 @@ export class Session {
     return this.#context.dial(target, { ...options, alpn: alpn ?? '' })
   }
 
+  /**
+   * Keeps a connection with that protocol: dials now, and again whenever the last one has ended, whoever closed it, after a pause that doubles
+   * from `pauseMs.first` up to `pauseMs.most` and is cut by up to a half at random, so that those who lost the same remote do not all
+   * come back at once. After a connection that has lasted for longer than `pauseMs.most` it begins anew. During a pause the state is
+   * `reconnecting`. Each connection is told by the event of that name. Streams never go on in another connection.
+   *
+   * Resolves when the signal fires or the peer is closed; a connection that there is then stays.
+   *
+   * @throws what no later dial mends, such as WrongKeyError, AlpnNotServedError, InvalidArgumentError: every error that is not `retryable`.
+   */
+  async maintain(options: MaintainOptions = {}): Promise<void> {
+    return maintain(this, this.#context.clock, this.#context.peerClosed, options)
+  }
+
   /** Calls `listener` at each event of that name. What it throws is logged and harms nobody. */
   on<K extends keyof SessionEvents>(type: K, listener: Listener<SessionEvents[K]>): void {
     this.#emitter.on(type, listener)
@@ -87,7 +117,8 @@ export class Session {
 
   /** @internal Whether the peer has to keep it, though the application may not. */
   get held(): boolean {
-    return this.#connections.size > 0 || this.#emitter.size > 0
+    const isWaiting = this.#state === 'discovering' || this.#state === 'reconnecting'
+    return isWaiting || this.#connections.size > 0 || this.#emitter.size > 0
   }
 
   /** @internal */
@@ -109,10 +140,22 @@ export class Session {
     this.#context.heldChanged(this)
   }
 
-  /** @internal */
-  moved(event: StateEvent): void {
+  /** @internal Goes to a state in which there is no connection, unless there is one or is to be one. */
+  enter(to: keyof typeof WITHOUT_CONNECTION, cause: TransitionCause): void {
+    const mayFollow: readonly SessionState[] = WITHOUT_CONNECTION[to]
+    if (this.#connections.size > 0 || !mayFollow.includes(this.#state)) return
+    this.moved({ from: this.#state, to, cause, elapsedMs: this.#context.clock.now() - this.#sinceMs })
+  }
+
+  /** @internal The core moved it, or `enter` did. What the core takes for a beginning may follow a lookup or a pause. */
+  moved(told: StateEvent): void {
+    const nowMs = this.#context.clock.now()
+    const event = told.from === 'idle' ? { ...told, from: this.#state, elapsedMs: nowMs - this.#sinceMs } : told
     this.#state = event.to
+    this.#sinceMs = nowMs
+    this.#context.heldChanged(this)
     this.#emitter.emit('state', event)
+    this.#context.moved(this, event)
   }
 
   #remember(connection: Connection): void {

@@ -230,6 +230,8 @@ export type EngineEvent =
       readonly validated: boolean
     }
   | { readonly type: 'drained'; readonly connectionId: number }
+  /** Discovery is asked for the addresses of a remote that is dialled; or it has none, and there will be no connection. */
+  | { readonly type: 'lookup'; readonly remoteId: Uint8Array; readonly change: 'begun' | 'failed' }
   /** A connection has lost its way: its remote's addresses are wanted anew. */
   | { readonly type: 'discover'; readonly connectionId: number }
   | { readonly type: 'relay'; readonly relay: RelayInfo }
@@ -270,6 +272,7 @@ export interface ConnectionStats {
 export interface PeerStats {
   readonly connections: number
   readonly handshakes: number
+  /** Without those that went over relays, as the three figures below. */
   readonly datagramsReceived: number
   readonly datagramsSent: number
   readonly bytesReceived: number

@@ -41,13 +41,7 @@ export class AcceptingEngine extends ForwardingEngine {
       void this.#admit(incomingId, address)
       return
     }
-    if (
-      event.type === 'failed' ||
-      event.type === 'relay' ||
-      event.type === 'network' ||
-      this.#hooks.connection === undefined
-    )
-      return this.#listener(event)
+    if (!('connectionId' in event) || this.#hooks.connection === undefined) return this.#listener(event)
     const { connectionId } = event
     if (this.#refused.has(connectionId)) {
       if (event.type !== 'drained') return

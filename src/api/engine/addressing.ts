@@ -89,6 +89,7 @@ export class AddressingEngine extends ForwardingEngine {
       return connectionId
     } catch (thrown) {
       search.abort()
+      this.#listener({ type: 'lookup', remoteId: request.remoteId, change: 'failed' })
       throw thrown
     }
   }
@@ -111,6 +112,7 @@ export class AddressingEngine extends ForwardingEngine {
     if (canUse(request)) return { request }
     const carriers = carriersOf(await this.inner.localAddresses())
     const lookups = request.relays.length > 0 ? [] : this.#lookups(idToText(request.remoteId), false, searching)
+    if (lookups.length > 0) this.#listener({ type: 'lookup', remoteId: request.remoteId, change: 'begun' })
     const { now, later } = await gathered(lookups, (found) => canUse(reachableAddresses(found, carriers)))
     const targets = reachableAddresses(now, carriers)
     if (canUse(targets)) return { request: { ...request, ...targets }, later }

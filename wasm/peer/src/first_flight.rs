@@ -25,10 +25,11 @@ pub(crate) struct FirstFlightAtOnce(pub(crate) Arc<dyn ControllerFactory + Send 
 impl ControllerFactory for FirstFlightAtOnce {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
         let inner = Arc::clone(&self.0).build(now, current_mtu);
-        let acknowledged = false;
         Box::new(FirstFlight {
             inner,
-            acknowledged,
+            acknowledged: false,
+            #[cfg(feature = "traversal")]
+            min_rtt: Duration::MAX,
         })
     }
 }
@@ -37,6 +38,16 @@ impl ControllerFactory for FirstFlightAtOnce {
 struct FirstFlight {
     inner: Box<dyn Controller>,
     acknowledged: bool,
+    #[cfg(feature = "traversal")]
+    min_rtt: Duration,
+}
+
+/// The smallest round-trip time that was measured on a path, which noq tells to congestion controllers alone.
+#[cfg(feature = "traversal")]
+pub(crate) fn min_rtt(quic: &noq_proto::Connection, path: noq_proto::PathId) -> Option<Duration> {
+    let controller = quic.congestion_state(path)?.clone_box().into_any();
+    let flight = controller.downcast::<FirstFlight>().ok()?;
+    flight.acknowledged.then_some(flight.min_rtt)
 }
 
 impl Controller for FirstFlight {
@@ -62,6 +73,10 @@ impl Controller for FirstFlight {
         rtt: &RttEstimator,
     ) {
         self.acknowledged = true;
+        #[cfg(feature = "traversal")]
+        {
+            self.min_rtt = rtt.min();
+        }
         self.inner.on_ack(now, sent, bytes, pn, app_limited, rtt);
     }
 
@@ -132,6 +147,8 @@ impl Controller for FirstFlight {
         Box::new(Self {
             inner: self.inner.clone_box(),
             acknowledged: self.acknowledged,
+            #[cfg(feature = "traversal")]
+            min_rtt: self.min_rtt,
         })
     }
 
@@ -144,6 +161,6 @@ impl Controller for FirstFlight {
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self.inner.into_any()
+        self
     }
 }

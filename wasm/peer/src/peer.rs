@@ -259,8 +259,10 @@ impl Peer {
 
     /// Takes a datagram that arrived.
     pub fn receive(&mut self, route: Route, ecn: u8, datagram: &[u8]) {
-        self.stats.datagrams_received += 1;
-        self.stats.bytes_received += datagram.len() as u64;
+        if !route.is_relayed() {
+            self.stats.datagrams_received += 1;
+            self.stats.bytes_received += datagram.len() as u64;
+        }
         let kind = classify(datagram);
         if kind != Datagram::Probe && self.is_foreign(&route) {
             return;

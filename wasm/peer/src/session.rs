@@ -1,13 +1,15 @@
 //! The session with one remote peer: what its connections amount to.
 //!
 //! ```text
-//! idle -> discovering -> connecting -> relayed -> traversing -> direct
-//!                             \----------------------------------^
-//! direct -> recovering -> direct | relayed      any -> reconnecting -> connecting | failed
+//! idle -> connecting -> relayed -> traversing -> direct
+//!              \----------------------------------^
+//! direct -> recovering -> direct | relayed      any -> failed | closed
 //! ```
 //!
 //! One session exists for each remote peer with a connection, however many connections there are. Every
-//! transition goes through [`Session::step`], which alone knows which are legal.
+//! transition goes through [`Session::step`], which alone knows which are legal. What precedes the first dial
+//! and follows the last connection, the states numbered 1 and 7, is the API's, which waits for discovery and
+//! dials again.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,10 +21,8 @@ use crate::event::ConnectionKey;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum State {
-    /// No connection, and none wanted.
+    /// No connection yet.
     Idle = 0,
-    /// Looking for the remote's addresses.
-    Discovering = 1,
     /// A handshake is under way.
     Connecting = 2,
     /// Connected over a relay.
@@ -33,9 +33,7 @@ pub enum State {
     Direct = 5,
     /// Connected, but the remote has been silent for [`SILENCE`], or for [`ABSENCE`] since it left its relay.
     Recovering = 6,
-    /// Waiting to dial again.
-    Reconnecting = 7,
-    /// Given up.
+    /// The last connection failed.
     Failed = 8,
     /// The last connection was closed.
     Closed = 9,
@@ -43,15 +41,13 @@ pub enum State {
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 8] = [
         Self::Idle,
-        Self::Discovering,
         Self::Connecting,
         Self::Relayed,
         Self::Traversing,
         Self::Direct,
         Self::Recovering,
-        Self::Reconnecting,
         Self::Failed,
         Self::Closed,
     ];
@@ -168,15 +164,14 @@ pub fn legal(from: State, to: State) -> bool {
     match (from, to) {
         (from, to) if from == to => false,
         (Failed | Closed, _) => false,
+        (Idle, Failed | Closed) => false,
         (_, Failed | Closed) => true,
-        (Idle, Discovering | Connecting | Direct | Relayed) => true,
-        (Discovering, Connecting) => true,
-        (Connecting, Relayed | Direct | Reconnecting) => true,
-        (Relayed, Traversing | Direct | Recovering | Reconnecting) => true,
-        (Traversing, Relayed | Direct | Recovering | Reconnecting) => true,
-        (Direct, Recovering | Relayed | Reconnecting) => true,
-        (Recovering, Direct | Relayed | Reconnecting) => true,
-        (Reconnecting, Connecting) => true,
+        (Idle, Connecting) => true,
+        (Connecting, Relayed | Direct) => true,
+        (Relayed, Traversing | Direct | Recovering) => true,
+        (Traversing, Relayed | Direct | Recovering) => true,
+        (Direct, Recovering | Relayed) => true,
+        (Recovering, Direct | Relayed) => true,
         _ => false,
     }
 }
@@ -199,10 +194,10 @@ mod tests {
     }
 
     #[test]
-    fn every_other_state_can_fail_and_close() {
+    fn every_state_with_a_connection_can_fail_and_close() {
         for state in State::ALL
             .into_iter()
-            .filter(|s| !matches!(s, State::Failed | State::Closed))
+            .filter(|s| !matches!(s, State::Idle | State::Failed | State::Closed))
         {
             assert!(legal(state, State::Failed));
             assert!(legal(state, State::Closed));

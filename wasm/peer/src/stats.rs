@@ -75,9 +75,9 @@ pub struct PeerStats {
     pub connections: u64,
     /// Incoming handshakes under way.
     pub handshakes: u64,
-    /// UDP datagrams received.
+    /// Datagrams received, but for those that came over relays.
     pub datagrams_received: u64,
-    /// UDP datagrams sent.
+    /// Datagrams sent, but for those that go over relays.
     pub datagrams_sent: u64,
     /// Their payloads.
     pub bytes_received: u64,

@@ -202,10 +202,10 @@ impl<O: Outbox> Exit<'_, O> {
             self.stats.unroutable_dropped += count;
             return;
         }
-        self.stats.datagrams_sent += count;
-        self.stats.bytes_sent += datagrams.len() as u64;
         match route.address {
             Address::Socket(address) => {
+                self.stats.datagrams_sent += count;
+                self.stats.bytes_sent += datagrams.len() as u64;
                 self.outbox
                     .transmit(route.carrier, address, segment_bytes, datagrams);
             }

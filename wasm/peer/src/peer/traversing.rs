@@ -22,6 +22,7 @@ use crate::clock::Instant;
 use crate::connection::{Connection, Phase};
 use crate::error::ErrorCode;
 use crate::event::{ConnectionKey, Outbox};
+use crate::first_flight::min_rtt;
 use crate::session::{Cause, State};
 use crate::traversal::Traversal;
 
@@ -196,7 +197,8 @@ impl Peer {
         let tidy = traversal.next_tidy.is_some_and(|at| at <= now);
         if expired {
             self.stats.traversals_failed += 1;
-            if !direct {
+            // Where nothing is heard any more, the end of a search does not bring the remote back.
+            if !direct && self.session_state(key) == Some(State::Traversing) {
                 self.step_session(key, State::Relayed, Cause::Timeout);
             }
         }
@@ -303,7 +305,11 @@ impl Peer {
         let relayed = qualities_of(connection, &self.carriers)
             .into_iter()
             .find(|path| path.relayed);
-        let delay = relayed.filter(|_| held).map(|path| path.rtt / 2);
+        // The first sample has the time in it that the relay took to be connected, and the mean keeps that for long.
+        let round_trip = relayed
+            .filter(|_| held)
+            .map(|path| min_rtt(&connection.quic, path.id).unwrap_or(path.rtt));
+        let delay = round_trip.map(|rtt| rtt / 2);
         let due = now + delay.unwrap_or_default();
         let granted = connection
             .traversal

@@ -6,18 +6,16 @@ use proptest::prelude::*;
 use super::*;
 
 /// A row for each state left, a column for each entered, in the order of [`State::ALL`]; x where there is an arrow.
-const ARROWS: [&str; 10] = [
-    // idle discovering connecting relayed traversing direct recovering reconnecting failed closed
-    ".xxx.x..xx", // idle
-    "..x.....xx", // discovering
-    "...x.x.xxx", // connecting
-    "....xxxxxx", // relayed
-    "...x.xxxxx", // traversing
-    "...x..xxxx", // direct
-    "...x.x.xxx", // recovering
-    "..x.....xx", // reconnecting
-    "..........", // failed
-    "..........", // closed
+const ARROWS: [&str; 8] = [
+    // idle connecting relayed traversing direct recovering failed closed
+    ".x......", // idle
+    "..x.x.xx", // connecting
+    "...xxxxx", // relayed
+    "..x.xxxx", // traversing
+    "..x..xxx", // direct
+    "..x.x.xx", // recovering
+    "........", // failed
+    "........", // closed
 ];
 
 const CAUSES: [Cause; 11] = [
@@ -41,7 +39,6 @@ fn arrow(from: usize, to: usize) -> bool {
 #[test]
 fn the_machine_has_the_arrows_of_the_table_and_no_others() {
     for (from, leaves) in State::ALL.into_iter().enumerate() {
-        assert_eq!(from, leaves as usize);
         for (to, enters) in State::ALL.into_iter().enumerate() {
             assert_eq!(
                 legal(leaves, enters),
@@ -53,7 +50,7 @@ fn the_machine_has_the_arrows_of_the_table_and_no_others() {
 }
 
 #[test]
-fn every_state_can_be_reached_and_every_one_but_the_last_can_be_left_for_an_end() {
+fn every_state_can_be_reached_and_every_one_with_a_connection_can_be_left_for_an_end() {
     let mut reached = vec![State::Idle];
     for number in 0.. {
         let Some(from) = reached.get(number).copied() else {
@@ -65,16 +62,16 @@ fn every_state_can_be_reached_and_every_one_but_the_last_can_be_left_for_an_end(
     }
     assert_eq!(reached.len(), State::ALL.len(), "{reached:?}");
     for state in State::ALL {
-        let last = matches!(state, State::Failed | State::Closed);
+        let alone = matches!(state, State::Idle | State::Failed | State::Closed);
         let ends = [State::Failed, State::Closed].map(|end| legal(state, end));
-        assert_eq!(ends, [!last; 2], "{state:?}");
+        assert_eq!(ends, [!alone; 2], "{state:?}");
     }
 }
 
 proptest! {
     #[test]
     fn whatever_is_asked_of_it_the_machine_goes_where_the_table_lets_it(
-        asked in vec((0..10usize, 0..11usize, 0..100_000u64), 0..60),
+        asked in vec((0..8usize, 0..11usize, 0..100_000u64), 0..60),
     ) {
         let mut now = Instant::now();
         let mut session = Session::new(now);

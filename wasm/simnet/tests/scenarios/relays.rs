@@ -160,6 +160,13 @@ fn two_peers_connect_over_a_relay_alone_and_move_data_both_ways() {
         let stats = net.peer(from).stats();
         assert_eq!((stats.relays_connected, stats.relay_dropped), (1, 0));
         assert!(stats.relay_bytes_sent > MIB / 4 && stats.relay_bytes_received > MIB / 4);
+        let elsewhere = [
+            stats.datagrams_sent,
+            stats.datagrams_received,
+            stats.bytes_sent,
+            stats.bytes_received,
+        ];
+        assert_eq!(elsewhere, [0; 4]);
     }
 }
 

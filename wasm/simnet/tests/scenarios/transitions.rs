@@ -97,7 +97,8 @@ fn every_step_that_is_taken_has_an_arrow_and_those_that_never_are_are_told() {
     all.extend(unanswered());
     all.extend(stranded());
     for (from, to) in &all {
-        let [from, to] = [from, to].map(|state| State::ALL[usize::from(*state)]);
+        let state = |number| State::ALL.into_iter().find(|state| *state as u8 == number);
+        let (from, to) = (state(*from).unwrap(), state(*to).unwrap());
         assert!(legal(from, to), "{from:?} > {to:?}");
     }
     for from in State::ALL {

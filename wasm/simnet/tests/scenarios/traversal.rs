@@ -4,7 +4,8 @@ use anypath_peer::candidate::Kind;
 use anypath_peer::event::{ConnectionKey, Event, PathChange};
 use anypath_peer::session::{Cause, State};
 use anypath_simnet::simulation::ALPN;
-use anypath_simnet::{HostId, Link, Micros, Simulation, Wire, address};
+use anypath_simnet::traversal::{Cell, Condition, network, run_in};
+use anypath_simnet::{HostId, Link, Micros, RelayMood, Simulation, Wire, address};
 
 use crate::support::*;
 
@@ -266,6 +267,43 @@ fn the_selected_path_is_told_and_the_best_of_several_is_kept() {
         assert_eq!(selected.count(), 1, "host {host}");
         let stats = net.peer(host).connection_stats(keys[host]).unwrap();
         assert_eq!(stats.paths.len(), 2, "host {host}: {:?}", stats.paths);
+    }
+}
+
+#[test]
+fn both_sides_begin_together_where_the_dialler_was_not_at_that_relay_before() {
+    const OTHER: &str = "https://other.example/";
+    for kinds in [["portrestricted", "linuxopen"], ["linuxopen", "portrestricted"]] {
+        let cell = Cell {
+            kinds,
+            condition: Condition::Calm,
+            seed: 1,
+        };
+        let mut net = network(&cell);
+        net.add_relay(OTHER, Wire::default());
+        net.peer(0).set_relays([OTHER]);
+        net.run_for(5 * SECOND);
+        let outcome = run_in(&mut net, &cell);
+        assert_eq!((outcome.rounds, outcome.fault), (1, None), "{kinds:?}");
+    }
+}
+
+#[test]
+fn a_search_that_ends_in_silence_does_not_say_that_the_remote_is_there() {
+    let mut net = pair(8, Link::default());
+    for (from, to) in [(0, 1), (1, 0)] {
+        net.link(from, to).outages = std::iter::once(0..Micros::MAX).collect();
+    }
+    let keys = relayed(&mut net);
+    net.run_for(SECOND);
+    assert!(both_are(&net, keys, State::Traversing));
+    net.set_relay(RELAY, RelayMood::Down);
+    net.run_for(60 * SECOND);
+    for host in [0, 1] {
+        let steps = steps(&net, host, keys[host]);
+        let lost = steps.iter().filter(|(_, to, _)| *to == State::Recovering);
+        assert_eq!(lost.count(), 1, "host {host}: {steps:?}");
+        assert_eq!(state(&net, host, keys[host]), Some(State::Recovering));
     }
 }
 
