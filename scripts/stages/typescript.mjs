@@ -17,6 +17,8 @@ const PACKAGING = /^test\/packaging\//
 const BROWSER = /^test\/browser\//
 /** A file that mostly waits may say so by such a line: it takes no other file's turn. */
 const BESIDE = /^\/\/ beside others: /m
+/** One whose times count may say so by such a line: it is over before any other begins. */
+const ALONE = /^\/\/ alone: /m
 /** A file may ask for more by a line such as `// time limit: 900 s`. */
 const DEFAULT_LIMIT_SECONDS = 300
 
@@ -43,7 +45,7 @@ export const natlabStage = {
   name: 'natlab',
   title: 'peers behind real NATs, in network namespaces',
   minutes: [8, 8],
-  run: (context) => runFiles({ ...context, concurrency: 1 }, (file) => NATLAB.test(file)),
+  run: (context) => runFiles({ ...context, concurrency: 2 }, (file) => NATLAB.test(file)),
 }
 
 export const interopStage = {
@@ -129,10 +131,16 @@ async function runFiles(context, belongs, hooks = {}) {
       await hooks.after?.(file.source)
     }
   }
-  const isBeside = ({ source }) => BESIDE.test(readFileSync(join(root, source), 'utf8'))
-  const queue = files.filter((file) => !isBeside(file))
+  const says =
+    (mark) =>
+    ({ source }) =>
+      mark.test(readFileSync(join(root, source), 'utf8'))
+  const [isBeside, isAlone] = [says(BESIDE), says(ALONE)]
+  await worker(files.filter(isAlone))
+  const rest = files.filter((file) => !isAlone(file))
+  const queue = rest.filter((file) => !isBeside(file))
   await Promise.all([
-    worker(files.filter(isBeside)),
+    worker(rest.filter(isBeside)),
     ...Array.from({ length: context.concurrency }, () => worker(queue)),
   ])
 }

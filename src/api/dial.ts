@@ -96,8 +96,16 @@ async function destinationOf(engine: Engine, target: Ticket | string | DialTarge
   const { id, addresses = [], relays = [] } = target
   const remoteId = idFromText(id)
   if (!Array.isArray(addresses)) throw new InvalidArgumentError('target.addresses: must be an array')
-  if (!Array.isArray(relays)) throw new InvalidArgumentError('target.relays: must be an array')
+  if (!addresses.every(isAddress)) throw new InvalidArgumentError('target.addresses: each must have a host and a port')
+  if (!Array.isArray(relays) || !relays.every((url) => typeof url === 'string'))
+    throw new InvalidArgumentError('target.relays: must be an array of URLs')
   return { remoteId, targets: dialTargets(addresses, relays, carriers) }
+}
+
+function isAddress(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { host, port } = value as Record<string, unknown>
+  return typeof host === 'string' && typeof port === 'number'
 }
 
 /** The caller's signal and time limit as one thing that a wait can lose against. */

@@ -264,7 +264,7 @@ export class Core {
 
   peerStats(): PeerStatsRecord {
     const length = this.#call((raw) => raw.peer_stats())
-    return readPeerStats(new ByteReader(this.#instance.copyOutput(length)))
+    return readPeerStats(new ByteReader(this.#instance.copyOutput(length)), this.addresses)
   }
 
   ping(connection: number): void {

@@ -1,4 +1,4 @@
-import type { AddressCodec } from './address.js'
+import type { AddressCodec, SocketAddress } from './address.js'
 import type { ByteReader } from './bytes.js'
 import { type PathRecord, readAddress } from './records.js'
 
@@ -98,7 +98,32 @@ export type ConnectionStatsRecord = Readonly<Record<(typeof CONNECTION_FIELDS)[n
   readonly paths: readonly PathStatsRecord[]
 }
 
-export type PeerStatsRecord = Readonly<Record<(typeof PEER_FIELDS)[number], number>>
+/** The NATs that searches for direct paths are counted by, in the order of the record. */
+const NATS = [
+  'unknown',
+  'endpoint-independent',
+  'address-dependent',
+  'address-and-port-dependent',
+  'dependent',
+  'none',
+] as const
+
+const SEARCH_FIELDS = ['told', 'peerReflexive', 'birthday', 'failed'] as const
+
+type Searches = Readonly<Record<(typeof SEARCH_FIELDS)[number], number>>
+
+/** Somebody's word about the peer's own address. */
+export interface ObservationRecord {
+  readonly by: 'server' | 'remote'
+  readonly observer: SocketAddress
+  readonly mapped: SocketAddress
+  readonly rttMs: number | undefined
+}
+
+export type PeerStatsRecord = Readonly<Record<(typeof PEER_FIELDS)[number], number>> & {
+  readonly searches: Readonly<Record<(typeof NATS)[number], Searches>>
+  readonly observations: readonly ObservationRecord[]
+}
 
 /** Reads a `ConnectionStats` of the boundary. */
 export function readConnectionStats(reader: ByteReader, addresses: AddressCodec): ConnectionStatsRecord {
@@ -129,11 +154,24 @@ export function readConnectionStats(reader: ByteReader, addresses: AddressCodec)
 }
 
 /** Reads a `PeerStats` of the boundary. */
-export function readPeerStats(reader: ByteReader): PeerStatsRecord {
+export function readPeerStats(reader: ByteReader, addresses: AddressCodec): PeerStatsRecord {
   const common = readNumbers(reader, PEER_FIELDS.slice(0, FIRST_OF_NODE))
-  const ofNode = PEER_FIELDS.slice(FIRST_OF_NODE)
-  const rest = reader.remaining > 0 ? readNumbers(reader, ofNode) : Object.fromEntries(ofNode.map((name) => [name, 0]))
-  return { ...common, ...rest } as PeerStatsRecord
+  const isOfNode = reader.remaining > 0
+  const numbers = <Name extends string>(names: readonly Name[]) =>
+    isOfNode ? readNumbers(reader, names) : (Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>)
+  const rest = numbers(PEER_FIELDS.slice(FIRST_OF_NODE))
+  const searches = Object.fromEntries(NATS.map((nat) => [nat, numbers(SEARCH_FIELDS)]))
+  const observations = isOfNode ? readObservations(reader, addresses) : []
+  return { ...common, ...rest, searches, observations } as unknown as PeerStatsRecord
+}
+
+function readObservations(reader: ByteReader, addresses: AddressCodec): ObservationRecord[] {
+  return Array.from({ length: reader.u16() }, () => {
+    const by = reader.u8() === 0 ? 'server' : 'remote'
+    const [observer, mapped] = [readAddress(reader, addresses), readAddress(reader, addresses)]
+    const rttMs = reader.f64()
+    return { by, observer, mapped, rttMs: Number.isNaN(rttMs) ? undefined : rttMs }
+  })
 }
 
 function readNumbers<Name extends string>(reader: ByteReader, names: readonly Name[]): Record<Name, number> {

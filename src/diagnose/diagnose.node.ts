@@ -46,17 +46,19 @@ const MAX_SERVERS = 8
  * @throws InvalidArgumentError for a time out of range; AbortedError when the signal fires; TransportFailedError when no socket can be opened.
  */
 export async function diagnose(peer: DiagnosedPeer, options: DiagnoseOptions = {}): Promise<Diagnosis> {
-  const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options
+  const { signal, timeoutMs = DEFAULT_TIMEOUT_MS, lifetimeMs = 0 } = options
   if (!(timeoutMs >= 1000 && timeoutMs <= 60_000))
     throw createError('InvalidArgument', `timeoutMs: must be from 1000 to 60000, not ${String(timeoutMs)}`)
+  if (!(lifetimeMs === 0 || (lifetimeMs >= 1000 && lifetimeMs <= 600_000)))
+    throw createError('InvalidArgument', `lifetimeMs: must be 0, or from 1000 to 600000, not ${String(lifetimeMs)}`)
   const begin = performance.now()
   const controller = new AbortController()
   const end = (): void => controller.abort(signal?.reason)
-  const timer = setTimeout(end, timeoutMs)
+  const timer = setTimeout(end, timeoutMs + lifetimeMs)
   if (signal?.aborted) end()
   signal?.addEventListener('abort', end, { once: true })
   try {
-    const found = await observe(peer, controller.signal, timeoutMs)
+    const found = await observe(peer, controller.signal, timeoutMs, lifetimeMs)
     if (signal?.aborted) throw createError('Aborted', 'the diagnosis was aborted', { cause: signal.reason })
     return { ...conclude(peer, found), elapsedMs: performance.now() - begin }
   } finally {
@@ -73,14 +75,21 @@ interface Observed {
   readonly counts: StunCounts
 }
 
-async function observe(peer: DiagnosedPeer, signal: AbortSignal, timeoutMs: number): Promise<Observed> {
+async function observe(
+  peer: DiagnosedPeer,
+  signal: AbortSignal,
+  timeoutMs: number,
+  lifetimeMs: number,
+): Promise<Observed> {
   const counts: StunCounts = { sent: 0, answered: 0, forged: 0, malformed: 0 }
   // Why there is no relay is told by the relays themselves.
   const online = peer.online({ signal, timeoutMs: Math.min(timeoutMs, RELAY_WAIT_MS) }).catch(() => undefined)
   const measure = async (): Promise<FamilyFindings[]> => {
     if (peer.stunServers.ofRelays) await online
     const servers = await orAborted(peer.stunServers.addresses(), signal, [])
-    return Promise.all([4, 6].map((family) => measureFamily(peer.host, family, servers, counts, signal)))
+    return Promise.all(
+      [4, 6].map((family) => measureFamily(peer.host, family, servers, { counts, signal, lifetimeMs })),
+    )
   }
   const [[ipv4 = NOTHING, ipv6 = NOTHING]] = await Promise.all([measure(), online])
   return { local: await peer.local(), ipv4, ipv6, relays: peer.relays(), counts }
@@ -92,14 +101,17 @@ async function measureFamily(
   host: string,
   family: number,
   servers: readonly DiagnosedAddress[],
-  counts: StunCounts,
-  signal: AbortSignal,
+  {
+    counts,
+    signal,
+    lifetimeMs,
+  }: { readonly counts: StunCounts; readonly signal: AbortSignal; readonly lifetimeMs: number },
 ): Promise<FamilyFindings> {
   const ofFamily = servers.filter((server) => isIP(server.host) === family).slice(0, MAX_SERVERS)
   const bound = host === '::' ? (family === 4 ? '0.0.0.0' : '::') : host
   if (ofFamily.length === 0 || isIP(bound) !== family) return NOTHING
   try {
-    return await new Measurement(bound, counts, signal).run(ofFamily)
+    return await new Measurement(bound, counts, signal, lifetimeMs).run(ofFamily)
   } catch (error) {
     // A machine without IPv6 has no such socket either; its servers count as silent.
     if (family === 6 && host === '::')

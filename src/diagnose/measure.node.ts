@@ -4,7 +4,8 @@ import { randomBytes } from 'node:crypto'
 import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { isSame, kindOf, mappingOf, type Observation, portsOf } from './classify.js'
-import type { DiagnosedAddress, NatReport, StunServerReport } from './report.js'
+import { mappingLifetime } from './lifetime.node.js'
+import type { DiagnosedAddress, MappingLifetime, NatReport, StunServerReport } from './report.js'
 import { bindingRequest, CHANGE_ADDRESS, CHANGE_PORT, TRANSACTION_BYTES, transactionOf } from './stun.js'
 import { type Heard, type StunCounts, StunSocket } from './stun-socket.node.js'
 
@@ -34,12 +35,17 @@ export class Measurement {
   readonly #host: string
   readonly #counts: StunCounts
   readonly #signal: AbortSignal
+  readonly #lifetimeMs: number
   readonly #sockets: StunSocket[] = []
   readonly #observations: Observation[] = []
   #order = 0
 
-  /** @param host where to bind, an address of the family. */
-  constructor(host: string, counts: StunCounts, signal: AbortSignal) {
+  /**
+   * @param host where to bind, an address of the family.
+   * @param lifetimeMs for how long mappings are watched; 0 for not at all.
+   */
+  constructor(host: string, counts: StunCounts, signal: AbortSignal, lifetimeMs = 0) {
+    this.#lifetimeMs = lifetimeMs
     this.#host = host
     this.#counts = counts
     this.#signal = signal
@@ -69,15 +75,22 @@ export class Measurement {
     const ofSocket = [...this.#observations]
     const mapping = mappingOf(ofSocket)
     const translated = !ofSocket.some(({ mapped, localPort }) => mapped.port === localPort && isOwn(mapped.host))
-    const [filters, hairpin] = await Promise.all([
+    const isWatched = translated && this.#lifetimeMs > 0
+    const [filters, hairpin, lifetime] = await Promise.all([
       this.#filtering(behaviour ?? { primary: answering, other: answering }, behaviour !== undefined, mapping),
       translated && mapping === 'endpoint-independent' ? this.#hairpin(answering) : undefined,
+      isWatched ? this.#lifetime(reports.filter(({ mapped }) => mapped !== undefined)) : undefined,
     ])
     const addresses = [...new Set(this.#observations.map(({ mapped }) => mapped.host))].sort()
     const nat = { translated, mapping, ...filters, ...portsOf(this.#observations), addresses }
     return {
       servers: reports,
-      nat: { kind: kindOf(nat), ...nat, ...(hairpin === undefined ? {} : { hairpin }) },
+      nat: {
+        kind: kindOf(nat),
+        ...nat,
+        ...(hairpin === undefined ? {} : { hairpin }),
+        ...(lifetime === undefined ? {} : { lifetime }),
+      },
       hasOther: behaviour !== undefined,
     }
   }
@@ -134,6 +147,15 @@ export class Measurement {
     const later = await socket.ask(other)
     if (later?.mapped === undefined) return { filtering }
     return { filtering, movedByStrangers: !isSame(later.mapped, first.mapped) }
+  }
+
+  /** By the first server that can tell. */
+  async #lifetime(servers: readonly DiagnosedAddress[]): Promise<MappingLifetime | undefined> {
+    for (const server of servers) {
+      const found = await mappingLifetime(() => this.#open(), server, this.#lifetimeMs, this.#signal)
+      if (found !== undefined) return found
+    }
+    return undefined
   }
 
   /** Whether two sockets reach each other by their external addresses; both send, for that opens the filters. */

@@ -31,6 +31,14 @@ export interface RelayReport {
   readonly detail?: string
 }
 
+/** Between which times a NAT forgets a mapping over which nothing passes, milliseconds. */
+export interface MappingLifetime {
+  /** After that long it was still there. */
+  readonly atLeastMs: number
+  /** After that long it was not; absent where it was kept for as long as was tried. */
+  readonly belowMs?: number
+}
+
 /** The NATs, and the firewall, between this machine and the servers, which behave together as one. */
 export interface NatReport {
   /** Whether addresses are translated; false: servers see an address of this machine. */
@@ -63,6 +71,8 @@ export interface NatReport {
    * opened from both sides at the same time. Absent where that could not be found out.
    */
   readonly movedByStrangers?: boolean
+  /** For how long a mapping over which nothing passes is kept (RFC 4787 section 4.3); absent unless that was asked for and could be found out. */
+  readonly lifetime?: MappingLifetime
   /** The external addresses that were seen; several: there is a pool of them. */
   readonly addresses: readonly string[]
 }
@@ -135,4 +145,9 @@ export interface DiagnoseOptions {
   readonly signal?: AbortSignal
   /** Until then relays are waited for, and what is not known by then stays unknown; 1,000 to 60,000 milliseconds. @default 8000 */
   readonly timeoutMs?: number
+  /**
+   * Up to which time the NAT's mappings are watched, 1,000 to 600,000 milliseconds: the diagnosis takes that much longer. It needs a STUN server that
+   * answers to another port (RFC 5780 section 7.5), as `anypath relay` and `anypath stun` do. @default 0, not at all
+   */
+  readonly lifetimeMs?: number
 }

@@ -77,7 +77,7 @@ export class StunSocket {
   /** Asks a server; `undefined` when no answer comes, or the socket is closed. Never rejects. */
   async ask(server: DiagnosedAddress, options: AskOptions = {}): Promise<Heard | undefined> {
     const { change = 0, from = [server], transmissions = 3 } = options
-    const request = bindingRequest(randomBytes(TRANSACTION_BYTES), change)
+    const request = bindingRequest(randomBytes(TRANSACTION_BYTES), { change })
     const transaction = transactionOf(request)
     return new Promise((resolve) => {
       let timer: NodeJS.Timeout | undefined
@@ -103,6 +103,22 @@ export class StunSocket {
           finish({ ...answer, source, rttMs: sent === 1 ? performance.now() - sentAt : undefined }),
       })
       transmit()
+    })
+  }
+
+  /** Whether an answer to what another socket asks arrives here in time. */
+  async expect(transaction: string, from: DiagnosedAddress, withinMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const finish = (heard: boolean): void => {
+        clearTimeout(timer)
+        this.#ends.delete(end)
+        this.#waiting.delete(transaction)
+        resolve(heard)
+      }
+      const end = (): void => finish(false)
+      const timer = setTimeout(end, withinMs)
+      this.#ends.add(end)
+      this.#waiting.set(transaction, { from: [from], heard: () => finish(true) })
     })
   }
 

@@ -9,6 +9,7 @@ const BINDING_ERROR = 0x0111
 const MAPPED_ADDRESS = 0x0001
 const CHANGE_REQUEST = 0x0003
 const XOR_MAPPED_ADDRESS = 0x0020
+const RESPONSE_PORT = 0x0027
 const OTHER_ADDRESS = 0x802c
 const IPV4 = 1
 const IPV6 = 2
@@ -28,18 +29,32 @@ export interface StunAnswer {
   readonly other: DiagnosedAddress | undefined
 }
 
-/** @param change which parts of its address the server should answer from another of; 0 for none. */
-export function bindingRequest(transaction: Uint8Array, change = 0): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(change === 0 ? HEADER_BYTES : HEADER_BYTES + 8)
+/** What is asked of a server beside the sender's address (RFC 5780 sections 7.2 and 7.5). */
+export interface BindingOptions {
+  /** Which parts of its address the server should answer from others of. @default none */
+  readonly change?: number
+  /** The port of the sender that the answer is wanted at. @default the request's own */
+  readonly responsePort?: number
+}
+
+export function bindingRequest(
+  transaction: Uint8Array,
+  { change = 0, responsePort = 0 }: BindingOptions = {},
+): Uint8Array<ArrayBuffer> {
+  const attributes: readonly (readonly [kind: number, value: number])[] = [
+    ...(change === 0 ? [] : [[CHANGE_REQUEST, change] as const]),
+    ...(responsePort === 0 ? [] : [[RESPONSE_PORT, responsePort * 0x1_0000] as const]),
+  ]
+  const bytes = new Uint8Array(HEADER_BYTES + 8 * attributes.length)
   const view = new DataView(bytes.buffer)
   view.setUint16(0, BINDING_REQUEST)
   view.setUint16(2, bytes.length - HEADER_BYTES)
   view.setUint32(4, MAGIC_COOKIE)
   bytes.set(transaction, 8)
-  if (change !== 0) {
-    view.setUint16(HEADER_BYTES, CHANGE_REQUEST)
-    view.setUint16(HEADER_BYTES + 2, 4)
-    view.setUint32(HEADER_BYTES + 4, change)
+  for (const [i, [kind, value]] of attributes.entries()) {
+    view.setUint16(HEADER_BYTES + 8 * i, kind)
+    view.setUint16(HEADER_BYTES + 8 * i + 2, 4)
+    view.setUint32(HEADER_BYTES + 8 * i + 4, value)
   }
   return bytes
 }

@@ -232,7 +232,10 @@ export class Driver implements Engine, RecordKeeper {
 
   async peerStats(): Promise<PeerStats> {
     const portMapping = this.#portMapping?.stats
-    return { ...this.#core.peerStats(), transportDrops: this.#carriers.drops(), ...(portMapping && { portMapping }) }
+    const { observations, ...stats } = this.#core.peerStats()
+    const observed = observations.map(({ rttMs, ...word }) => (rttMs === undefined ? word : { ...word, rttMs }))
+    const transportDrops = this.#carriers.drops()
+    return { ...stats, observations: observed, transportDrops, ...(portMapping && { portMapping }) }
   }
 
   ping(connectionId: number): void {

@@ -269,6 +269,37 @@ export interface ConnectionStats {
   readonly paths: readonly PathStats[]
 }
 
+/** On what of a destination the own NAT's mapping depends; `dependent`: on the address, and whether on the port too is not known. */
+export type OwnNat =
+  | 'unknown'
+  | 'none'
+  | 'endpoint-independent'
+  | 'address-dependent'
+  | 'address-and-port-dependent'
+  | 'dependent'
+
+/** How searches for a direct path ended. */
+export interface SearchStats {
+  /** At an address that the remote had told: its own, one that servers see, a predicted one or one that a router forwards. */
+  readonly told: number
+  /** At one that a packet of the remote showed (RFC 8445 section 4). */
+  readonly peerReflexive: number
+  /** At one that the birthday scheme found. */
+  readonly birthday: number
+  /** Rounds that came to nothing; the next one may succeed. */
+  readonly failed: number
+}
+
+/** Where somebody sees this peer. */
+export interface ObservedAddress {
+  /** A STUN or address-discovery server, or the remote of a connection. */
+  readonly by: 'server' | 'remote'
+  readonly observer: { readonly host: string; readonly port: number }
+  readonly mapped: { readonly host: string; readonly port: number }
+  /** From the question to the answer, milliseconds; absent where nothing was asked, or more than once. */
+  readonly rttMs?: number
+}
+
 export interface PeerStats {
   readonly connections: number
   readonly handshakes: number
@@ -361,6 +392,10 @@ export interface PeerStats {
   readonly socketsFailed: number
   /** Datagrams on such sockets that came from a stranger and were dropped. */
   readonly socketsForeign: number
+  /** How the rounds that this peer began have ended, by the mapping of its own NAT at that time (RFC 4787 section 4.1). */
+  readonly searches: Readonly<Record<OwnNat, SearchStats>>
+  /** What servers and remotes say of this peer's address: the latest word of each, at most 64. Empty in browsers. */
+  readonly observations: readonly ObservedAddress[]
   /** Datagrams that a transport's bounded queue dropped or whose send failed, by cause. */
   readonly transportDrops: Readonly<Record<string, number>>
   /** What has come of port mapping; left out where it is off. */

@@ -13,8 +13,23 @@ export interface CountedPeer {
   readonly retriesSent: number
   readonly refused: number
   readonly memoryBytes: number
+  readonly traversalRounds: number
+  readonly traversalMs: number
+  readonly traversalsSucceeded: number
+  readonly probesSent: number
+  readonly birthdayProbesSent: number
+  readonly directPathsLost: number
+  readonly searches: Readonly<Record<string, object>>
+  readonly observations: readonly {
+    readonly by: string
+    readonly observer: { readonly host: string; readonly port: number }
+    readonly rttMs?: number
+  }[]
   readonly transportDrops: Readonly<Record<string, number>>
 }
+
+type Value = [number, Attributes?]
+type Observe = (observable: Observable, values: (counted: CountedPeer) => Value[]) => void
 
 /** A peer's instruments. Times are seconds and sizes bytes, as OpenTelemetry's conventions want them. */
 export class PeerMetrics {
@@ -84,7 +99,7 @@ export class PeerMetrics {
   }
 
   #observe(meter: Meter, stats: () => Promise<CountedPeer>): void {
-    const observe = (observable: Observable, values: (counted: CountedPeer) => [number, Attributes?][]) => {
+    const observe: Observe = (observable, values) => {
       const callback = async (result: ObservableResult) => {
         // A peer that is closing has nothing more to tell.
         const counted = await stats().catch(() => undefined)
@@ -124,6 +139,31 @@ export class PeerMetrics {
     observe(
       meter.createObservableGauge('anypath.memory', { description: "The core's memory", unit: 'By' }),
       ({ memoryBytes }) => [[memoryBytes]],
+    )
+    this.#observeTraversal(observe, meter)
+  }
+
+  #observeTraversal(observe: Observe, meter: Meter): void {
+    const searches = { description: 'Searches for a direct path, by how they ended and the own NAT', unit: '{search}' }
+    observe(meter.createObservableCounter('anypath.traversal.searches', searches), (counted) =>
+      Object.entries(counted.searches).flatMap(([nat, ends]) =>
+        Object.entries(ends).map(([outcome, count]): Value => [Number(count), { outcome, nat }]),
+      ),
+    )
+    const time = { description: 'From the first round to the direct path, all together', unit: 's' }
+    observe(meter.createObservableCounter('anypath.traversal.time', time), ({ traversalMs }) => [[traversalMs / 1000]])
+    observe(meter.createObservableCounter('anypath.traversal.probes', { unit: '{datagram}' }), (counted) => [
+      [counted.probesSent, { scheme: 'candidates' }],
+      [counted.birthdayProbesSent, { scheme: 'birthday' }],
+    ])
+    observe(meter.createObservableCounter('anypath.paths.lost', { unit: '{path}' }), ({ directPathsLost }) => [
+      [directPathsLost, { kind: 'udp' }],
+    ])
+    const rtt = { description: 'Round trip to the servers that tell the own address', unit: 's' }
+    observe(meter.createObservableGauge('anypath.server.rtt', rtt), ({ observations }) =>
+      observations.flatMap(({ by, observer, rttMs }): Value[] =>
+        by === 'server' && rttMs !== undefined ? [[rttMs / 1000, { server: `${observer.host}:${observer.port}` }]] : [],
+      ),
     )
   }
 }

@@ -1,4 +1,5 @@
 // time limit: 900 s
+// alone: how soon paths are found is what it is about
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { CELL_KINDS, cellClass } from './cells.js'

@@ -44,6 +44,10 @@ async function diagnosed(kind: SiteKind): Promise<Diagnosis> {
   const { url } = await LabRelay.start(laboratory, 0)
   const flags = ['--relay', url, '--stun', `${SERVERS[0]}:19302`, '--json']
   const printed = await laboratory.hosts.in('ca', [process.execPath, COMMAND, 'diagnose', ...flags])
+  return diagnosisIn(printed)
+}
+
+function diagnosisIn(printed: string): Diagnosis {
   const line = printed.split('\n').find((text) => text.includes('"event":"diagnosis"'))
   return JSON.parse(line ?? '{}') as Diagnosis
 }
@@ -65,6 +69,16 @@ describe('anypath diagnose', { skip, concurrency: 2 }, () => {
       assert.ok(elapsedMs < 10_000, `it took ${elapsedMs} ms`)
       // A pool has several, of which the first requests need not have seen all.
       if (kind !== 'sympool') assert.equal(ipv4?.addresses.length, 1)
+    })
+  }
+
+  for (const kind of ['linux', 'symmetric'] as const) {
+    test(`behind ${kind} it finds out for how long mappings live`, { timeout: 120_000 }, async () => {
+      await using laboratory = await Laboratory.start({ sites: { a: kind, b: 'none' }, mappingLifetimeSeconds: 5 })
+      const { url } = await LabRelay.start(laboratory, 0)
+      const flags = ['--relay', url, '--lifetime', '8s', '--json']
+      const printed = await laboratory.hosts.in('ca', [process.execPath, COMMAND, 'diagnose', ...flags])
+      assert.deepEqual(diagnosisIn(printed).ipv4?.lifetime, { atLeastMs: 4000, belowMs: 6000 })
     })
   }
 

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import type { Program } from './hosts.js'
 import { type Client, type Laboratory, root, SERVERS } from './laboratory.js'
 
-const RELAY_PORT = 3340
+export const RELAY_PORT = 3340
 export const STUN_PORT = 3478
 /** What every peer asks: both addresses of `srv`, so that a mapping that depends on the destination shows. */
 const STUN_SERVERS = SERVERS.map((address) => `${address}:${STUN_PORT}`)
@@ -66,6 +66,12 @@ export class LabPeer {
     return { id: String(id), relay: String(relay) }
   }
 
+  /** Ends it without a farewell. */
+  async kill(): Promise<void> {
+    this.#program.kill()
+    await this.#program.ended
+  }
+
   do(command: string, fields: object = {}): void {
     this.#program.write(JSON.stringify({ do: command, ...fields }))
   }
@@ -118,7 +124,7 @@ export class LabPeer {
       if (told.type === 'path')
         return [`${at} ${told.change} ${told.pathId} ${told.relay ?? `${told.host}:${told.port}`}`]
       if (told.type === 'connected' || told.type === 'accepted') return [`${at} ${told.type} ${told.state}`]
-      return ['closed', 'failed'].includes(told.type) ? [`${at} ${JSON.stringify(told)}`] : []
+      return ['closed', 'failed', 'broken'].includes(told.type) ? [`${at} ${JSON.stringify(told)}`] : []
     })
     return `${this.#name}: ${lines.join('; ')}`
   }

@@ -3,6 +3,7 @@
 //   {"do": "connect", "id": …, "relays": […], "addresses": […]}      tells `connected` when the first byte has come back
 //   {"do": "transfer", "bytes": …}                 sends so many; tells `transferred` with what the remote got
 //   {"do": "flow", "forMs": …}                     sends a piece every 20 ms, which the remote returns; tells `flowed` with the longest gap
+//   {"do": "maintain", "id": …}                    keeps a connection with that remote until `release`; tells `maintained` at its end
 //   {"do": "close"}                                closes the connection; both sides tell `closed`
 //   {"do": "report"}                               tells `report`: paths, state and counters
 //   {"do": "ticket"}                               tells `ticket` with the addresses in it
@@ -14,7 +15,7 @@ import { createHash } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const { Peer } = await import(process.env.ANYPATH_PACKAGE)
+const { Peer, pkarrDiscovery, pkarrPublisher } = await import(process.env.ANYPATH_PACKAGE)
 const ALPN = 'natlab/1'
 const WARM_UP_BYTES = 200_000
 const PIECE_BYTES = 4096
@@ -29,9 +30,15 @@ const logger = Object.fromEntries(
     (text, fields) => console.error(level, text, JSON.stringify(fields)),
   ]),
 )
-const { logLevel, warm, ...options } = JSON.parse(process.env.ANYPATH_PEER ?? '{}')
+const { logLevel, warm, pkarr, ...options } = JSON.parse(process.env.ANYPATH_PEER ?? '{}')
 if (warm) await warmUp()
-const peer = await Peer.create({ alpns: [ALPN], ...options, ...(logLevel ? { logger, logLevel } : {}) })
+const peer = await Peer.create({
+  alpns: [ALPN],
+  ...options,
+  ...(logLevel ? { logger, logLevel } : {}),
+  // Records are kept at the address of a relay, if one is given.
+  ...(pkarr ? { discovery: [pkarrDiscovery({ url: pkarr }), pkarrPublisher({ url: pkarr })] } : {}),
+})
 
 /** What is done for the first time in a process takes half a second of a processor, and V8 keeps the code: two other peers do it on loopback. */
 async function warmUp() {
@@ -54,6 +61,9 @@ async function warmUp() {
 peer.on('state', ({ from, to, cause }) => tell('transition', { from, to, cause }))
 
 let connection
+let maintaining
+/** Whoever holds no session hears of each connection as of the first one. */
+const sessions = new Set()
 function watch(next) {
   connection = next
   next.on('path', (event) => tell('path', event))
@@ -90,6 +100,7 @@ async function text(readable) {
 const commands = {
   async connect({ id, relays = [], addresses, timeoutMs = 30_000 }) {
     const begin = performance.now()
+    sessions.add(peer.session(id))
     watch(await peer.connect({ id, relays, addresses }, { alpn: ALPN, timeoutMs }))
     const handshakeMs = performance.now() - begin
     const { readable, writable } = await connection.createBidirectionalStream()
@@ -103,8 +114,9 @@ const commands = {
       paths: connection.paths,
       state: connection.state,
     })
-    await writer.close()
-    await reader.read()
+    // Whoever has heard of it may have closed it already.
+    await writer.close().catch(() => {})
+    await reader.read().catch(() => {})
   },
 
   async transfer({ bytes }) {
@@ -151,6 +163,19 @@ const commands = {
     tell('flowed', { isWhole: sent.digest('hex') === back.digest('hex'), gapMs, gapAtMs })
   },
 
+  async maintain({ id }) {
+    maintaining = new AbortController()
+    const session = peer.session(id)
+    session.on('connection', watch)
+    await session.maintain({ alpn: ALPN, signal: maintaining.signal })
+    session.off('connection', watch)
+    tell('maintained')
+  },
+
+  async release() {
+    maintaining.abort()
+  },
+
   async ticket() {
     const { addresses } = await peer.ticket()
     tell('ticket', { addresses })
@@ -177,7 +202,7 @@ void (async () => {
     tell('accepted', { remoteId: incoming.remoteId, state: incoming.state, paths: incoming.paths })
     void (async () => {
       for await (const stream of incoming.incomingBidirectionalStreams)
-        void answer(stream).catch((error) => tell('failed', { error: String(error) }))
+        void answer(stream).catch((error) => tell('broken', { error: String(error) }))
     })().catch(() => {})
   }
 })()

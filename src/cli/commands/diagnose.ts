@@ -1,4 +1,11 @@
-import type { Diagnosis, NatReport, RelayReport, RemoteVerdict, StunServerReport } from '../../index.js'
+import type {
+  Diagnosis,
+  MappingLifetime,
+  NatReport,
+  RelayReport,
+  RemoteVerdict,
+  StunServerReport,
+} from '../../index.js'
 import { type Command, orAborted } from '../context.js'
 import { CliError, ExitCode } from '../exit.js'
 import { formatAddress } from '../format.js'
@@ -36,6 +43,13 @@ const row = (name: string, text: string): string => `${name.padEnd(18)}${text}`
 
 const spaced = (term: string): string => term.replace('address-and-port', 'address- and port')
 
+const lifetimeText = ({ atLeastMs, belowMs }: MappingLifetime): string => {
+  const seconds = (time: number): string => (time / 1000).toFixed(time < 10_000 ? 1 : 0)
+  return belowMs === undefined
+    ? `for ${seconds(atLeastMs)} s at least`
+    : `for ${seconds(atLeastMs)} to ${seconds(belowMs)} s`
+}
+
 const natRows = (family: string, nat: NatReport): string[] => {
   const yes = (flag: boolean | undefined): string => (flag === undefined ? 'unknown' : flag ? 'yes' : 'no')
   const ports = nat.stride === undefined ? nat.ports : `${nat.ports}, ${nat.stride} apart`
@@ -46,6 +60,7 @@ const natRows = (family: string, nat: NatReport): string[] => {
     row('  filtering', spaced(nat.filtering)),
     row('  ports', ports),
     row('  hairpin', yes(nat.hairpin)),
+    ...(nat.lifetime ? [row('  mappings live', lifetimeText(nat.lifetime))] : []),
     ...(nat.movedByStrangers === true ? [row('  early packets', 'from outside move a mapping')] : []),
   ]
 }
@@ -89,6 +104,11 @@ export const diagnoseCommand: Command = {
     options: {
       ...(relay && { relay }),
       timeout: { type: 'string', value: 'TIME', help: 'tell what is known after this time, 1s to 60s (default 8s)' },
+      lifetime: {
+        type: 'string',
+        value: 'TIME',
+        help: 'watch for this time, 1s to 600s, how long the NAT keeps silent mappings',
+      },
       ...(stun && { stun }),
       ...(bind && { bind }),
       ...(key && { key }),
@@ -102,9 +122,10 @@ export const diagnoseCommand: Command = {
   run: async (context) => {
     const { values, output, signal } = context
     const timeoutMs = values.durationMs('timeout') ?? defaultTimeoutMs
+    const lifetimeMs = values.durationMs('lifetime') ?? 0
     await withPeer(context, {}, async (peer) => {
       output.note('asking…')
-      const diagnosis = await orAborted(peer.diagnose({ timeoutMs, signal }), signal)
+      const diagnosis = await orAborted(peer.diagnose({ timeoutMs, lifetimeMs, signal }), signal)
       output.event('diagnosis', { ...diagnosis })
       for (const line of lines(diagnosis)) output.result(line)
       if (diagnosis.findings.some(({ code }) => code === 'network-down'))

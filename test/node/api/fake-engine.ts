@@ -231,7 +231,23 @@ export class FakeEngine implements engine.Engine {
       (typeof PEER_FIELDS)[number],
       number
     >
-    return Promise.resolve({ ...numbers, connections: this.links.size, transportDrops: { full: 3 } })
+    const none = { told: 0, peerReflexive: 0, birthday: 0, failed: 0 }
+    const searches = {
+      unknown: none,
+      none,
+      'endpoint-independent': { told: 4, peerReflexive: 3, birthday: 2, failed: 1 },
+      'address-dependent': none,
+      'address-and-port-dependent': none,
+      dependent: none,
+    }
+    const observer = { host: '203.0.113.1', port: 3478 }
+    const mapped = { host: '198.51.100.7', port: 40_000 }
+    const observations: engine.ObservedAddress[] = [
+      { by: 'server', observer, mapped, rttMs: 25 },
+      { by: 'remote', observer: mapped, mapped },
+    ]
+    const connections = this.links.size
+    return Promise.resolve({ ...numbers, connections, searches, observations, transportDrops: { full: 3 } })
   }
 
   ping(): void {

@@ -11,7 +11,9 @@ import {
 } from '@opentelemetry/sdk-metrics'
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import type { Logger } from '../../../src/observe/index.js'
+import { PeerMetrics } from '../../../src/observe/metrics.js'
 import { ALPN } from './environments.js'
+import { FakeEngine } from './fake-engine.js'
 import { bytes, first, readAll } from './reading.js'
 import { udpPair } from './real-pair.js'
 
@@ -152,4 +154,33 @@ test('the logger gets what is worth telling, and nothing when left out', { timeo
     lines.filter((line) => line.startsWith('error')),
     [],
   )
+})
+
+test('the meter has what searches for direct paths came to, and the round trips of servers', {
+  timeout: 30_000,
+}, async () => {
+  const metrics = meterProvider()
+  const engine = new FakeEngine(new Map(), [ALPN], '11'.repeat(32))
+  const counted = await engine.peerStats()
+  const instruments = new PeerMetrics(metrics.meter, () => engine.peerStats())
+  try {
+    const nat = 'endpoint-independent'
+    for (const [outcome, count] of [
+      ['told', 4],
+      ['peerReflexive', 3],
+      ['birthday', 2],
+      ['failed', 1],
+    ] as const)
+      assert.equal(await metrics.value('anypath.traversal.searches', { nat, outcome }), count)
+    assert.equal(await metrics.value('anypath.traversal.searches', { nat: 'none', outcome: 'told' }), 0)
+    assert.equal(await metrics.value('anypath.traversal.time'), counted.traversalMs / 1000)
+    assert.equal(await metrics.value('anypath.traversal.probes', { scheme: 'candidates' }), counted.probesSent)
+    assert.equal(await metrics.value('anypath.traversal.probes', { scheme: 'birthday' }), counted.birthdayProbesSent)
+    assert.equal(await metrics.value('anypath.paths.lost', { kind: 'udp' }), counted.directPathsLost)
+    assert.equal(await metrics.value('anypath.server.rtt', { server: '203.0.113.1:3478' }), 0.025)
+    assert.equal(await metrics.value('anypath.server.rtt', { server: '198.51.100.7:40000' }), undefined)
+  } finally {
+    instruments.close()
+    await metrics.shutdown()
+  }
 })

@@ -276,6 +276,14 @@ export function connectionScenarios(label: string, start: () => Promise<Pair>): 
       await assert.rejects(dialler.connect(target, { alpn: 'h3' }), InvalidArgumentError)
       await assert.rejects(dialler.connect(target, { alpn: 'anypath/1' }), InvalidArgumentError)
       await assert.rejects(dialler.connect(target, { alpn: ALPN, timeoutMs: 0 }), InvalidArgumentError)
+      const id = '11'.repeat(32)
+      const wrong = [
+        { addresses: [{ kind: 'relay', url: 'https://relay.example/' }] },
+        { addresses: [null] },
+        { relays: [7] },
+      ]
+      for (const target of wrong as object[])
+        await assert.rejects(dialler.connect({ id, ...target }, { alpn: ALPN }), InvalidArgumentError)
       await assert.rejects(dialler.connect('no ticket at all', { alpn: ALPN }), InvalidTicketError)
     })
 

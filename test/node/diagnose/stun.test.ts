@@ -41,7 +41,7 @@ test('reading leaves the bytes as they are, in a buffer of the pool too', () => 
 })
 
 test('a request asks for the answer to come from elsewhere', () => {
-  const request = Buffer.from(bindingRequest(TRANSACTION, CHANGE_ADDRESS | CHANGE_PORT))
+  const request = Buffer.from(bindingRequest(TRANSACTION, { change: CHANGE_ADDRESS | CHANGE_PORT }))
   assert.equal(request.toString('hex'), `000100082112a442${TRANSACTION.toString('hex')}0003000400000006`)
   assert.equal(transactionOf(request), TRANSACTION.toString('hex'))
   assert.equal(bindingRequest(TRANSACTION).length, 20)

@@ -360,15 +360,33 @@ test('statistics are read in their order', () => {
   })
   const figures = new ByteWriter()
   for (let value = 1; value <= 36; value++) figures.f64(value)
-  const peer = readPeerStats(new ByteReader(figures.written))
+  const peer = readPeerStats(new ByteReader(figures.written), codec)
   assert.deepEqual([peer.connections, peer.memoryBytes, peer.relayDropped, peer.discoveries], [1, 18, 24, 28])
   assert.deepEqual([peer.traversalRounds, peer.directPathsLost], [29, 36])
   assert.deepEqual([peer.stunRequestsSent, peer.discoveryObservations], [0, 0], 'the core for browsers leaves them out')
   assert.deepEqual([peer.controlsDialled, peer.socketsForeign], [0, 0])
-  for (let value = 37; value <= 56; value++) figures.f64(value)
+  assert.deepEqual([peer.searches.none, peer.observations], [{ told: 0, peerReflexive: 0, birthday: 0, failed: 0 }, []])
+  for (let value = 37; value <= 80; value++) figures.f64(value)
+  figures.u16(2)
+  for (const [by, rttMs] of [
+    [0, 25],
+    [1, Number.NaN],
+  ] as const)
+    figures
+      .u8(by)
+      .bytes(codec.encode(where.host, where.port) as Uint8Array)
+      .bytes(codec.encode(where.host, 7) as Uint8Array)
+      .f64(rttMs)
   for (const length of [8, 37 * 8, figures.written.length - 8])
-    assert.throws(() => readPeerStats(new ByteReader(figures.written.subarray(0, length))), { code: 'InternalError' })
-  const ofNode = readPeerStats(new ByteReader(figures.written))
+    assert.throws(() => readPeerStats(new ByteReader(figures.written.subarray(0, length)), codec), {
+      code: 'InternalError',
+    })
+  const ofNode = readPeerStats(new ByteReader(figures.written), codec)
+  assert.deepEqual(ofNode.searches.unknown, { told: 57, peerReflexive: 58, birthday: 59, failed: 60 })
+  assert.deepEqual(ofNode.searches.none, { told: 77, peerReflexive: 78, birthday: 79, failed: 80 })
+  const [server, remote] = ofNode.observations
+  assert.deepEqual([server?.by, server?.observer.host, server?.mapped.port, server?.rttMs], ['server', '::1', 7, 25])
+  assert.deepEqual([remote?.by, remote?.rttMs], ['remote', undefined])
   assert.deepEqual([ofNode.stunRequestsSent, ofNode.discoveryObservations], [37, 42])
   assert.deepEqual([ofNode.controlsDialled, ofNode.birthdayHits, ofNode.socketsForeign], [43, 47, 56])
 })

@@ -275,6 +275,8 @@ impl Core {
     pub fn peer_stats(&mut self) -> u32 {
         self.output.clear();
         encode::peer_stats(&mut self.output, &self.peer.stats(), memory_bytes());
+        #[cfg(feature = "node")]
+        encode::observations(&mut self.output, self.peer.observations());
         self.output.len() as u32
     }
 

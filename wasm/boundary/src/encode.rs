@@ -288,6 +288,15 @@ pub(crate) fn peer_stats(out: &mut Vec<u8>, stats: &PeerStats, memory_bytes: f64
     {
         put_reflexive_figures(out, stats);
         put_birthday_figures(out, &stats.birthday);
+        for by_nat in &stats.searches {
+            let figures = [
+                by_nat.told,
+                by_nat.peer_reflexive,
+                by_nat.birthday,
+                by_nat.failed,
+            ];
+            put_figures(out, &figures.map(|figure| figure as f64));
+        }
     }
 }
 
@@ -310,6 +319,18 @@ fn put_birthday_figures(out: &mut Vec<u8>, stats: &anypath_peer::stats::Birthday
         stats.foreign_dropped,
     ];
     put_figures(out, &figures.map(|figure| figure as f64));
+}
+
+/// Who sees this peer where; see `docs/boundary.md`.
+#[cfg(feature = "node")]
+pub(crate) fn observations(out: &mut Vec<u8>, observations: &[anypath_peer::mapping::Observation]) {
+    out.extend((observations.len() as u16).to_le_bytes());
+    for told in observations {
+        out.push(told.observer as u8);
+        put_address(out, told.server, 0);
+        put_address(out, told.mapped, 0);
+        put_figures(out, &[told.rtt_ms.unwrap_or(f64::NAN)]);
+    }
 }
 
 /// What only a core that asks for its own address counts; without them the record is shorter.

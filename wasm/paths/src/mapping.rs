@@ -51,6 +51,8 @@ pub struct Observation {
     pub sent_ms: f64,
     /// Puts packets of one time in the order in which they were sent.
     pub order: u64,
+    /// How long the answer took, in milliseconds; `None` where nothing was asked, or more than once.
+    pub rtt_ms: Option<f64>,
 }
 
 /// Whether a NAT uses one mapping for all destinations ([RFC 4787 § 4.1]).
@@ -70,6 +72,9 @@ pub enum Mapping {
     /// Destination addresses have their own; whether ports have it too is unknown, for no two of one address were heard.
     Dependent = 4,
 }
+
+/// How many kinds [`Observations::nat`] tells apart.
+pub const NATS: usize = 6;
 
 impl Mapping {
     /// Whether other destinations see other addresses.
@@ -175,6 +180,15 @@ impl Observations {
                 || servers.any(|o| {
                     o.mapped.ip() == told.mapped.ip() && o.sent_ms - told.sent_ms < PEERS_WORD_MS
                 }))
+    }
+
+    /// The IPv4 NAT before a socket that has these addresses as a number below [`NATS`]: that of its [`Mapping`], or the last where there is none.
+    pub fn nat(&self, local: &[SocketAddrV6]) -> usize {
+        let report = self.report(local, true);
+        match report.public {
+            Some(true) => NATS - 1,
+            _ => report.mapping as usize,
+        }
     }
 
     /// What the NAT does to a socket that has these addresses, for IPv4 or for IPv6.

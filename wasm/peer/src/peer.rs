@@ -377,7 +377,8 @@ impl Peer {
         match response {
             Response::Answer(answer) if self.responses.len() < MAX_RESPONSES => {
                 self.stats.stun_answered += 1;
-                self.responses.push_back((route, answer));
+                self.responses
+                    .push_back((reflecting::where_answered(route, datagram), answer));
             }
             Response::Answer(_) | Response::Limited => self.stats.stun_limited += 1,
             Response::Malformed => self.stats.malformed_dropped += 1,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddrV6;
+use std::time::Duration;
 
 use anypath_paths::candidate::is_global;
 
@@ -69,6 +70,19 @@ impl Probes {
         Some((key, to, probe))
     }
 
+    /// Has the probes of a connection that wait leave so much sooner.
+    pub(crate) fn hasten(&mut self, key: ConnectionKey, by: Duration) {
+        let of_it = |place: &Place| place.1 == key;
+        let places: Vec<_> = self.waiting.keys().copied().filter(of_it).collect();
+        for place in places {
+            if let Some(probe) = self.waiting.remove(&place) {
+                let due = place.0.checked_sub(by).unwrap_or(place.0);
+                self.waiting
+                    .insert((due, key, place.2, place.3, place.4), probe);
+            }
+        }
+    }
+
     /// Whether all together may send one more.
     pub(crate) fn may_send(&mut self, now: Instant) -> bool {
         let elapsed = now.saturating_duration_since(self.start);
@@ -87,10 +101,8 @@ impl Probes {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
-    use std::time::Duration;
-
     use super::*;
+    use std::net::{Ipv4Addr, Ipv6Addr};
 
     fn to(port: u16) -> SocketAddrV6 {
         SocketAddrV6::new(Ipv6Addr::LOCALHOST, port, 0, 0)
@@ -111,6 +123,24 @@ mod tests {
         assert!(left(now).is_empty());
         assert_eq!(left(later), [1]);
         assert_eq!(probes.due(), None);
+    }
+
+    #[test]
+    fn those_of_one_connection_can_be_hastened_and_keep_their_order() {
+        let now = Instant::now();
+        let ms = Duration::from_millis;
+        let mut probes = Probes::new(now);
+        for (due, key, port) in [(60, 1, 4), (50, 1, 5), (50, 2, 3), (90, 1, 6)] {
+            assert!(probes.add(now + ms(due), key, to(port), &[port as u8]));
+        }
+        probes.hasten(1, ms(30));
+        let mut left = |at| -> Vec<u8> {
+            std::iter::from_fn(|| probes.pop(now + ms(at)).map(|(.., probe)| probe[0])).collect()
+        };
+        assert_eq!(left(19), []);
+        assert_eq!(left(30), [5, 4]);
+        assert_eq!(left(55), [3]);
+        assert_eq!(left(60), [6]);
     }
 
     #[test]

@@ -156,6 +156,23 @@ pub struct PeerStats {
     /// Of the birthday scheme, and of the control connections that it takes.
     #[cfg(feature = "traversal")]
     pub birthday: BirthdayStats,
+    /// Of the rounds that this peer began, by what [`Observations::nat`](anypath_paths::mapping::Observations::nat) said of its own NAT.
+    #[cfg(feature = "traversal")]
+    pub searches: [SearchStats; anypath_paths::mapping::NATS],
+}
+
+/// How searches for direct paths ended.
+#[cfg(feature = "traversal")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SearchStats {
+    /// At an address that the remote had told.
+    pub told: u64,
+    /// At one that a packet of the remote showed.
+    pub peer_reflexive: u64,
+    /// At one that the birthday scheme found.
+    pub birthday: u64,
+    /// Rounds that came to nothing.
+    pub failed: u64,
 }
 
 /// The figures of the birthday scheme.

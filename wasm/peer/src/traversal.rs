@@ -61,6 +61,10 @@ pub(crate) struct Traversal {
     pub(crate) late: Option<Instant>,
     /// Whether there was a direct path when that was asked last.
     pub(crate) direct: bool,
+    /// For how long this client's probes are held back.
+    pub(crate) held: Option<Duration>,
+    /// Where the birthday scheme had a path opened last.
+    pub(crate) hit: Option<SocketAddr>,
     /// The path that carries data.
     pub(crate) selected: Option<PathId>,
     /// The paths as they were listened to last.
@@ -87,6 +91,8 @@ impl Traversal {
             since: None,
             late: None,
             direct: false,
+            held: None,
+            hit: None,
             selected: None,
             watched: Few::default(),
             successor: None,

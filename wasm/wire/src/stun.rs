@@ -53,6 +53,8 @@ pub mod attribute {
     pub const USERHASH: u16 = 0x001e;
     /// The address of the other side, so written that no middlebox takes it for one.
     pub const XOR_MAPPED_ADDRESS: u16 = 0x0020;
+    /// The port that the answer is wanted at [RFC 5780 § 7.5].
+    pub const RESPONSE_PORT: u16 = 0x0027;
     /// What program speaks.
     pub const SOFTWARE: u16 = 0x8022;
     /// A checksum, always the last attribute.
@@ -61,7 +63,7 @@ pub mod attribute {
 
 /// What is understood among the attributes that must be; those that do not belong into a request are ignored
 /// as [RFC 8489 § 6.3] wants it.
-const UNDERSTOOD: [u16; 11] = [
+const UNDERSTOOD: [u16; 12] = [
     attribute::MAPPED_ADDRESS,
     attribute::USERNAME,
     attribute::MESSAGE_INTEGRITY,
@@ -73,6 +75,7 @@ const UNDERSTOOD: [u16; 11] = [
     attribute::PASSWORD_ALGORITHM,
     attribute::USERHASH,
     attribute::XOR_MAPPED_ADDRESS,
+    attribute::RESPONSE_PORT,
 ];
 
 /// Attributes below this must be understood, those from it on may be passed over [RFC 8489 § 14].
@@ -335,6 +338,15 @@ pub fn answer(datagram: &[u8], source: SocketAddr) -> Result<Option<Vec<u8>>, St
             .unknown_attributes(&unknown)
     };
     Ok(Some(writer.fingerprint()))
+}
+
+/// The port of its sender that a request wants to be answered at [RFC 5780 § 7.5]; `None`: where it came from.
+pub fn response_port(request: &[u8]) -> Option<u16> {
+    let message = Message::parse(request).ok()?;
+    let [high, low, ..] = *message.value(attribute::RESPONSE_PORT)? else {
+        return None;
+    };
+    Some(u16::from_be_bytes([high, low])).filter(|port| *port != 0)
 }
 
 /// Writes a message, one attribute after another.

@@ -27,6 +27,7 @@ fn hear(observations: &mut Observations, at_ms: f64, told: &[((u8, u16), &str)])
             )),
             sent_ms: at_ms,
             order: order as u64,
+            rtt_ms: None,
         });
     }
 }
@@ -38,6 +39,7 @@ fn peers_word(mapped: &str, sent_ms: f64) -> Observation {
         mapped: address(mapped),
         sent_ms,
         order: 0,
+        rtt_ms: None,
     }
 }
 
@@ -289,7 +291,7 @@ proptest! {
             let observer = if peer { Observer::Peer } else { Observer::Server };
             let server = SocketAddrV6::new(host.into(), port, 0, 0);
             let mapped = SocketAddrV6::new(ip.into(), seen, 0, 0);
-            all.add(Observation { observer, server, mapped, sent_ms, order: order as u64 });
+            all.add(Observation { observer, server, mapped, sent_ms, order: order as u64, rtt_ms: None });
         }
         prop_assert!(all.heard().len() <= MAX_OBSERVATIONS);
         prop_assert!(all.addresses(&[]).len() <= MAX_ADDRESSES);

@@ -65,6 +65,7 @@ impl Peer {
         if let Some(took) = took {
             self.stats.traversals_succeeded += 1;
             self.stats.traversal_ms += took.as_millis() as u64;
+            self.count_success(key);
         }
         if before != Some(selected)
             && let Some(connection) = self.connections.get(&key)
@@ -73,6 +74,27 @@ impl Peer {
         {
             let event = connection.path_event(selected, PathChange::Selected, route);
             self.events.push_back(event);
+        }
+    }
+
+    /// Counts by which way a search has come to the path in use, and behind which NAT.
+    fn count_success(&mut self, key: ConnectionKey) {
+        let Some(connection) = self.connections.get(&key) else {
+            return;
+        };
+        let Some(traversal) = &connection.traversal else {
+            return;
+        };
+        let place = traversal
+            .selected
+            .and_then(|path| connection.quic.network_path(path).ok());
+        let remote = place.map(|place| place.remote());
+        let told = connection.quic.get_remote_nat_traversal_addresses();
+        let searches = &mut self.stats.searches[self.reflexive.observations.nat(&self.local)];
+        match remote {
+            Some(remote) if traversal.hit == Some(remote) => searches.birthday += 1,
+            Some(remote) if told.is_ok_and(|told| told.contains(&remote)) => searches.told += 1,
+            _ => searches.peer_reflexive += 1,
         }
     }
 
@@ -125,6 +147,7 @@ impl Peer {
 
     /// Notices that the path in use has died while another one lives, and leaves it.
     pub(super) fn watch_paths(&mut self, key: ConnectionKey) {
+        self.hasten_probes(key);
         let now = self.clock.now();
         let Some(connection) = self.connections.get_mut(&key) else {
             return;

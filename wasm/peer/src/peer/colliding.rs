@@ -250,6 +250,9 @@ impl Peer {
                 let _ = connection
                     .quic
                     .open_path_ensure(place, PathStatus::Backup, now);
+                if let Some(traversal) = &mut connection.traversal {
+                    traversal.hit = Some(address);
+                }
                 self.queue(key);
             }
         }

@@ -135,6 +135,7 @@ impl Peer {
             Event::StreamOpened(..) | Event::Datagram(..) => None,
             _ => return,
         };
+        let rtt = self.rtt_of(key);
         let Some(inquiry) = self.reflexive.inquiries.get_mut(key) else {
             return;
         };
@@ -158,6 +159,7 @@ impl Peer {
                         mapped,
                         sent_ms: self.clock.ms(began),
                         order,
+                        rtt_ms: Some(rtt.as_secs_f64() * 1000.0),
                     });
                 }
             }

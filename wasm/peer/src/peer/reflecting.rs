@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anypath_paths::mapping::{NatReport, Observation, Observer};
 use anypath_wire::address::to_mapped;
+use anypath_wire::stun::response_port;
 use noq_proto::PathId;
 
 use super::{MAX_RESPONSES, Peer};
-use crate::carrier::{CarrierKind, MAIN_CARRIER, Route};
+use crate::carrier::{Address, CarrierKind, MAIN_CARRIER, Route};
 use crate::clock::Instant;
 use crate::event::{ConnectionKey, Event, PathChange};
 use crate::reflexive::client::{Answer, Task};
@@ -32,6 +33,21 @@ pub struct NatFindings {
     pub udp_blocked: Option<bool>,
     /// What was said by whom, in the order of asking.
     pub observations: Vec<Observation>,
+}
+
+/// Where a STUN request is answered: at that port of its sender which it names, so that a client learns for how long its NAT keeps the
+/// mapping of another socket ([RFC 5780 § 4.6]).
+///
+/// [RFC 5780 § 4.6]: https://www.rfc-editor.org/rfc/rfc5780#section-4.6
+pub(super) fn where_answered(route: Route, request: &[u8]) -> Route {
+    let (Some(port), Address::Socket(mut source)) = (response_port(request), route.address) else {
+        return route;
+    };
+    source.set_port(port);
+    Route {
+        address: Address::Socket(source),
+        ..route
+    }
 }
 
 impl Peer {
@@ -67,6 +83,11 @@ impl Peer {
     /// Where a NAT with a sequence of ports will put this peer's next mappings, at most 8; none behind other NATs.
     pub fn predicted_addresses(&self) -> Vec<SocketAddrV6> {
         self.reflexive.observations.predicted(&self.local, 0)
+    }
+
+    /// What was said of this peer's address, at most 64 words, in the order of asking.
+    pub fn observations(&self) -> &[Observation] {
+        self.reflexive.observations.heard()
     }
 
     /// What is known of the NATs before this peer.
@@ -112,12 +133,14 @@ impl Peer {
                 mapped,
                 sent,
                 order,
+                once,
             } => observations.add(Observation {
                 observer: Observer::Server,
                 server,
                 mapped,
                 sent_ms: self.clock.ms(sent),
                 order,
+                rtt_ms: once.then(|| self.clock.ms(self.clock.now()) - self.clock.ms(sent)),
             }),
             Answer::Refused(server) => observations.forget(Observer::Server, &server),
         }
@@ -153,6 +176,7 @@ impl Peer {
             mapped,
             sent_ms: self.clock.ms(self.clock.now()),
             order: 0,
+            rtt_ms: None,
         });
         self.reflexive_changed();
     }

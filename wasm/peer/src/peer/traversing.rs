@@ -9,6 +9,7 @@
 //! half of the relayed round trip: both sides begin at the same time.
 
 use std::net::{SocketAddr, SocketAddrV6};
+use std::time::Duration;
 
 use anypath_paths::candidate::{Candidate, Kind, is_global, may_probe, prune};
 use anypath_wire::address::{from_mapped, to_mapped};
@@ -197,6 +198,7 @@ impl Peer {
         let tidy = traversal.next_tidy.is_some_and(|at| at <= now);
         if expired {
             self.stats.traversals_failed += 1;
+            self.stats.searches[self.reflexive.observations.nat(&self.local)].failed += 1;
             // Where nothing is heard any more, the end of a search does not bring the remote back.
             if !direct && self.session_state(key) == Some(State::Traversing) {
                 self.step_session(key, State::Relayed, Cause::Timeout);
@@ -301,22 +303,39 @@ impl Peer {
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
-        let held = connection.is_client() && datagram.len() < ANSWER_BYTES;
-        let relayed = qualities_of(connection, &self.carriers)
-            .into_iter()
-            .find(|path| path.relayed);
-        // The first sample has the time in it that the relay took to be connected, and the mean keeps that for long.
-        let round_trip = relayed
-            .filter(|_| held)
-            .map(|path| min_rtt(&connection.quic, path.id).unwrap_or(path.rtt));
-        let delay = round_trip.map(|rtt| rtt / 2);
-        let due = now + delay.unwrap_or_default();
-        let granted = connection
-            .traversal
-            .as_mut()
-            .is_some_and(|traversal| traversal.may_send(now));
+        let held = match datagram.len() < ANSWER_BYTES {
+            true => holding(connection, &self.carriers),
+            false => None,
+        };
+        let due = now + held.unwrap_or_default();
+        let granted = connection.traversal.as_mut().is_some_and(|traversal| {
+            if held.is_some() {
+                traversal.held = held;
+            }
+            traversal.may_send(now)
+        });
         if !granted || !self.probes.add(due, key, to, datagram) {
             self.stats.probes_limited += 1;
+        }
+    }
+
+    /// Lets probes go that are held back for longer than the round trip, as it is known by now, asks for.
+    pub(super) fn hasten_probes(&mut self, key: ConnectionKey) {
+        if self.probes.len() == 0 {
+            return;
+        }
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let held = connection.traversal.as_ref().and_then(|t| t.held);
+        let Some((was, is)) = held.zip(holding(connection, &self.carriers)) else {
+            return;
+        };
+        if is < was {
+            self.probes.hasten(key, was - is);
+            if let Some(traversal) = &mut connection.traversal {
+                traversal.held = Some(is);
+            }
         }
     }
 
@@ -352,4 +371,17 @@ impl Peer {
         }
         self.collide(outbox);
     }
+}
+
+/// For how long a client's probes are held back; `None`: they are not.
+///
+/// Of the round trips that were measured the smallest counts. The first one has the time in it that the relay took to be connected,
+/// and the mean keeps that for long.
+fn holding(connection: &Connection, carriers: &CarrierTable) -> Option<Duration> {
+    if !connection.is_client() {
+        return None;
+    }
+    let mut paths = qualities_of(connection, carriers).into_iter();
+    let relayed = paths.find(|path| path.relayed)?;
+    Some(min_rtt(&connection.quic, relayed.id).unwrap_or(relayed.rtt) / 2)
 }

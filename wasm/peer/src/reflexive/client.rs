@@ -42,6 +42,8 @@ pub(crate) enum Answer {
         sent: Instant,
         /// The requests' own order.
         order: u64,
+        /// Whether it was sent once: only then it is known which one was answered.
+        once: bool,
     },
     /// A server that was asked does not tell.
     Refused(SocketAddrV6),
@@ -200,6 +202,7 @@ impl StunClient {
             server,
             order,
             sent,
+            transmissions,
             ..
         } = self.transactions.remove(at);
         self.heard = Some(true);
@@ -209,6 +212,7 @@ impl StunClient {
                 mapped,
                 sent,
                 order,
+                once: transmissions == 1,
             },
             None => Answer::Refused(server),
         }

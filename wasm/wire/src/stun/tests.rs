@@ -279,3 +279,24 @@ proptest! {
         let _ = answer(&datagram, source);
     }
 }
+
+#[test]
+fn the_port_that_an_answer_is_wanted_at_is_read_and_is_no_unknown_attribute() {
+    let request = |value: &[u8]| {
+        MessageWriter::binding_request(TRANSACTION)
+            .attribute(attribute::RESPONSE_PORT, value)
+            .finish()
+    };
+    assert_eq!(response_port(&request(&[0x9c, 0x40, 0, 0])), Some(40_000));
+    assert_eq!(response_port(&request(&[0, 0, 0, 0])), None);
+    assert_eq!(response_port(&request(&[7])), None);
+    let plain = MessageWriter::binding_request(TRANSACTION).finish();
+    assert_eq!(response_port(&plain), None);
+    let source = address("192.0.2.7:4000");
+    let answer = answer(&request(&[0x9c, 0x40, 0, 0]), source)
+        .expect("well formed")
+        .expect("answered");
+    let answer = Message::parse(&answer).expect("well formed");
+    assert_eq!(answer.class, Class::Success);
+    assert_eq!(answer.xor_mapped_address(), Ok(Some(source)));
+}

@@ -92,6 +92,7 @@ fn an_answer_tells_the_address_and_ends_the_request() {
         mapped: mapped(),
         sent: now,
         order: 1,
+        once: true,
     };
     assert_eq!(client.receive(server, &success(&request)), expected);
     assert_eq!(client.due(), None);
