@@ -47,9 +47,10 @@ export async function mappingLifetime(
 }
 
 /** Whether what the server sends to that port arrives at a socket. */
-function isReached(asking: StunSocket, at: StunSocket, server: DiagnosedAddress, port: number): Promise<boolean> {
+async function isReached(asking: StunSocket, at: StunSocket, server: DiagnosedAddress, port: number): Promise<boolean> {
   const request = bindingRequest(randomBytes(TRANSACTION_BYTES), { responsePort: port })
-  const heard = at.expect(transactionOf(request), server, (TRANSMISSIONS_MS.at(-1) ?? 0) + LAST_WAIT_MS)
-  for (const delayMs of TRANSMISSIONS_MS) setTimeout(() => asking.send(request, server), delayMs)
+  const timers = TRANSMISSIONS_MS.map((delayMs) => setTimeout(() => asking.send(request, server), delayMs))
+  const heard = await at.expect(transactionOf(request), server, (TRANSMISSIONS_MS.at(-1) ?? 0) + LAST_WAIT_MS)
+  for (const timer of timers) clearTimeout(timer)
   return heard
 }

@@ -47,6 +47,7 @@ export class StunSocket {
   /** Requests that were answered: their answers come again when they were sent again. */
   readonly #answered = new Set<string>()
   readonly #ends = new Set<() => void>()
+  #isClosed = false
   /** Gets the transaction of a request that came, which no server sends. */
   onRequest: (transaction: string) => void = () => {}
 
@@ -107,7 +108,8 @@ export class StunSocket {
   }
 
   /** Whether an answer to what another socket asks arrives here in time. */
-  async expect(transaction: string, from: DiagnosedAddress, withinMs: number): Promise<boolean> {
+  expect(transaction: string, from: DiagnosedAddress, withinMs: number): Promise<boolean> {
+    if (this.#isClosed) return Promise.resolve(false)
     return new Promise((resolve) => {
       const finish = (heard: boolean): void => {
         clearTimeout(timer)
@@ -122,7 +124,9 @@ export class StunSocket {
     })
   }
 
+  /** Does nothing once the socket is closed. */
   send(message: Uint8Array, { host, port }: DiagnosedAddress): void {
+    if (this.#isClosed) return
     this.#counts.sent += 1
     // An address that can't be sent to gives no answer, as one that nobody is at.
     this.#socket.send(message, port, host, () => {})
@@ -130,6 +134,7 @@ export class StunSocket {
 
   /** Ends every request without an answer. Idempotent. */
   close(): void {
+    this.#isClosed = true
     for (const end of [...this.#ends]) end()
     this.#waiting.clear()
     try {
