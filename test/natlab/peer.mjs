@@ -191,7 +191,7 @@ const commands = {
   },
 
   async report() {
-    const stats = connection && (await connection.getStats())
+    const stats = await connection?.getStats().catch(() => undefined)
     tell('report', { state: connection?.state, connection: stats, peer: await peer.stats() })
   },
 }

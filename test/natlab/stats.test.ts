@@ -15,8 +15,8 @@ const HEADERS_BYTES = 20 + 8
 
 /** Counts every UDP packet that leaves or reaches a host by its link, whatever socket it belongs to. */
 const COUNTERS = `table inet counted {
-  chain out { type filter hook output priority 0; oifname "eth0" meta l4proto udp counter }
-  chain in { type filter hook input priority 0; iifname "eth0" meta l4proto udp counter }
+  chain out { type filter hook output priority 0; oifname "eth0" meta l4proto udp counter; }
+  chain in { type filter hook input priority 0; iifname "eth0" meta l4proto udp counter; }
 }
 `
 
