@@ -5,6 +5,7 @@
 //   {"do": "flow", "forMs": …}                     sends a piece every 20 ms, which the remote returns; tells `flowed` with the longest gap
 //   {"do": "maintain", "id": …}                    keeps a connection with that remote until `release`; tells `maintained` at its end
 //   {"do": "close"}                                closes the connection; both sides tell `closed`
+//   {"do": "begin"}                                begins, where the options have `waits`: it tells `waiting` first
 //   {"do": "report"}                               tells `report`: paths, state and counters
 //   {"do": "ticket"}                               tells `ticket` with the addresses in it
 //   {"do": "end"}                                  closes the peer; tells `ended`
@@ -30,8 +31,13 @@ const logger = Object.fromEntries(
     (text, fields) => console.error(level, text, JSON.stringify(fields)),
   ]),
 )
-const { logLevel, warm, pkarr, ...options } = JSON.parse(process.env.ANYPATH_PEER ?? '{}')
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
+const { logLevel, warm, waits, pkarr, ...options } = JSON.parse(process.env.ANYPATH_PEER ?? '{}')
 if (warm) await warmUp()
+if (waits) {
+  tell('waiting')
+  await lines.next()
+}
 const peer = await Peer.create({
   alpns: [ALPN],
   ...options,
@@ -209,7 +215,7 @@ void (async () => {
 
 if (options.relays !== undefined) await peer.online({ timeoutMs: 20_000 })
 tell('ready', { id: peer.id, relay: peer.relay?.url })
-for await (const line of createInterface({ input: process.stdin })) {
+for await (const line of { [Symbol.asyncIterator]: () => lines }) {
   const { do: command, ...args } = JSON.parse(line)
   void commands[command](args).catch((error) =>
     tell('failed', { command, error: `${error.code ?? ''} ${error.message}` }),

@@ -80,7 +80,7 @@ const next = (peer: LabPeer, from: string, to: string) =>
 /** A peer whose key gets another process, which knows nothing of the connections. */
 function peerWithKey(laboratory: Laboratory, host: Client, relay: LabRelay) {
   const secretKey = randomBytes(32).toString('hex')
-  const start = (options: object) => new LabPeer(laboratory, host, { relays: [relay.url], secretKey, ...options })
+  const start = (options: object = {}) => new LabPeer(laboratory, host, { relays: [relay.url], secretKey, ...options })
   const place = { udp: { port: 4433 }, warm: false }
   const peer = start(place)
   /** At the same socket, and soon: before the silence is noticed. */
@@ -88,9 +88,9 @@ function peerWithKey(laboratory: Laboratory, host: Client, relay: LabRelay) {
     await peer.kill()
     await start(place).ready()
   }
-  /** The relay never sees the key leave: of two processes it takes the later one. */
-  const replace = () => start({}).ready()
-  return { peer, restart, replace }
+  /** The relay never sees the key leave: of two processes it takes the later one, which begins when it is told to. */
+  const successor = () => start({ waits: true })
+  return { peer, restart, successor }
 }
 
 /** A command that is to fail. */
@@ -147,11 +147,13 @@ describe('the session’s machine behind real NATs', { skip, concurrency: 3 }, (
       await step(pair.listener, 'relayed', 'closed')
     })
     await scenario(['none', 'udpblock'], async ({ laboratory, relay, dialler }) => {
-      const { peer, replace } = peerWithKey(laboratory, 'cb', relay)
+      const { peer, successor } = peerWithKey(laboratory, 'cb', relay)
       const { id } = await peer.ready()
+      const other = successor()
+      await other.until(({ type }) => type === 'waiting', 30_000, 'waiting')
       await dialler.ask('connect', 'connected', { id, relays: [relay.url] }, 20_000)
       await step(dialler, 'relayed', 'traversing')
-      await replace()
+      other.do('begin')
       await step(dialler, 'traversing', 'failed')
     })
   })
@@ -163,13 +165,14 @@ describe('the session’s machine behind real NATs', { skip, concurrency: 3 }, (
     ] as const) {
       await scenario(sites, async ({ laboratory, relay, listener, dialler }) => {
         await dialler.kill()
-        const { peer, restart, replace } = peerWithKey(laboratory, 'ca', relay)
+        const { peer, restart, successor } = peerWithKey(laboratory, 'ca', relay)
         await peer.ready()
         const { id } = await listener.ready()
         await peer.ask('connect', 'connected', { id, relays: [relay.url] }, 20_000)
         // Who is dialled never searches by itself: over the relay it stays `relayed`.
         if (from === 'direct') await directAt(listener, 15_000)
-        await (from === 'direct' ? restart : replace)()
+        if (from === 'direct') await restart()
+        else successor().do('begin')
         await step(listener, from, 'failed')
       })
     }
@@ -179,7 +182,7 @@ describe('the session’s machine behind real NATs', { skip, concurrency: 3 }, (
     scenario(['none', 'none'], async ({ connect, laboratory, dialler, listener }) => {
       await connect()
       await directAt(dialler, 15_000)
-      const outage = laboratory.outage('a', 10_000)
+      const outage = laboratory.outage('a', IDLE_MS + 8000)
       await step(dialler, 'direct', 'recovering')
       await dialler.ask('close', 'closed', {}, 10_000)
       await step(dialler, 'recovering', 'closed')
@@ -211,8 +214,10 @@ describe('the session’s machine behind real NATs', { skip, concurrency: 3 }, (
         await next(dialler, 'reconnecting', 'discovering')
         await next(dialler, 'failed', 'reconnecting')
         await dialler.ask('release', 'maintained', {}, 5000)
+        const before = listener.told.length
         dialler.do('maintain', { id })
         await next(dialler, 'connecting', 'relayed')
+        await listener.until(({ type }) => type === 'accepted', 20_000, 'accepted', before)
         await listener.ask('close', 'closed', {}, 10_000)
         await next(dialler, 'reconnecting', 'connecting')
         await dialler.ask('release', 'maintained', {}, 5000)
