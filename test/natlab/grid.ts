@@ -5,10 +5,14 @@
 import { CELL_KINDS, type CellResult, dial, type Measure, meet } from './cells.js'
 import { type Client, Laboratory } from './laboratory.js'
 import type { SiteKind } from './nat-rules.js'
-import { LabPeer, LabRelay } from './participants.js'
+import { LabPeer, LabRelay, type Participant } from './participants.js'
+import { LabIroh, RelayCertificate } from './stock-iroh.js'
+
+/** Whose peer it is. */
+export type Implementation = 'anypath' | 'iroh'
 
 interface Place {
-  readonly peer: LabPeer
+  readonly peer: Participant
   readonly address: { readonly id: string; readonly relay: string }
   /** A column's own, so that what it passes on belongs to one cell. */
   readonly relay: LabRelay
@@ -16,38 +20,67 @@ interface Place {
   free: Promise<unknown>
 }
 
+export interface GridOptions {
+  /** The kinds of the rows, and of the columns. @default every kind of the matrix */
+  readonly rowKinds?: readonly SiteKind[]
+  readonly columnKinds?: readonly SiteKind[]
+  /** Who dials. @default anypath */
+  readonly rows?: Implementation
+  /** Who is dialled. @default anypath */
+  readonly columns?: Implementation
+}
+
 /** How many programs start at a time: each keeps a processor busy for half a second. */
 const STARTS = 2
 const PARTING_MS = 3000
 
+/** Both orders of all pairs, so that neighbours have no site in common. */
+export const scheduled = (kinds: readonly SiteKind[]): readonly (readonly [SiteKind, SiteKind])[] =>
+  kinds.flatMap((_, shift) =>
+    kinds.map((dialler, i) => [dialler, kinds[(i + shift) % kinds.length] ?? dialler] as const),
+  )
+
 export class Grid {
   readonly #laboratory: Laboratory
+  readonly #certificate: RelayCertificate | undefined
   readonly #rows = new Map<SiteKind, Place>()
   readonly #columns = new Map<SiteKind, Place>()
 
-  private constructor(laboratory: Laboratory) {
+  private constructor(laboratory: Laboratory, certificate: RelayCertificate | undefined) {
     this.#laboratory = laboratory
+    this.#certificate = certificate
   }
 
-  static async start(kinds: readonly SiteKind[] = CELL_KINDS): Promise<Grid> {
-    const sites = kinds.flatMap((kind, i) => [[`a${i}`, kind] as const, [`b${i}`, kind] as const])
+  static async start({
+    rowKinds = CELL_KINDS,
+    columnKinds = CELL_KINDS,
+    rows = 'anypath',
+    columns = 'anypath',
+  }: GridOptions = {}): Promise<Grid> {
+    const sites = [
+      ...rowKinds.map((kind, i) => [`a${i}`, kind] as const),
+      ...columnKinds.map((kind, i) => [`b${i}`, kind] as const),
+    ]
     const laboratory = await Laboratory.start({ sites: Object.fromEntries(sites) })
-    const grid = new Grid(laboratory)
+    const certificate = rows === 'iroh' || columns === 'iroh' ? new RelayCertificate() : undefined
+    const grid = new Grid(laboratory, certificate)
     try {
-      const first = await LabRelay.start(laboratory, 0)
-      await LabRelay.start(laboratory, 1)
-      const starts = kinds.flatMap((kind, i) => [
-        async () => grid.#rows.set(kind, await startPlace(laboratory, `ca${i}`, first)),
-        async () =>
-          grid.#columns.set(kind, await startPlace(laboratory, `cb${i}`, await LabRelay.start(laboratory, i + 2))),
-      ])
+      const relay = (number: number) => LabRelay.start(laboratory, number, certificate?.files)
+      const first = await relay(0)
+      await relay(1)
+      const starts = [
+        ...rowKinds.map((kind, i) => async () => grid.#rows.set(kind, await grid.#place(rows, `ca${i}`, first))),
+        ...columnKinds.map(
+          (kind, i) => async () => grid.#columns.set(kind, await grid.#place(columns, `cb${i}`, await relay(i + 2))),
+        ),
+      ]
       const worker = async () => {
         for (let start = starts.shift(); start !== undefined; start = starts.shift()) await start()
       }
       await Promise.all(Array.from({ length: STARTS }, worker))
       return grid
     } catch (error) {
-      await laboratory.end()
+      await grid.end()
       throw error
     }
   }
@@ -69,12 +102,16 @@ export class Grid {
 
   async end(): Promise<void> {
     await this.#laboratory.end()
+    this.#certificate?.[Symbol.dispose]()
   }
-}
 
-async function startPlace(laboratory: Laboratory, host: Client, relay: LabRelay): Promise<Place> {
-  const peer = new LabPeer(laboratory, host, { relays: [relay.url] })
-  return { peer, relay, address: await peer.ready(), free: Promise.resolve() }
+  async #place(implementation: Implementation, host: Client, relay: LabRelay): Promise<Place> {
+    const peer =
+      implementation === 'iroh' && this.#certificate !== undefined
+        ? new LabIroh(this.#laboratory, host, relay, this.#certificate)
+        : new LabPeer(this.#laboratory, host, { relays: [relay.url] })
+    return { peer, relay, address: await peer.ready(), free: Promise.resolve() }
+  }
 }
 
 function placeOf(places: ReadonlyMap<SiteKind, Place>, kind: SiteKind): Place {
@@ -84,7 +121,7 @@ function placeOf(places: ReadonlyMap<SiteKind, Place>, kind: SiteKind): Place {
 }
 
 /** Ends their connection on both sides, if there is one. */
-async function part(dialler: LabPeer, listener: LabPeer): Promise<void> {
+async function part(dialler: Participant, listener: Participant): Promise<void> {
   const parted = listener.until(({ type }) => type === 'closed', PARTING_MS, 'closed')
   await Promise.allSettled([dialler.ask('close', 'closed', {}, PARTING_MS), parted])
 }
