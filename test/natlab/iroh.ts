@@ -45,8 +45,11 @@ export async function runCombination(
   const queue = [...scheduled(kinds)]
   const grid = await Grid.start({ rowKinds: kinds, columnKinds: kinds, rows, columns })
   const worker = async () => {
-    for (let pair = queue.shift(); pair !== undefined; pair = queue.shift())
-      cells.push({ combination, result: await grid.run(...pair, WATCHED), runs: 1 })
+    for (let pair = queue.shift(); pair !== undefined; pair = queue.shift()) {
+      const cell = { combination, result: await grid.run(...pair, WATCHED), runs: 1 }
+      cells.push(cell)
+      console.log(line(cell))
+    }
   }
   try {
     await Promise.all(Array.from({ length: MEETINGS }, worker))
@@ -55,11 +58,11 @@ export async function runCombination(
   }
   for (const [at, { result }] of cells.entries()) {
     const { dialler, listener, fault, story } = result
-    if (fault !== undefined || (!isDirect(result) && wanted(dialler, listener))) {
-      console.log(`again: ${rows} ${dialler} dials ${columns} ${listener}: ${fault ?? 'not direct'}\n${story}`)
-      cells[at] = { combination, result: await runAlone(combination, dialler, listener), runs: 2 }
-    }
-    console.log(line(cells[at] as IrohCell))
+    if (fault === undefined && (isDirect(result) || !wanted(dialler, listener))) continue
+    console.log(`again: ${rows} ${dialler} dials ${columns} ${listener}: ${fault ?? 'not direct'}\n${story}`)
+    const cell = { combination, result: await runAlone(combination, dialler, listener), runs: 2 }
+    cells[at] = cell
+    console.log(line(cell))
   }
   return cells
 }
