@@ -10,19 +10,21 @@ import type { SiteKind } from './nat-rules.js'
 
 const skip = laboratoryMissing() || skipStock
 
-/** Each kind dials once and is dialled once, in cells that are direct between two stock peers. */
+/** Each kind dials and is dialled, in cells that are direct between two stock peers. */
 const PAIRS: readonly (readonly [SiteKind, SiteKind])[] = [
   ['none', 'symmetric'],
-  ['symmetric', 'fullcone'],
-  ['fullcone', 'symseq'],
-  ['symseq', 'none'],
-  ['adf', 'linux/symmetric'],
-  ['linux/symmetric', 'adf'],
-  ['portrestricted', 'portrestricted/fullcone'],
-  ['portrestricted/fullcone', 'linux'],
-  ['linux', 'portrestricted'],
-  ['symadm', 'linuxopen'],
-  ['linuxopen', 'symadm'],
+  ['symadm', 'fullcone'],
+  ['portrestricted', 'linux'],
+  ['adf', 'symseq'],
+  ['linux/symmetric', 'none'],
+  ['linux', 'linuxopen'],
+  ['fullcone', 'symadm'],
+  ['symmetric', 'adf'],
+  ['linuxopen', 'none'],
+  ['symseq', 'fullcone'],
+  ['portrestricted/fullcone', 'portrestricted'],
+  ['none', 'linux/symmetric'],
+  ['linux', 'portrestricted/fullcone'],
 ]
 const MEETINGS = 3
 const HOW = { expected: 'D', transferBytes: 1_000_000, patience: 2 } as const satisfies Measure
@@ -32,7 +34,8 @@ for (const combination of COMBINATIONS.filter((names) => names.includes('anypath
   describe(`${rows} dials ${columns} across NATs`, { skip, concurrency: MEETINGS }, () => {
     let grid: Grid
     before(async () => {
-      const [rowKinds, columnKinds] = [PAIRS.map(([dialler]) => dialler), PAIRS.map(([, listener]) => listener)]
+      const rowKinds = [...new Set(PAIRS.map(([dialler]) => dialler))]
+      const columnKinds = [...new Set(PAIRS.map(([, listener]) => listener))]
       grid = await Grid.start({ rowKinds, columnKinds, rows, columns })
     })
     after(() => grid?.end())
