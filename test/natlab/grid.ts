@@ -14,9 +14,14 @@ export type Implementation = 'anypath' | 'iroh'
 interface Place {
   readonly peer: Participant
   readonly address: { readonly id: string; readonly relay: string }
-  /** A column's own, so that what it passes on belongs to one cell. */
-  readonly relay: LabRelay
+  readonly home: Home
   /** Settles when the cells that came before are over. */
+  free: Promise<unknown>
+}
+
+/** A relay. One cell at a time goes over it, so that what it passes on belongs to that. */
+interface Home {
+  readonly relay: LabRelay
   free: Promise<unknown>
 }
 
@@ -28,6 +33,8 @@ export interface GridOptions {
   readonly rows?: Implementation
   /** Who is dialled. @default anypath */
   readonly columns?: Implementation
+  /** Whether columns dial rows as well, of other cells: each row then has the relay of a column. */
+  readonly bothWays?: boolean
 }
 
 /** How many programs start at a time: each keeps a processor busy for half a second. */
@@ -56,6 +63,7 @@ export class Grid {
     columnKinds = CELL_KINDS,
     rows = 'anypath',
     columns = 'anypath',
+    bothWays = false,
   }: GridOptions = {}): Promise<Grid> {
     const sites = [
       ...rowKinds.map((kind, i) => [`a${i}`, kind] as const),
@@ -65,19 +73,22 @@ export class Grid {
     const certificate = rows === 'iroh' || columns === 'iroh' ? new RelayCertificate() : undefined
     const grid = new Grid(laboratory, certificate)
     try {
-      const relay = (number: number) => LabRelay.start(laboratory, number, certificate?.files)
-      const first = await relay(0)
-      await relay(1)
-      const starts = [
-        ...rowKinds.map((kind, i) => async () => grid.#rows.set(kind, await grid.#place(rows, `ca${i}`, first))),
-        ...columnKinds.map(
-          (kind, i) => async () => grid.#columns.set(kind, await grid.#place(columns, `cb${i}`, await relay(i + 2))),
-        ),
-      ]
-      const worker = async () => {
-        for (let start = starts.shift(); start !== undefined; start = starts.shift()) await start()
-      }
-      await Promise.all(Array.from({ length: STARTS }, worker))
+      const home = async (number: number): Promise<Home> => ({
+        relay: await LabRelay.start(laboratory, number, certificate?.files),
+        free: Promise.resolve(),
+      })
+      const shared = await home(0)
+      await home(1)
+      const homes = columnKinds.map(() => shared)
+      const starts = columnKinds.map((kind, i) => async () => {
+        homes[i] = await home(i + 2)
+        grid.#columns.set(kind, await grid.#place(columns, `cb${i}`, homes[i]))
+      })
+      await inTurns(starts)
+      const rowHome = (i: number) => (bothWays ? homes[i % homes.length] : undefined) ?? shared
+      await inTurns(
+        rowKinds.map((kind, i) => async () => grid.#rows.set(kind, await grid.#place(rows, `ca${i}`, rowHome(i)))),
+      )
       return grid
     } catch (error) {
       await grid.end()
@@ -85,19 +96,14 @@ export class Grid {
     }
   }
 
-  /** Has a row and a column meet once both are free, and part again. */
+  /** Has a row dial a column once both are free, and part again. */
   async run(dialler: SiteKind, listener: SiteKind, how: Measure = {}): Promise<CellResult> {
-    const [row, column] = [placeOf(this.#rows, dialler), placeOf(this.#columns, listener)]
-    const result = Promise.all([row.free, column.free]).then(async () => {
-      for (const { peer } of [row, column]) peer.begin()
-      const connect = () => dial(row.peer, column.address)
-      const meeting = { relay: column.relay, dialler: row.peer, listener: column.peer, connect }
-      const cell = await meet(meeting, dialler, listener, how)
-      await part(row.peer, column.peer)
-      return cell
-    })
-    row.free = column.free = result.catch(() => {})
-    return result
+    return meetOnce(dialler, placeOf(this.#rows, dialler), listener, placeOf(this.#columns, listener), how)
+  }
+
+  /** Has a column dial a row. They must not have met: their NATs would know. */
+  async runBack(dialler: SiteKind, listener: SiteKind, how: Measure = {}): Promise<CellResult> {
+    return meetOnce(dialler, placeOf(this.#columns, dialler), listener, placeOf(this.#rows, listener), how)
   }
 
   async end(): Promise<void> {
@@ -105,13 +111,42 @@ export class Grid {
     this.#certificate?.[Symbol.dispose]()
   }
 
-  async #place(implementation: Implementation, host: Client, relay: LabRelay): Promise<Place> {
+  async #place(implementation: Implementation, host: Client, home: Home): Promise<Place> {
+    const { relay } = home
     const peer =
       implementation === 'iroh' && this.#certificate !== undefined
         ? new LabIroh(this.#laboratory, host, relay, this.#certificate)
         : new LabPeer(this.#laboratory, host, { relays: [relay.url] })
-    return { peer, relay, address: await peer.ready(), free: Promise.resolve() }
+    return { peer, home, address: await peer.ready(), free: Promise.resolve() }
   }
+}
+
+/** Runs these, a few at a time. */
+async function inTurns(tasks: readonly (() => Promise<unknown>)[]): Promise<void> {
+  const queue = [...tasks]
+  const worker = async () => {
+    for (let task = queue.shift(); task !== undefined; task = queue.shift()) await task()
+  }
+  await Promise.all(Array.from({ length: STARTS }, worker))
+}
+
+async function meetOnce(
+  dialler: SiteKind,
+  from: Place,
+  listener: SiteKind,
+  to: Place,
+  how: Measure,
+): Promise<CellResult> {
+  const result = Promise.all([from.free, to.free, to.home.free]).then(async () => {
+    for (const { peer } of [from, to]) peer.begin()
+    const connect = () => dial(from.peer, to.address)
+    const meeting = { relay: to.home.relay, dialler: from.peer, listener: to.peer, connect }
+    const cell = await meet(meeting, dialler, listener, how)
+    await part(from.peer, to.peer)
+    return cell
+  })
+  from.free = to.free = to.home.free = result.catch(() => {})
+  return result
 }
 
 function placeOf(places: ReadonlyMap<SiteKind, Place>, kind: SiteKind): Place {
