@@ -2,8 +2,8 @@
 //
 //   npm run bench -- [--only throughput,requests] [--rounds N] [--seconds S] [--json] [--tiny]
 //
-//   --only NAMES      suites to run: throughput, requests, datagrams, handshakes, memory, relay, pageload, pagethroughput, size (only when
-//                     it is named)
+//   --only NAMES      suites to run: throughput, requests, datagrams, handshakes, memory, relay, natlab, pageload, pagethroughput, size (only
+//                     when it is named)
 //   --rounds N        how often each contender runs; they take turns
 //   --seconds S       how long bulk and datagrams flow in each run
 //   --requests N  --count N  --connections N  --clients N  --pairs N  --rate N

@@ -26,23 +26,41 @@ const NO_TOOLCHAIN = { missing: 'no Rust toolchain to build them' }
 /**
  * Builds what is not in the cache yet.
  *
- * @param {{release?: boolean}} [options] `release`: an optimised `iroh-peer`, and nothing else
- * @returns {Promise<{irohPeer: string, dumbpipe?: string, irohRelay?: string, irohDnsServer?: string} | {missing: string}>}
+ * @returns {Promise<{irohPeer: string, dumbpipe: string, irohRelay: string, irohDnsServer: string} | {missing: string}>}
  *   `missing` says why they can't be built
  */
-export async function preparePeers({ release = false } = {}) {
+export async function preparePeers() {
+  const toolchain = nativeToolchain()
+  const { irohPeer } = await prepareIrohPeer()
+  const dumbpipe = await prepareTool(DUMBPIPE, toolchain)
+  // An optimised one, which benchmarks have built, serves as well.
+  const irohRelay = cached(RELEASED_RELAY) ?? (await prepareTool(IROH_RELAY, toolchain))
+  const irohDnsServer = await prepareTool(IROH_DNS_SERVER, toolchain)
+  const peers = { irohPeer, dumbpipe, irohRelay, irohDnsServer }
+  return Object.values(peers).every(Boolean) ? peers : NO_TOOLCHAIN
+}
+
+/**
+ * Builds the stock endpoint unless it is in the cache.
+ *
+ * @param {{release?: boolean}} [options] `release`: an optimised one, for benchmarks
+ * @returns {Promise<{irohPeer: string} | {missing: string}>}
+ */
+export async function prepareIrohPeer({ release = false } = {}) {
   const toolchain = nativeToolchain()
   const irohPeer = irohPeerPath(release)
   if (!existsSync(irohPeer)) {
     if (!toolchain) return NO_TOOLCHAIN
     await buildIrohPeer(toolchain, irohPeer, release)
   }
-  if (release) return { irohPeer }
-  const dumbpipe = await prepareTool(DUMBPIPE, toolchain)
-  // An optimised one, which benchmarks have built, serves as well.
-  const irohRelay = cached(RELEASED_RELAY) ?? (await prepareTool(IROH_RELAY, toolchain))
-  const irohDnsServer = await prepareTool(IROH_DNS_SERVER, toolchain)
-  return dumbpipe && irohRelay && irohDnsServer ? { irohPeer, dumbpipe, irohRelay, irohDnsServer } : NO_TOOLCHAIN
+  return { irohPeer }
+}
+
+/** What tests find the stock programs by, in their environment. */
+export function peersEnv(peers) {
+  if (!('missing' in peers)) return { ANYPATH_INTEROP_PEERS: JSON.stringify(peers) }
+  console.log(`no stock peers: ${peers.missing}`)
+  return {}
 }
 
 /**
@@ -92,7 +110,11 @@ async function buildIrohPeer(toolchain, target, release) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const release = process.argv.includes('--release')
-  const peers = process.argv.includes('--relay') ? await prepareRelay({ release }) : await preparePeers({ release })
+  const peers = process.argv.includes('--relay')
+    ? await prepareRelay({ release })
+    : release
+      ? await prepareIrohPeer({ release })
+      : await preparePeers()
   console.log(JSON.stringify(peers))
   if ('missing' in peers) process.exitCode = 1
 }

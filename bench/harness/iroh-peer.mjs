@@ -1,4 +1,4 @@
-import { preparePeers } from '../../scripts/interop-peers.mjs'
+import { prepareIrohPeer } from '../../scripts/interop-peers.mjs'
 
 /**
  * The optimised stock iroh peer, from the cache or built now.
@@ -8,10 +8,10 @@ import { preparePeers } from '../../scripts/interop-peers.mjs'
  * @returns {Promise<{path?: string, missing?: string}>} `missing` says why it is not there
  */
 export async function findIrohPeer(suites, { build }) {
-  if (!suites.some((name) => ['throughput', 'requests'].includes(name))) return { missing: 'not needed' }
+  if (!suites.some((name) => ['throughput', 'requests', 'natlab'].includes(name))) return { missing: 'not needed' }
   if (!build) return { missing: 'not built for a small run' }
   try {
-    const { irohPeer, missing } = await preparePeers({ release: true })
+    const { irohPeer, missing } = await prepareIrohPeer({ release: true })
     return missing === undefined ? { path: irohPeer } : { missing }
   } catch (error) {
     return { missing: error.message }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { buildTests } from '../build-tests.mjs'
-import { preparePeers } from '../interop-peers.mjs'
+import { peersEnv, prepareIrohPeer, preparePeers } from '../interop-peers.mjs'
 import { endLeftovers, endMarked } from '../leftovers.mjs'
 import { packForUsers } from '../pack.mjs'
 import { run } from '../run.mjs'
@@ -12,6 +12,8 @@ import { run } from '../run.mjs'
 /** Folders whose tests start many processes or change the machine's network: one file at a time. */
 const SERIAL = /^test\/(netns|cli)\/|\.serial\.test\.ts$/
 const NATLAB = /^test\/natlab\//
+/** The file among them that needs a stock peer. */
+const STOCK_NATLAB = 'test/natlab/iroh.test.ts'
 const INTEROP = /^test\/interop\//
 const PACKAGING = /^test\/packaging\//
 const BROWSER = /^test\/browser\//
@@ -44,8 +46,12 @@ export const serialStage = {
 export const natlabStage = {
   name: 'natlab',
   title: 'peers behind real NATs, in network namespaces',
-  minutes: [8, 8],
-  run: (context) => runFiles({ ...context, concurrency: 2 }, (file) => NATLAB.test(file)),
+  minutes: [11, 15],
+  async run(context) {
+    const withStock = context.filter.every((part) => STOCK_NATLAB.includes(part))
+    const env = withStock ? peersEnv(await prepareIrohPeer()) : {}
+    await runFiles({ ...context, concurrency: 2 }, (file) => NATLAB.test(file), { env: () => env })
+  },
 }
 
 export const interopStage = {
@@ -53,7 +59,7 @@ export const interopStage = {
   title: 'against stock iroh, its relay and DNS server, and dumbpipe, which are built once and cached',
   minutes: [2, 11],
   async run(context) {
-    const env = await stockPeersEnv()
+    const env = peersEnv(await preparePeers())
     await runFiles({ ...context, concurrency: 1 }, (file) => INTEROP.test(file) && !SERIAL.test(file), {
       env: () => env,
     })
@@ -72,7 +78,7 @@ export const browserStage = {
   title: 'the packed tarball in Chromium, Firefox and WebKit, and built by bundlers',
   minutes: [8, 9],
   async run(context) {
-    const stockPeers = await stockPeersEnv()
+    const stockPeers = peersEnv(await preparePeers())
     const project = await packForUsers(context.root)
     // Whatever these tests start inherits a mark, so that what a file leaves behind is found.
     const marks = new Map()
@@ -100,14 +106,6 @@ export const browserStage = {
       project.remove()
     }
   },
-}
-
-/** What tests find the stock programs by. */
-async function stockPeersEnv() {
-  const peers = await preparePeers()
-  if (!('missing' in peers)) return { ANYPATH_INTEROP_PEERS: JSON.stringify(peers) }
-  console.log(`no stock peers: ${peers.missing}`)
-  return {}
 }
 
 /**

@@ -1,7 +1,7 @@
 /** What becomes of a connection between two sites: over the relay at once, and directly if their NATs let it. */
 import { Laboratory, type LaboratoryOptions } from './laboratory.js'
 import type { SiteKind } from './nat-rules.js'
-import { LabPeer, LabRelay, type Told } from './participants.js'
+import { LabPeer, LabRelay, type Participant, type Told } from './participants.js'
 
 /**
  * What a direct path between two kinds takes: `D` mappings told to each other, `R` an answer to where a packet really came from,
@@ -98,13 +98,15 @@ export const TRANSFER_BYTES = 10_000_000
 export interface Meeting {
   /** Over which they can meet. */
   readonly relay: LabRelay
-  readonly dialler: LabPeer
-  readonly listener: LabPeer
+  readonly dialler: Participant
+  readonly listener: Participant
   /** Dials over the relay. */
   connect(): Promise<Told>
 }
 
 export interface Pair extends Meeting {
+  readonly dialler: LabPeer
+  readonly listener: LabPeer
   readonly laboratory: Laboratory
   /** Gives a second address for STUN, and a relay to turn to. */
   readonly secondRelay: LabRelay
@@ -141,12 +143,12 @@ export async function startPair(
   }
 }
 
-export async function dial(dialler: LabPeer, { id, relay }: { id: string; relay: string }): Promise<Told> {
+export async function dial(dialler: Participant, { id, relay }: { id: string; relay: string }): Promise<Told> {
   return dialler.ask('connect', 'connected', { id, relays: [relay] }, 35_000)
 }
 
 /** When a peer was direct first, milliseconds since 1970. */
-export async function directAt(peer: LabPeer, withinMs: number): Promise<number> {
+export async function directAt(peer: Participant, withinMs: number): Promise<number> {
   const { atMs } = await peer.until(
     (told) => told.to === 'direct' || (told.type !== 'report' && told.state === 'direct'),
     withinMs,
@@ -160,6 +162,10 @@ export interface Measure {
   readonly patience?: number
   /** What is sent over a direct path. @default 10 MB */
   readonly transferBytes?: number
+  /** What the kinds promise. @default that of anypath's own peers */
+  readonly expected?: CellClass
+  /** How long a pair that need not be direct is watched. @default 3 s */
+  readonly watchMs?: number
 }
 
 /** Runs a cell in a laboratory of its own. */
@@ -178,7 +184,8 @@ export async function meet(
   how: Measure = {},
 ): Promise<CellResult> {
   const faults: string[] = []
-  const measured = await measure(meeting, cellClass(dialler, listener), how, faults).catch((error: Error) => {
+  const expected = how.expected ?? cellClass(dialler, listener)
+  const measured = await measure(meeting, expected, how, faults).catch((error: Error) => {
     faults.push(error.message)
     return { firstByteMs: Number.NaN, directMs: undefined, relayedBytes: Number.NaN, transferMs: Number.NaN }
   })
@@ -196,7 +203,7 @@ type Measured = Pick<CellResult, 'firstByteMs' | 'directMs' | 'relayedBytes' | '
 async function measure(
   { connect, dialler, listener, relay }: Meeting,
   expected: CellClass,
-  { patience = 1, transferBytes = TRANSFER_BYTES }: Measure,
+  { patience = 1, transferBytes = TRANSFER_BYTES, watchMs = STAY_MS }: Measure,
   faults: string[],
 ): Promise<Measured> {
   const begin = performance.timeOrigin + performance.now()
@@ -206,7 +213,7 @@ async function measure(
   const goal = DIRECT_WITHIN_MS[expected]
   const limit = goal === undefined ? undefined : goal * patience
   // Whoever is late is still told apart from whoever never is.
-  const waitMs = limit === undefined ? STAY_MS : limit * 1.5
+  const waitMs = limit === undefined ? watchMs : limit * 1.5
   const directMs = await Promise.all([directAt(dialler, waitMs), directAt(listener, waitMs)]).then(
     (times) => Math.max(...times) - begin,
     () => undefined,

@@ -3,6 +3,8 @@
  *
  * `npm run natlab -- changes [PART OF A NAME]…`: what the network's changes do to a connection, and their table.
  *
+ * `npm run natlab -- iroh`: the matrix between stock iroh and stock iroh, and with anypath in either role, and their table.
+ *
  *   --kinds none,linux     only pairs of these, and no table is written
  *   --pair linux,symseq    only this one, in this order
  *   --laboratories 3       how many at a time
@@ -11,9 +13,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { skipStock } from '../interop/stock-peers.js'
 import { CELL_KINDS, cellClass } from './cells.js'
 import { CHANGES, changesTable, runChange } from './changes.js'
 import { laboratoryMissing } from './hosts.js'
+import { irohTable, missed, runCombinations } from './iroh.js'
 import { root } from './laboratory.js'
 import { matrixTable, ordered, runMatrix } from './matrix.js'
 import type { SiteKind } from './nat-rules.js'
@@ -28,13 +32,14 @@ const { values, positionals } = parseArgs({
   },
 })
 
-const missing = laboratoryMissing()
+const missing = laboratoryMissing() || (positionals.includes('iroh') && skipStock)
 if (missing !== false) {
   console.log(`skipped: ${missing}`)
   process.exit(1)
 }
 
-process.exit((await (positionals.includes('changes') ? changes() : matrix())) ? 0 : 1)
+const work = positionals.includes('changes') ? changes : positionals.includes('iroh') ? iroh : matrix
+process.exit((await work()) ? 0 : 1)
 
 async function matrix(): Promise<boolean> {
   const kinds = values.kinds === undefined ? CELL_KINDS : (values.kinds.split(',') as SiteKind[])
@@ -48,6 +53,20 @@ async function matrix(): Promise<boolean> {
   const table = matrixTable(cells)
   console.log(`\n${table}\n\n${cells.length} cells in ${minutes.toFixed(1)} min, ${bad.length} not as promised`)
   if (given === undefined && values.kinds === undefined) writeTable('matrix', table)
+  return bad.length === 0
+}
+
+async function iroh(): Promise<boolean> {
+  const kinds = values.kinds?.split(',') as SiteKind[] | undefined
+  const begin = performance.now()
+  const cells = await runCombinations(kinds)
+  const bad = missed(cells)
+  const table = irohTable(cells)
+  const minutes = (performance.now() - begin) / 60_000
+  console.log(`\n${table}\n\n${cells.length} cells in ${minutes.toFixed(1)} min`)
+  for (const { combination, result } of bad)
+    console.log(`${combination[0]} ${result.dialler} does not reach ${combination[1]} ${result.listener}`)
+  if (kinds === undefined) writeTable('iroh', table)
   return bad.length === 0
 }
 

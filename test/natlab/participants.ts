@@ -10,6 +10,8 @@ export const STUN_PORT = 3478
 /** What every peer asks: both addresses of `srv`, so that a mapping that depends on the destination shows. */
 const STUN_SERVERS = SERVERS.map((address) => `${address}:${STUN_PORT}`)
 const METRICS_PORT = 9090
+/** Where stock relays serve QUIC Address Discovery. */
+const QAD_PORT = 7842
 
 /** Prints what a server on a host says of `/metrics`; Node would take half a second to start. */
 const GET = `import socket, sys
@@ -29,19 +31,17 @@ export interface Told {
   readonly [field: string]: unknown
 }
 
-export class LabPeer {
+/** A peer on a host, whoever wrote it: it takes the commands and tells the lines that `peer.mjs` describes. */
+export class Participant {
   readonly told: Told[] = []
   readonly #program: Program
   readonly #name: string
   #waiting: (() => void)[] = []
   #ended: number | string | undefined
 
-  constructor(laboratory: Laboratory, host: Client, options: object) {
-    this.#name = host
-    this.#program = laboratory.hosts.spawn(host, [process.execPath, join(root, 'test', 'natlab', 'peer.mjs')], {
-      ANYPATH_PACKAGE: pathToFileURL(join(root, 'dist', 'node.mjs')).href,
-      ANYPATH_PEER: JSON.stringify({ stunServers: STUN_SERVERS, warm: true, ...options }),
-    })
+  constructor(program: Program, name: string) {
+    this.#name = name
+    this.#program = program
     this.#program.onLine((line) => {
       const told = JSON.parse(line) as Told
       this.told.push(told)
@@ -109,6 +109,12 @@ export class LabPeer {
     }
   }
 
+  /** Ends it without a farewell. */
+  async kill(): Promise<void> {
+    this.#program.kill()
+    await this.#program.ended
+  }
+
   /** The state that its connection is in. */
   get state(): string {
     const last = this.told.findLast(({ type, state }) => type === 'state' || state !== undefined)
@@ -134,24 +140,47 @@ export class LabPeer {
   }
 }
 
+/** A peer of the built package. */
+export class LabPeer extends Participant {
+  constructor(laboratory: Laboratory, host: Client, options: object) {
+    const program = laboratory.hosts.spawn(host, [process.execPath, join(root, 'test', 'natlab', 'peer.mjs')], {
+      ANYPATH_PACKAGE: pathToFileURL(join(root, 'dist', 'node.mjs')).href,
+      ANYPATH_PEER: JSON.stringify({ stunServers: STUN_SERVERS, warm: true, ...options }),
+    })
+    super(program, host)
+  }
+}
+
+/** Where the certificate is that relays show to who asks for its address, and its key; both in PEM. */
+export interface CertificateFiles {
+  readonly certificate: string
+  readonly key: string
+}
+
 /** `anypath relay` on `srv`: the first two are at one address each and answer STUN, further ones are at the first one's. */
 export class LabRelay {
   readonly url: string
+  /** Where it serves QUIC Address Discovery, if it has a certificate. */
+  readonly qadPort: number
   readonly #laboratory: Laboratory
   readonly #number: number
+  readonly #certificate: CertificateFiles | undefined
   readonly #address: string
   #program: Program
 
-  private constructor(laboratory: Laboratory, number: number) {
+  private constructor(laboratory: Laboratory, number: number, certificate?: CertificateFiles) {
     this.#laboratory = laboratory
     this.#number = number
+    this.#certificate = certificate
+    this.qadPort = QAD_PORT + number
     this.#address = SERVERS[number] ?? SERVERS[0]
     this.url = `http://${this.#address}:${RELAY_PORT + number}`
     this.#program = this.#spawn()
   }
 
-  static async start(laboratory: Laboratory, number: number): Promise<LabRelay> {
-    const relay = new LabRelay(laboratory, number)
+  /** @param certificate without one it serves no QUIC Address Discovery. */
+  static async start(laboratory: Laboratory, number: number, certificate?: CertificateFiles): Promise<LabRelay> {
+    const relay = new LabRelay(laboratory, number, certificate)
     await relay.#listening()
     return relay
   }
@@ -183,11 +212,16 @@ export class LabRelay {
 
   #spawn(): Program {
     const stun = this.#number < SERVERS.length ? ['--stun-port', String(STUN_PORT)] : []
+    const { certificate, key } = this.#certificate ?? {}
+    const qad =
+      certificate === undefined || key === undefined
+        ? []
+        : ['--qad-port', String(this.qadPort), '--qad-cert-file', certificate, '--qad-key-file', key]
     return this.#laboratory.hosts.spawn('srv', [
       process.execPath,
       join(root, 'dist', 'cli', 'anypath.mjs'),
       'relay',
-      ...['--host', this.#address, '--port', String(RELAY_PORT + this.#number), ...stun],
+      ...['--host', this.#address, '--port', String(RELAY_PORT + this.#number), ...stun, ...qad],
       ...['--metrics-host', this.#address, '--metrics-port', String(METRICS_PORT + this.#number), '--json'],
     ])
   }

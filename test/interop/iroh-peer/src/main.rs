@@ -7,21 +7,19 @@ mod bulk;
 mod dial;
 mod discovery;
 mod echo;
+mod endpoint;
+mod interactive;
 mod lookup;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
-use iroh::endpoint::{Connection, presets};
-use iroh::{
-    Endpoint, EndpointAddr, EndpointId, RelayMap, RelayMode, RelayUrl, SecretKey, TransportAddr,
-};
+use endpoint::EndpointArgs;
+use iroh::endpoint::Connection;
+use iroh::{Endpoint, EndpointAddr, EndpointId, TransportAddr};
 use iroh_tickets::endpoint::EndpointTicket;
 use serde_json::{Value, json};
-
-const LOOPBACK: &str = "127.0.0.1:0";
 
 #[derive(Parser)]
 struct Cli {
@@ -63,6 +61,11 @@ enum Command {
         #[command(flatten)]
         args: discovery::DiscoverArgs,
     },
+    /// Takes commands as lines of JSON on standard input, as the peers of the NAT laboratory do.
+    Interactive {
+        #[command(flatten)]
+        endpoint: EndpointArgs,
+    },
     /// Dials a `listen --bulk` peer and measures one direction.
     Bulk {
         #[command(flatten)]
@@ -75,29 +78,6 @@ enum Command {
         #[arg(long)]
         receive: bool,
     },
-}
-
-#[derive(Args)]
-struct EndpointArgs {
-    #[arg(long)]
-    alpn: String,
-    /// Addresses to bind; may be repeated. Without any, 127.0.0.1 and a free port; with a relay, none.
-    #[arg(long)]
-    bind: Vec<SocketAddr>,
-    /// Relays to use; may be repeated.
-    #[arg(long)]
-    relay: Vec<RelayUrl>,
-    /// The token that these relays ask for.
-    #[arg(long, requires = "relay")]
-    relay_token: Option<String>,
-    /// How long the first relay may take to answer.
-    #[arg(long, default_value_t = 20_000)]
-    relay_wait_ms: u64,
-    /// The secret key, 64 hex characters; a new one otherwise.
-    #[arg(long)]
-    key: Option<SecretKey>,
-    #[command(flatten)]
-    lookup: lookup::LookupArgs,
 }
 
 #[derive(Args)]
@@ -148,6 +128,7 @@ async fn run(command: Command) -> Result<()> {
             report(discovery::discover(args).await?);
             Ok(())
         }
+        Command::Interactive { endpoint } => interactive::run(endpoint).await,
         Command::Bulk {
             endpoint: args,
             target,
@@ -165,13 +146,8 @@ async fn run(command: Command) -> Result<()> {
 }
 
 async fn listen(args: EndpointArgs, connections: Option<usize>, bulk: bool) -> Result<()> {
-    let endpoint = bind(&args).await?;
-    if !args.relay.is_empty() {
-        let connected =
-            tokio::time::timeout(Duration::from_millis(args.relay_wait_ms), endpoint.online())
-                .await;
-        connected.context("no relay answers")?;
-    }
+    let endpoint = args.bind().await?;
+    args.online(&endpoint).await?;
     let addrs = endpoint.bound_sockets();
     let relays = endpoint.addr().relay_urls().cloned().collect::<Vec<_>>();
     let addr = EndpointAddr::from_parts(
@@ -235,42 +211,12 @@ async fn connect(args: &EndpointArgs, target: TargetArgs) -> Result<(Endpoint, C
         }
         (None, None) => anyhow::bail!("give --ticket, or --id and --addr or --relay"),
     };
-    let endpoint = bind(args).await?;
+    let endpoint = args.bind().await?;
     let connection = endpoint
         .connect(addr, args.alpn.as_bytes())
         .await
         .context("can't connect")?;
     Ok((endpoint, connection))
-}
-
-async fn bind(args: &EndpointArgs) -> Result<Endpoint> {
-    let mut builder = Endpoint::builder(presets::Minimal)
-        .alpns(vec![args.alpn.as_bytes().to_vec()])
-        .clear_ip_transports();
-    if let Some(key) = &args.key {
-        builder = builder.secret_key(key.clone());
-    }
-    if !args.relay.is_empty() {
-        builder = builder.relay_mode(RelayMode::Custom(relay_map(args)));
-    } else if args.bind.is_empty() {
-        builder = builder.bind_addr(LOOPBACK)?;
-    }
-    for address in &args.bind {
-        builder = builder.bind_addr(*address)?;
-    }
-    args.lookup
-        .apply(builder, !args.relay.is_empty())
-        .bind()
-        .await
-        .context("can't bind")
-}
-
-fn relay_map(args: &EndpointArgs) -> RelayMap {
-    let relays = RelayMap::from_iter(args.relay.iter().cloned());
-    match &args.relay_token {
-        Some(token) => relays.with_auth_token(token),
-        None => relays,
-    }
 }
 
 fn report_connected(event: &str, connection: &Connection, figures: Value) {
