@@ -44,6 +44,7 @@ export class ConnectionTable {
   handle(event: EngineEvent): void {
     if (event.type === 'incoming' || event.type === 'relay' || event.type === 'network' || event.type === 'discover')
       return
+    if (event.type === 'web-transport') return
     if (event.type === 'failed') {
       const connections = [...this.#connections.values()]
       this.#connections.clear()

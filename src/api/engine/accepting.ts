@@ -45,6 +45,7 @@ export class AcceptingEngine extends ForwardingEngine {
       event.type === 'failed' ||
       event.type === 'relay' ||
       event.type === 'network' ||
+      event.type === 'web-transport' ||
       this.#hooks.connection === undefined
     )
       return this.#listener(event)
