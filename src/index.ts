@@ -8,6 +8,7 @@ export {
   type RelaySettings,
   type Settings,
   type UdpSettings,
+  type WebTransportSettings,
 } from './config/index.js'
 export type { CoreGlue, RawCore } from './core/glue.js'
 export type { CoreProgram, CoreSource } from './core/load.js'

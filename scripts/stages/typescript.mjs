@@ -7,6 +7,7 @@ import { buildTests } from '../build-tests.mjs'
 import { peersEnv, prepareIrohPeer, preparePeers } from '../interop-peers.mjs'
 import { endLeftovers, endMarked } from '../leftovers.mjs'
 import { packForUsers } from '../pack.mjs'
+import { preparePython } from '../python-packages.mjs'
 import { run } from '../run.mjs'
 
 /** Folders whose tests start many processes or change the machine's network: one file at a time. */
@@ -56,10 +57,10 @@ export const natlabStage = {
 
 export const interopStage = {
   name: 'interop',
-  title: 'against stock iroh, its relay and DNS server, and dumbpipe, which are built once and cached',
+  title: 'against stock iroh, its relay and DNS server, dumbpipe and aioquic, which are built once and cached',
   minutes: [2, 11],
   async run(context) {
-    const env = peersEnv(await preparePeers())
+    const env = { ...peersEnv(await preparePeers()), ...(await aioquicEnv(context.root)) }
     await runFiles({ ...context, concurrency: 1 }, (file) => INTEROP.test(file) && !SERIAL.test(file), {
       env: () => env,
     })
@@ -106,6 +107,13 @@ export const browserStage = {
       project.remove()
     }
   },
+}
+
+/** What tests find aioquic by, or why there is none. */
+async function aioquicEnv(root) {
+  const found = await preparePython(join(root, 'test', 'interop', 'aioquic', 'requirements.txt'))
+  if ('python' in found) return { ANYPATH_AIOQUIC_PYTHON: found.python }
+  return { ANYPATH_AIOQUIC_MISSING: `no aioquic: ${found.missing}` }
 }
 
 /**

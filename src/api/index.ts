@@ -23,6 +23,7 @@ export type {
   IncomingAddress,
   IncomingPeer,
   PeerOptions,
+  WebTransportRequest,
 } from './peer-options.js'
 export type { EnginePort } from './port/messages.js'
 export { ReceiveStream, type ReceiveStreamStats } from './receive-stream.js'
@@ -31,3 +32,5 @@ export { SendStream, type SendStreamStats } from './send-stream.js'
 export { Session, type SessionEvents } from './session.js'
 export { Ticket } from './ticket.js'
 export type { TlsInfo } from './tls-names.js'
+export type { WebTransportSession } from './web-transport/session.js'
+export type { CertificateHash, WebTransportSessions } from './web-transport/types.js'

@@ -24,6 +24,18 @@ export interface IncomingPeer {
   readonly address: { readonly host: string; readonly port: number; readonly relay?: string }
 }
 
+/** A client, a browser as a rule, that wants a WebTransport session. Nothing of it is proven but the address. */
+export interface WebTransportRequest {
+  readonly host: string
+  readonly port: number
+  /** The host and port of the URL. */
+  readonly authority: string
+  /** The path of the URL, with its query. */
+  readonly path: string
+  /** The origin of the page (RFC 6454); empty where the client is no browser. */
+  readonly origin: string
+}
+
 /** Decides who may connect. A hook that throws or rejects refuses; what it threw is logged. */
 export interface AcceptHooks {
   /**
@@ -39,6 +51,12 @@ export interface AcceptHooks {
    * @default accepts
    */
   readonly connection?: (peer: IncomingPeer) => boolean | Promise<boolean>
+  /**
+   * Asked before a WebTransport session is accepted; `false` refuses with status 403, a number from 400 to 599 with that status.
+   *
+   * @default accepts, from all origins that the setting `webTransport` allows
+   */
+  readonly session?: (request: WebTransportRequest) => boolean | number | Promise<boolean | number>
 }
 
 /**

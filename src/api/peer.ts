@@ -7,6 +7,7 @@ import {
   createError,
   InternalError,
   InvalidArgumentError,
+  InvalidConfigError,
   PeerClosedError,
 } from '../errors/index.js'
 import type { Logger } from '../observe/logger.js'
@@ -32,6 +33,8 @@ import type { Session } from './session.js'
 import { SessionTable } from './session-table.js'
 import { startEngine } from './start-engine.js'
 import { Ticket } from './ticket.js'
+import type { IncomingSessions } from './web-transport/sessions.js'
+import type { WebTransportSessions } from './web-transport/types.js'
 
 const INTERNAL_ERROR = 1
 const CLOSE_TIMEOUT_MS = 3000
@@ -43,6 +46,7 @@ interface PeerParts {
   readonly incomingBacklog: number
   readonly watchLifecycle: WatchLifecycle | undefined
   readonly diagnose: Diagnose
+  readonly sessions?: IncomingSessions | undefined
 }
 
 /**
@@ -107,7 +111,8 @@ export class Peer {
     const { engine, incomingBacklog, diagnosed } = await startEngine(options, this.platform)
     const { logger, clock = systemClock() } = options
     const diagnose = diagnosing(engine, this.platform, diagnosed)
-    return new this({ engine, incomingBacklog, logger, clock, watchLifecycle, diagnose }).#loaded()
+    const sessions = sessionsOf(this.platform, engine, logger, clock, incomingBacklog)
+    return new this({ engine, incomingBacklog, logger, clock, watchLifecycle, diagnose, sessions }).#loaded()
   }
 
   /**
@@ -122,7 +127,9 @@ export class Peer {
     const { watchLifecycle } = this.platform ?? {}
     const { logger } = options
     const diagnose = diagnosing(engine, this.platform)
-    return new this({ engine, incomingBacklog, logger, clock: systemClock(), watchLifecycle, diagnose }).#loaded()
+    const clock = systemClock()
+    const sessions = sessionsOf(this.platform, engine, logger, clock, incomingBacklog)
+    return new this({ engine, incomingBacklog, logger, clock, watchLifecycle, diagnose, sessions }).#loaded()
   }
 
   /**
@@ -149,6 +156,17 @@ export class Peer {
    */
   get incoming(): AsyncIterable<Connection> {
     return this.#incoming
+  }
+
+  /**
+   * WebTransport sessions that browsers opened to this peer, after the accept hook, with the setting `webTransport`.
+   *
+   * @throws InvalidConfigError where browsers can't be listened for: in a browser.
+   */
+  get webTransportSessions(): WebTransportSessions {
+    const { sessions } = this.#parts
+    if (sessions === undefined) throw new InvalidConfigError('webTransport: only a peer in Node listens for browsers')
+    return sessions
   }
 
   /** The home relay: where others reach this peer; `undefined` while none is chosen. `state` tells whether it is connected. */
@@ -313,6 +331,7 @@ export class Peer {
       }
     }
     this.#sessions.clear()
+    this.#parts.sessions?.end(this.#failure ?? new PeerClosedError('the peer is closed'))
     this.#emitter.emit('close', this.#failure === undefined ? {} : { error: this.#failure })
   }
 
@@ -331,6 +350,7 @@ export class Peer {
       const session = this.#sessions.get(idToText(event.remoteId))
       return event.change === 'begun' ? session.enter('discovering', 'dial') : session.enter('failed', 'error')
     }
+    if (event.type === 'web-transport') return this.#parts.sessions?.handle(event.event)
     if (event.type === 'failed') this.#failure = createError(event.code ?? INTERNAL_ERROR, event.message)
     this.#table.handle(event)
     if (event.type === 'failed') void this.close()
@@ -357,4 +377,14 @@ export class Peer {
       },
     }
   }
+}
+
+function sessionsOf(
+  platform: Platform | undefined,
+  engine: Engine,
+  logger: Logger | undefined,
+  clock: Clock,
+  backlog: number,
+): IncomingSessions | undefined {
+  return platform?.webTransport?.sessions({ engine, logger, backlog, now: () => clock.now() })
 }

@@ -5,9 +5,13 @@ import type { DiagnoseOptions, Diagnosis } from '../diagnose/report.js'
 import type { Discovery } from '../discovery/discovery.js'
 import type { Clock } from '../driver/clock.js'
 import type { EngineOptions } from '../driver/create.js'
+import type { Engine } from '../driver/engine.js'
+import type { Logger } from '../observe/logger.js'
 import type { QlogSink } from '../observe/qlog.js'
 import type { WatchLifecycle } from './page-lifecycle.js'
 import type { GivenCore } from './peer-options.js'
+import type { SessionPolicy } from './web-transport/admission.js'
+import type { IncomingSessions, SessionsContext } from './web-transport/sessions.js'
 
 /** What differs between Node and a browser; an entry gives it to the API. */
 export interface Platform {
@@ -42,6 +46,13 @@ export interface Platform {
   ) => EngineOptions['portMapping']
   /** Looks for peers on the local network where that can be done, unless the setting `lan` or the environment says no. */
   readonly lan?: (setting: boolean | undefined, announce: boolean) => Discovery | undefined
+  /** Sessions of browsers, where they can be listened for. */
+  readonly webTransport?: {
+    /** Puts the answers to requests around an engine. */
+    readonly admitting: (engine: Engine, policy: SessionPolicy, logger: Logger | undefined) => Engine
+    /** What the application takes sessions from. */
+    readonly sessions: (context: SessionsContext) => IncomingSessions
+  }
   /** Takes a kept key for as long as a peer lives, where keys can be kept. */
   readonly holdKey?: (
     persist: Required<PersistSettings>,

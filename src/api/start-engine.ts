@@ -31,6 +31,8 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
   checkInjected(options)
   const random = options.randomBytes ?? randomBytes
   const settings = resolveSettings(options, random)
+  if (settings.webTransport && !platform.webTransport)
+    throw new InvalidConfigError('webTransport: only a peer in Node listens for browsers')
   const relayDialer = options.relayDialer ?? platform.relayDialer(settings.relays)
   const servers = addressServers(options, platform, relayDialer)
   const discovery = discoveryOf(settings, options, platform)
@@ -44,7 +46,8 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
       relayDialer,
       ...servers,
     })
-    const engine = wrapped(inner, { ...options, discovery }, writers, settings.limits.handshakeTimeoutMs)
+    const wrapping = wrapped(inner, { ...options, discovery }, writers, settings.limits.handshakeTimeoutMs)
+    const engine = admitting(wrapping, settings, options, platform)
     return {
       engine: new ReleasingEngine(engine, () => key.release()),
       incomingBacklog: settings.limits.incomingBacklog,
@@ -95,7 +98,8 @@ function engineOptions(
       options.transports ?? platform.transports({ ...settings.udp, maxPacketBytes: limits.maxMtuBytes, clock }),
     core: isProgram(options.core) ? options.core : platform.core(options.core),
     relays: settings.relays.map(({ url }) => url),
-    accept: settings.alpns.length > 0,
+    accept: settings.alpns.length > 0 || settings.webTransport !== undefined,
+    ...(settings.webTransport && { webTransport: { maxSessions: settings.webTransport.maxSessions } }),
     askBeforeHandshake: accept?.address !== undefined,
     earlyData: settings.earlyData,
     classicalOnly: settings.classicalOnly,
@@ -141,6 +145,17 @@ function wrapped(
   }
   if (accept?.address || accept?.connection) engine = new AcceptingEngine(engine, accept, logger)
   return engine
+}
+
+/** The engine with the answers to browsers around it, where they are listened for. */
+function admitting(
+  engine: Engine,
+  { webTransport }: ResolvedSettings,
+  { accept, logger }: PeerOptions,
+  platform: Platform,
+): Engine {
+  const policy = webTransport && { origins: webTransport.origins, hook: accept?.session }
+  return policy === undefined ? engine : (platform.webTransport?.admitting(engine, policy, logger) ?? engine)
 }
 
 /** What the application gave, and the local network. */

@@ -19,7 +19,7 @@ const CODE = 'the code of a core: compiled, as bytes, as a response, or where to
 const CODE_TAGS = new Set(['WebAssembly.Module', 'ArrayBuffer', 'Uint8Array', 'URL', 'Response'])
 const TRANSPORT_METHODS = ['start', 'localAddresses', 'send', 'close']
 const LOG_LEVELS = ['error', 'warn', 'info', 'debug', 'trace'] as const
-const HOOKS = ['address', 'connection']
+const HOOKS = ['address', 'connection', 'session']
 
 /**
  * Checks the injected parts of a peer's options: a part without a method would else fail where nobody expects it, in the middle of a

@@ -5,6 +5,7 @@ import { resolveRelays } from './relays.js'
 import type { PersistSettings, ResolvedSettings, Settings, UdpSettings } from './settings.js'
 
 const CONGESTION = ['cubic', 'new-reno', 'bbr'] as const
+const MAX_SESSIONS = 256
 const WHEN_IN_USE = ['fail', 'fresh-key'] as const
 
 /**
@@ -26,6 +27,7 @@ export function resolveSettings(settings: Settings, randomBytes: (length: number
     directPaths: settings.directPaths === undefined || flag('directPaths', settings.directPaths),
     portMapping: settings.portMapping === undefined ? undefined : flag('portMapping', settings.portMapping),
     lan: settings.lan === undefined ? undefined : flag('lan', settings.lan),
+    webTransport: webTransport(settings.webTransport),
     relays: settings.relays === undefined ? [] : resolveRelays(settings.relays),
   }
 }
@@ -99,6 +101,18 @@ function udp(value: unknown): UdpSettings {
   if (port !== undefined) integer('udp.port', port, 0, 65_535)
   if (watchIntervalMs !== undefined) integer('udp.watchIntervalMs', watchIntervalMs, 0, 0x7fff_ffff)
   return value as UdpSettings
+}
+
+function webTransport(value: unknown): ResolvedSettings['webTransport'] {
+  if (value === undefined || value === false) return undefined
+  if (value === true) return { maxSessions: MAX_SESSIONS, origins: undefined }
+  if (!isRecord(value)) throw wrong('webTransport', 'true, false or an object', value)
+  const { maxSessions = MAX_SESSIONS, origins, ...rest } = value
+  for (const name of Object.keys(rest)) throw new InvalidConfigError(`webTransport.${name}: there is no such setting`)
+  integer('webTransport.maxSessions', maxSessions, 1, 0xffff_ffff)
+  const isTexts = Array.isArray(origins) && origins.every((origin) => typeof origin === 'string')
+  if (origins !== undefined && !isTexts) throw wrong('webTransport.origins', 'an array of texts', origins)
+  return { maxSessions: maxSessions as number, origins: origins as string[] | undefined }
 }
 
 function flag(field: string, value: unknown): boolean {

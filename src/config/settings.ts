@@ -71,12 +71,32 @@ export interface Settings {
    */
   readonly lan?: boolean
   /**
+   * Node only: listens for WebTransport sessions of browsers (HTTP/3) on the UDP port of this peer, with a certificate of its own:
+   * `peer.webTransportSessions`. `true` means all defaults.
+   *
+   * @default false: their clients are strangers without a key, and whoever serves none should not be reached by them
+   */
+  readonly webTransport?: boolean | WebTransportSettings
+  /**
    * The relays of this peer: the nearest becomes its home, where others reach it. Relays that a ticket or discovery names are used only when
    * there is one here. `n0Relays` are public ones.
    *
    * @default [], and no relay is used
    */
   readonly relays?: readonly (string | RelaySettings)[]
+}
+
+/** How a Node peer listens for browsers. */
+export interface WebTransportSettings {
+  /** Sessions at the same time; beyond it requests are answered by status 503. @default 256 */
+  readonly maxSessions?: number
+  /**
+   * Origins (RFC 6454, for example `https://example.com`) whose pages may open sessions; others are answered by status 403. An empty text
+   * stands for clients that are no browsers.
+   *
+   * @default all: a page has to know the certificate's hash, and sends no cookies, so an origin proves nothing that matters by itself
+   */
+  readonly origins?: readonly string[]
 }
 
 /** How a browser keeps a peer's secret key. */
@@ -107,5 +127,6 @@ export interface ResolvedSettings {
   readonly portMapping: boolean | undefined
   /** `undefined` where the environment decides. */
   readonly lan: boolean | undefined
+  readonly webTransport: { readonly maxSessions: number; readonly origins: readonly string[] | undefined } | undefined
   readonly relays: readonly RelaySettings[]
 }

@@ -12,6 +12,8 @@ export interface CoreConfig {
   readonly congestion: 'cubic' | 'new-reno' | 'bbr'
   readonly limits: CoreLimits
   readonly alpns: readonly Uint8Array[]
+  /** The listener for browsers, in the core for Node. */
+  readonly webTransport?: { readonly maxSessions: number } | undefined
   readonly addressDiscovery?: CoreAddressDiscovery | undefined
 }
 
@@ -102,7 +104,7 @@ export function encodeConfig(config: CoreConfig): Uint8Array<ArrayBuffer> {
   writer.u8(1).bytes(config.secretKey).bytes(seed('seed', config.seed))
   writer
     .f64(config.epochMs)
-    .u32(encodeFlags(config.flags))
+    .u32(encodeFlags(config.flags) | (config.webTransport ? 128 : 0))
     .u8(config.logLevel)
     .u8(CONGESTION.indexOf(config.congestion))
   for (const name of WIDE_LIMITS) writer.u32(bounded(name, config.limits[name], 0xffffffff))
@@ -113,6 +115,7 @@ export function encodeConfig(config: CoreConfig): Uint8Array<ArrayBuffer> {
     if (alpn.length === 0 || alpn.length > 255) throw createError('InvalidConfig', 'alpns: each has 1 to 255 bytes')
     writer.bytes8(alpn, 'alpn')
   }
+  if (config.webTransport) writer.u32(bounded('webTransport.maxSessions', config.webTransport.maxSessions, 0xffffffff))
   if (config.addressDiscovery) encodeAddressDiscovery(writer, config.addressDiscovery)
   return writer.written.slice()
 }

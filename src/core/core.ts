@@ -22,6 +22,7 @@ import {
   readRecord,
 } from './record.js'
 import { type OutputSink, readOutput } from './records.js'
+import { type CertificateRecord, readCertificates } from './session.js'
 import { type ConnectionStatsRecord, type PeerStatsRecord, readConnectionStats, readPeerStats } from './stats.js'
 import { readTicket, type TicketRecord, writeTicket } from './ticket.js'
 
@@ -158,6 +159,17 @@ export class Core {
   setDiscoveryServices(request: DiscoveryServicesRequest): boolean {
     const length = this.#instance.place(encodeDiscoveryServices(request, this.addresses))
     return this.#call((raw, now) => raw.set_discovery_services?.(now(), length) ?? true)
+  }
+
+  /** Answers a request for a session with an HTTP status; false when the question is no longer open. */
+  answerSession(session: number, status: number): boolean {
+    return this.#call((raw, now) => raw.answer_session?.(now(), session, status) ?? false)
+  }
+
+  /** What browsers know this peer by: now, and afterwards. Nothing where none are listened for. */
+  webTransportCertificates(): CertificateRecord[] {
+    const length = this.#call((raw, now) => raw.web_transport_certificates?.(now()) ?? 0)
+    return length === 0 ? [] : readCertificates(new ByteReader(this.#instance.copyOutput(length)))
   }
 
   /** A relay's WebSocket is open. */

@@ -43,6 +43,8 @@ export interface RawCore {
   set_stun_servers?(now: number, length: number): void
   set_mapped_addresses?(now: number, length: number): void
   set_discovery_services?(now: number, length: number): boolean
+  answer_session?(now: number, session: number, status: number): boolean
+  web_transport_certificates?(now: number): number
   relay_opened(now: number, relay: number, protocol: number): void
   relay_closed(now: number, relay: number, length: number): void
   set_visible(now: number, visible: boolean): void

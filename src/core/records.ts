@@ -2,6 +2,7 @@ import { createError } from '../errors/index.js'
 import { ADDRESS_BYTES, type AddressCodec, type SocketAddress } from './address.js'
 import { ByteReader } from './bytes.js'
 import { type RelayRecord, readRelay } from './relay.js'
+import type { SessionRequestRecord } from './session.js'
 
 /** Bytes of the header `[kind u8][id u32][len u32]`. */
 export const HEADER_BYTES = 9
@@ -75,6 +76,8 @@ export interface OutputSink {
   socketOpen(carrier: number): void
   /** It is not wanted any more. */
   socketClose(carrier: number): void
+  /** A browser wants a session: answer with `answerSession`. */
+  sessionRequested(session: number, record: SessionRequestRecord): void
 }
 
 /**
@@ -190,6 +193,9 @@ function readEvent(kind: number, id: number, reader: ByteReader, addresses: Addr
     case 25:
       sink.socketClose(id)
       return
+    case 26:
+      sink.sessionRequested(id, readSessionRequest(reader, addresses))
+      return
     default:
       throw createError('InternalError', `the core's output has a record of unknown kind ${kind}`)
   }
@@ -210,6 +216,13 @@ function readIncoming(id: number, reader: ByteReader, addresses: AddressCodec, s
   const address = readAddress(reader, addresses)
   const validated = reader.bool()
   sink.incoming(id, reader.u32(), address, validated)
+}
+
+function readSessionRequest(reader: ByteReader, addresses: AddressCodec): SessionRequestRecord {
+  const carrier = reader.u32()
+  const address = readAddress(reader, addresses)
+  const text = () => reader.text(reader.u16())
+  return { carrier, address, authority: text(), path: text(), origin: text() }
 }
 
 function readPathEvent(id: number, reader: ByteReader, addresses: AddressCodec, sink: OutputSink): void {

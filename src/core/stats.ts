@@ -81,6 +81,11 @@ export const PEER_FIELDS = [
   'socketsOpened',
   'socketsFailed',
   'socketsForeign',
+  'webTransportSessions',
+  'webTransportAccepted',
+  'webTransportRefused',
+  'webTransportFaults',
+  'webTransportDatagramsDropped',
 ] as const
 
 /** From here on the core for browsers has none: it has no sockets. */

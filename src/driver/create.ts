@@ -70,6 +70,8 @@ export interface EngineOptions {
    * them, and they may send nothing. It needs `accept`, and the core for Node.
    */
   readonly addressDiscovery?: EngineAddressDiscovery
+  /** Listens for WebTransport sessions of browsers on the UDP transports. It needs `accept`, and the core for Node. */
+  readonly webTransport?: { readonly maxSessions: number }
   /** Looks for direct paths where a connection is relayed, which tells the remote this machine's addresses. @default true */
   readonly directPaths?: boolean
   /** Looks up the STUN servers that tell where the main UDP transport is seen, for direct paths. @default none are asked */
@@ -145,6 +147,7 @@ function coreConfig(options: EngineOptions, clock: Clock): CoreConfig {
     congestion: options.congestion ?? 'cubic',
     limits: options.limits,
     alpns: options.alpns,
+    webTransport: options.webTransport,
     addressDiscovery: options.addressDiscovery && { ...DISCOVERY_LIMITS, ...options.addressDiscovery },
   }
 }

@@ -1,10 +1,11 @@
 import type { SocketAddress } from '../core/address.js'
 import type { ClosedRecord, ConnectedRecord, OutputSink, PathRecord } from '../core/records.js'
 import type { RelayRecord } from '../core/relay.js'
+import type { SessionRequestRecord } from '../core/session.js'
 import { createError } from '../errors/index.js'
 import type { Carriers } from './carriers.js'
 import type { EngineLogLevel } from './create.js'
-import type { EngineEvent } from './engine.js'
+import type { EngineEvent, WebTransportEvent } from './engine.js'
 import { closedError } from './errors.js'
 import { causeName, closerName, connectedInfo, LOG_LEVELS, pathChangeName, pathInfo, stateName } from './names.js'
 import type { Streams } from './streams.js'
@@ -32,6 +33,8 @@ export class Dispatch implements OutputSink {
   #closed: { readonly connection: number; readonly record: ClosedRecord }[] = []
   #drained: number[] = []
   #events: EngineEvent[] = []
+  /** Which of the connections are sessions of browsers. */
+  readonly #sessions = new Set<number>()
 
   constructor(carriers: Carriers, streams: Streams, observers: Observers) {
     this.#carriers = carriers
@@ -100,11 +103,11 @@ export class Dispatch implements OutputSink {
   closed(connectionId: number, record: ClosedRecord): void {
     this.#closed.push({ connection: connectionId, record })
     const { code, wireCode, reason } = record
-    this.#events.push({ type: 'closed', connectionId, code, by: closerName(record.by), wireCode, reason })
+    this.#tell({ type: 'closed', connectionId, code, by: closerName(record.by), wireCode, reason })
   }
 
   streamOpened(connectionId: number, streamId: number, bidirectional: boolean): void {
-    this.#events.push({ type: 'stream', connectionId, streamId, bidirectional })
+    this.#tell({ type: 'stream', connectionId, streamId, bidirectional })
   }
 
   readable(connection: number, stream: number): void {
@@ -121,7 +124,7 @@ export class Dispatch implements OutputSink {
 
   streamStopped(connectionId: number, streamId: number, code: number): void {
     this.#streams.stopped(connectionId, streamId, code)
-    this.#events.push({ type: 'stopped', connectionId, streamId, code })
+    this.#tell({ type: 'stopped', connectionId, streamId, code })
   }
 
   streamsAvailable(connection: number, bidirectional: boolean): void {
@@ -129,7 +132,7 @@ export class Dispatch implements OutputSink {
   }
 
   datagram(connectionId: number, bytes: Uint8Array<ArrayBuffer>): void {
-    this.#events.push({ type: 'datagram', connectionId, bytes })
+    this.#tell({ type: 'datagram', connectionId, bytes })
   }
 
   /** Nobody waits for this: a datagram that does not fit pushes the oldest one out. */
@@ -170,7 +173,8 @@ export class Dispatch implements OutputSink {
 
   drained(connectionId: number): void {
     this.#drained.push(connectionId)
-    this.#events.push({ type: 'drained', connectionId })
+    this.#tell({ type: 'drained', connectionId })
+    this.#sessions.delete(connectionId)
   }
 
   relayOpen(relay: number, url: string): void {
@@ -193,12 +197,25 @@ export class Dispatch implements OutputSink {
     this.#carriers.sockets.close(carrier)
   }
 
+  sessionRequested(connectionId: number, { carrier, address, ...request }: SessionRequestRecord): void {
+    this.#streams.add(connectionId)
+    this.#sessions.add(connectionId)
+    const { host, port } = this.#carriers.place(carrier, address)
+    this.#tell({ type: 'requested', connectionId, host, port, ...request })
+  }
+
   relay(id: number, record: RelayRecord): void {
     this.#events.push({ type: 'relay', relay: this.#carriers.relays.update(id, record) })
   }
 
   discover(connectionId: number): void {
     this.#events.push({ type: 'discover', connectionId })
+  }
+
+  /** Queues an event of a connection, or of a session. */
+  #tell(event: WebTransportEvent): void {
+    if (this.#sessions.has(event.connectionId)) this.#events.push({ type: 'web-transport', event })
+    else if (event.type !== 'requested') this.#events.push(event)
   }
 
   /** Observers are the application's: what they throw must not stop the loop, and there is nobody left to tell. */

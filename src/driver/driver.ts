@@ -16,6 +16,7 @@ import type {
   PeerStats,
   RelayInfo,
   TicketParts,
+  WebTransportCertificate,
 } from './engine.js'
 import { forgottenError, refusalError } from './errors.js'
 import { EventLoop } from './loop.js'
@@ -262,6 +263,14 @@ export class Driver implements Engine, RecordKeeper {
 
   resumed(): void {
     this.#tell(() => this.#core.resumed())
+  }
+
+  async answerSession(sessionId: number, status: number): Promise<boolean> {
+    return this.#command(() => this.#core.answerSession(sessionId, status))
+  }
+
+  async webTransportCertificates(): Promise<WebTransportCertificate[]> {
+    return this.#core.webTransportCertificates()
   }
 
   async parseTicket(text: string): Promise<TicketParts> {

@@ -56,6 +56,13 @@ export interface Engine {
   wake(): void
   /** Tells that time has passed in which nothing ran: relays and connections are probed at once. */
   resumed(): void
+  /**
+   * Answers a `requested` event of a session with an HTTP status: from 200 to 299 accepts. Resolves with false when the question is no
+   * longer open. A session's id works as a connection's from then on.
+   */
+  answerSession(sessionId: number, status: number): Promise<boolean>
+  /** What browsers know this peer by: now, and afterwards. Empty where none are listened for. */
+  webTransportCertificates(): Promise<WebTransportCertificate[]>
   parseTicket(text: string): Promise<TicketParts>
   formatTicket(parts: TicketParts): Promise<string>
   /** Closes every connection, waits until closes are sent (at most `timeoutMs`), releases sockets and the core. Idempotent. */
@@ -237,8 +244,29 @@ export type EngineEvent =
   | { readonly type: 'relay'; readonly relay: RelayInfo }
   /** The addresses of this machine have changed. */
   | { readonly type: 'network' }
+  | { readonly type: 'web-transport'; readonly event: WebTransportEvent }
   /** The core is gone: every connection has failed with this message. Without a `code` of the error table it is a panic. */
   | { readonly type: 'failed'; readonly message: string; readonly code?: number }
+
+/** A certificate that browsers are shown, and when, in milliseconds since 1970. */
+export interface WebTransportCertificate {
+  readonly sha256: Uint8Array<ArrayBuffer>
+  readonly fromMs: number
+  readonly untilMs: number
+}
+
+/** What happens to a session of a browser, whose id is `connectionId`. */
+export type WebTransportEvent =
+  | {
+      readonly type: 'requested'
+      readonly connectionId: number
+      readonly host: string
+      readonly port: number
+      readonly authority: string
+      readonly path: string
+      readonly origin: string
+    }
+  | Extract<EngineEvent, { readonly type: 'stream' | 'stopped' | 'datagram' | 'closed' | 'drained' }>
 
 export interface PathStats extends PathInfo {
   readonly mtuBytes: number
@@ -392,6 +420,16 @@ export interface PeerStats {
   readonly socketsFailed: number
   /** Datagrams on such sockets that came from a stranger and were dropped. */
   readonly socketsForeign: number
+  /** Sessions of browsers now, those about which the application is asked included. */
+  readonly webTransportSessions: number
+  /** Sessions that were accepted. */
+  readonly webTransportAccepted: number
+  /** Sessions that were refused, by the application or a limit. */
+  readonly webTransportRefused: number
+  /** HTTP/3 connections and sessions that ended because the client broke the rules (RFC 9114 section 8). */
+  readonly webTransportFaults: number
+  /** HTTP datagrams (RFC 9297) for no session that was there. */
+  readonly webTransportDatagramsDropped: number
   /** How the rounds that this peer began have ended, by the mapping of its own NAT at that time (RFC 4787 section 4.1). */
   readonly searches: Readonly<Record<OwnNat, SearchStats>>
   /** What servers and remotes say of this peer's address: the latest word of each, at most 64. Empty in browsers. */

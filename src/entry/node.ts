@@ -1,5 +1,7 @@
 import { Peer as PlatformPeer } from '../api/peer.js'
 import type { Platform } from '../api/platform.js'
+import { AdmittingEngine } from '../api/web-transport/admission.js'
+import { IncomingSessions } from '../api/web-transport/sessions.js'
 import { isOn } from '../config/environment.node.js'
 import { nodeCore } from '../core/load.node.js'
 import { diagnose } from '../diagnose/diagnose.node.js'
@@ -24,5 +26,9 @@ export class Peer extends PlatformPeer {
     diagnose,
     portMapping: (setting, parts) => (isOn(setting, 'ANYPATH_PORT_MAPPING') ? new PortMapper(parts) : undefined),
     lan: (setting, announce) => (isOn(setting, 'ANYPATH_LAN') ? lazyLanDiscovery(announce) : undefined),
+    webTransport: {
+      admitting: (engine, policy, logger) => new AdmittingEngine(engine, policy, logger),
+      sessions: (context) => new IncomingSessions(context),
+    },
   }
 }

@@ -109,12 +109,6 @@ export class Participant {
     }
   }
 
-  /** Ends it without a farewell. */
-  async kill(): Promise<void> {
-    this.#program.kill()
-    await this.#program.ended
-  }
-
   /** The state that its connection is in. */
   get state(): string {
     const last = this.told.findLast(({ type, state }) => type === 'state' || state !== undefined)

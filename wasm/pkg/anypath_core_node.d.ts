@@ -16,6 +16,10 @@ export class Core {
      */
     admit(now: number, incoming: number, decision: number): boolean;
     /**
+     * Answers a `SESSION_REQUESTED` record with an HTTP status; false when the question is no longer open.
+     */
+    answer_session(now: number, session: number, status: number): boolean;
+    /**
      * Closes a connection with the reason in the input buffer.
      */
     close(now: number, connection: number, code: number, len: number): void;
@@ -180,6 +184,10 @@ export class Core {
      */
     stop(connection: number, stream: number, code: number): number;
     /**
+     * Writes what browsers know this peer by to the output buffer: nothing when there is no listener.
+     */
+    web_transport_certificates(now: number): number;
+    /**
      * Writes from the input buffer and returns how much was taken.
      */
     write(connection: number, stream: number, len: number): number;
@@ -222,6 +230,7 @@ export interface InitOutput {
     readonly __wbg_core_free: (a: number, b: number) => void;
     readonly core_add_addresses: (a: number, b: number, c: number, d: number) => number;
     readonly core_admit: (a: number, b: number, c: number, d: number) => number;
+    readonly core_answer_session: (a: number, b: number, c: number, d: number) => number;
     readonly core_close: (a: number, b: number, c: number, d: number, e: number) => void;
     readonly core_connect: (a: number, b: number, c: number) => number;
     readonly core_connection_stats: (a: number, b: number) => number;
@@ -263,6 +272,7 @@ export interface InitOutput {
     readonly core_shutdown: (a: number, b: number, c: number, d: number) => void;
     readonly core_sign_record: (a: number, b: number, c: number) => number;
     readonly core_stop: (a: number, b: number, c: number, d: number) => number;
+    readonly core_web_transport_certificates: (a: number, b: number) => number;
     readonly core_write: (a: number, b: number, c: number, d: number) => number;
     readonly panic_message: () => [number, number];
     readonly relay_claimed_key: (a: number, b: number) => [number, number];

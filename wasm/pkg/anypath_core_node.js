@@ -37,6 +37,17 @@ class Core {
         return ret !== 0;
     }
     /**
+     * Answers a `SESSION_REQUESTED` record with an HTTP status; false when the question is no longer open.
+     * @param {number} now
+     * @param {number} session
+     * @param {number} status
+     * @returns {boolean}
+     */
+    answer_session(now, session, status) {
+        const ret = wasm.core_answer_session(this.__wbg_ptr, now, session, status);
+        return ret !== 0;
+    }
+    /**
      * Closes a connection with the reason in the input buffer.
      * @param {number} now
      * @param {number} connection
@@ -412,6 +423,15 @@ class Core {
     stop(connection, stream, code) {
         const ret = wasm.core_stop(this.__wbg_ptr, connection, stream, code);
         return ret;
+    }
+    /**
+     * Writes what browsers know this peer by to the output buffer: nothing when there is no listener.
+     * @param {number} now
+     * @returns {number}
+     */
+    web_transport_certificates(now) {
+        const ret = wasm.core_web_transport_certificates(this.__wbg_ptr, now);
+        return ret >>> 0;
     }
     /**
      * Writes from the input buffer and returns how much was taken.

@@ -9,6 +9,7 @@ import type {
   PeerStats,
   RelayInfo,
   TicketParts,
+  WebTransportCertificate,
 } from '../../driver/engine.js'
 
 /** An engine that passes everything on to another one: the base of those that add something to it. */
@@ -109,6 +110,14 @@ export class ForwardingEngine implements Engine {
 
   resumed(): void {
     this.inner.resumed()
+  }
+
+  answerSession(sessionId: number, status: number): Promise<boolean> {
+    return this.inner.answerSession(sessionId, status)
+  }
+
+  webTransportCertificates(): Promise<WebTransportCertificate[]> {
+    return this.inner.webTransportCertificates()
   }
 
   parseTicket(text: string): Promise<TicketParts> {

@@ -9,6 +9,7 @@ import type {
   PeerStats,
   RelayInfo,
   TicketParts,
+  WebTransportCertificate,
 } from '../../driver/engine.js'
 import { deserializeError, PeerClosedError } from '../../errors/index.js'
 import { type CallName, type CastName, type EnginePort, messageOf, post, type Reply } from './messages.js'
@@ -177,6 +178,14 @@ class PortEngine implements Engine {
 
   resumed(): void {
     this.#cast('resumed', [])
+  }
+
+  answerSession(sessionId: number, status: number): Promise<boolean> {
+    return this.#call('answerSession', [sessionId, status])
+  }
+
+  webTransportCertificates(): Promise<WebTransportCertificate[]> {
+    return this.#call('webTransportCertificates', [])
   }
 
   parseTicket(text: string): Promise<TicketParts> {

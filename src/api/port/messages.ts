@@ -26,6 +26,8 @@ export const CALLS = [
   'maxDatagramBytes',
   'connectionStats',
   'peerStats',
+  'answerSession',
+  'webTransportCertificates',
   'parseTicket',
   'formatTicket',
   'close',

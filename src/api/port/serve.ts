@@ -22,20 +22,25 @@ export interface EngineServerObserver {
 /** Serves an engine to a port. Nothing is sent before the other side attaches. */
 export function serveEngine(engine: Engine, port: EnginePort, observer: EngineServerObserver): EngineServer {
   const connections = new Set<number>()
+  const sessions = new Set<number>()
   const held: EngineEvent[] = []
   let state: 'waiting' | 'attached' | 'over' = 'waiting'
 
   const detach = () => {
     if (state === 'over') return
     state = 'over'
-    for (const connection of connections) engine.closeConnection(connection, 0, 'the application went away')
+    for (const connection of [...connections, ...sessions])
+      engine.closeConnection(connection, 0, 'the application went away')
     observer.detached()
   }
   const handle = (event: EngineEvent) => {
     if (state === 'waiting') held.push(event)
     if (state !== 'attached') return
+    const { type } = event
     if ('connectionId' in event) track(connections, event)
-    post(port, { type: 'event', event }, event.type === 'datagram' ? [event.bytes.buffer] : [])
+    if (type === 'web-transport') track(sessions, event.event)
+    const told = type === 'web-transport' ? event.event : event
+    post(port, { type: 'event', event }, told.type === 'datagram' ? [told.bytes.buffer] : [])
   }
   const receive = (request: Request) => {
     if (state === 'over') return
@@ -74,7 +79,7 @@ export function serveEngine(engine: Engine, port: EnginePort, observer: EngineSe
   }
 }
 
-function track(connections: Set<number>, event: EngineEvent & { connectionId: number }): void {
+function track(connections: Set<number>, event: { readonly type: string; readonly connectionId: number }): void {
   if (event.type === 'closed' || event.type === 'drained') connections.delete(event.connectionId)
   else connections.add(event.connectionId)
 }

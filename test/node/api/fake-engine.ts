@@ -283,6 +283,15 @@ export class FakeEngine implements engine.Engine {
     return Promise.resolve([...this.knownRelays])
   }
 
+  async answerSession(sessionId: number, status: number): Promise<boolean> {
+    this.calls.push(`answerSession(${sessionId}, ${status})`)
+    return true
+  }
+
+  async webTransportCertificates(): Promise<engine.WebTransportCertificate[]> {
+    return []
+  }
+
   async parseTicket(text: string): Promise<engine.TicketParts> {
     const match = /^fake:([0-9a-f]{64}):(.*)$/.exec(text)
     if (match === null) throw createError('InvalidTicket', 'not a ticket')

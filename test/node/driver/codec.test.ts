@@ -366,7 +366,7 @@ test('statistics are read in their order', () => {
   assert.deepEqual([peer.stunRequestsSent, peer.discoveryObservations], [0, 0], 'the core for browsers leaves them out')
   assert.deepEqual([peer.controlsDialled, peer.socketsForeign], [0, 0])
   assert.deepEqual([peer.searches.none, peer.observations], [{ told: 0, peerReflexive: 0, birthday: 0, failed: 0 }, []])
-  for (let value = 37; value <= 80; value++) figures.f64(value)
+  for (let value = 37; value <= 85; value++) figures.f64(value)
   figures.u16(2)
   for (const [by, rttMs] of [
     [0, 25],
@@ -382,8 +382,8 @@ test('statistics are read in their order', () => {
       code: 'InternalError',
     })
   const ofNode = readPeerStats(new ByteReader(figures.written), codec)
-  assert.deepEqual(ofNode.searches.unknown, { told: 57, peerReflexive: 58, birthday: 59, failed: 60 })
-  assert.deepEqual(ofNode.searches.none, { told: 77, peerReflexive: 78, birthday: 79, failed: 80 })
+  assert.deepEqual(ofNode.searches.unknown, { told: 62, peerReflexive: 63, birthday: 64, failed: 65 })
+  assert.deepEqual(ofNode.searches.none, { told: 82, peerReflexive: 83, birthday: 84, failed: 85 })
   const [server, remote] = ofNode.observations
   assert.deepEqual([server?.by, server?.observer.host, server?.mapped.port, server?.rttMs], ['server', '::1', 7, 25])
   assert.deepEqual([remote?.by, remote?.rttMs], ['remote', undefined])

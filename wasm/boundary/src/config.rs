@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use anypath_peer::admission::Limits;
+#[cfg(feature = "node")]
+use anypath_peer::config::WebTransportConfig;
 use anypath_peer::config::{Congestion, PeerConfig};
 use anypath_peer::discovery::{DiscoveryConfig, DiscoveryLimits};
 use anypath_peer::tls::{Certificate, KeyExchange, SecretKey};
@@ -17,6 +19,8 @@ const QLOG: u32 = 8;
 const MTU_DISCOVERY: u32 = 16;
 const CLASSICAL_ONLY: u32 = 32;
 const STUN: u32 = 64;
+#[cfg(feature = "node")]
+const WEB_TRANSPORT: u32 = 128;
 
 /// A peer's configuration, and how much it logs.
 pub(crate) fn read(bytes: &[u8]) -> Result<(PeerConfig, u8), String> {
@@ -26,6 +30,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(PeerConfig, u8), String> {
     }
     let parsed = fields(&mut reader).map_err(|error| error.to_string())?;
     let (mut config, log_level, congestion) = parsed;
+    #[cfg(feature = "node")]
+    web_transport(&mut reader, &mut config)?;
     config.discovery = discovery(&mut reader)?;
     read_value(reader.finish())?;
     config.congestion = match congestion {
@@ -69,6 +75,11 @@ fn fields(reader: &mut Reader<'_>) -> Result<(PeerConfig, u8, u8), ReadError> {
         mtu_discovery: has(MTU_DISCOVERY),
         stun: has(STUN),
         discovery: None,
+        #[cfg(not(feature = "node"))]
+        web_transport: None,
+        // How many sessions there may be follows at the end.
+        #[cfg(feature = "node")]
+        web_transport: has(WEB_TRANSPORT).then_some(WebTransportConfig { sessions: 0 }),
         control: true,
         key_exchange: match has(CLASSICAL_ONLY) {
             true => KeyExchange::Classical,
@@ -91,6 +102,16 @@ fn fields(reader: &mut Reader<'_>) -> Result<(PeerConfig, u8, u8), ReadError> {
         alpns: alpns(reader)?,
     };
     Ok((config, log_level, congestion))
+}
+
+/// The listener for browsers, where the flags say that it is wanted.
+#[cfg(feature = "node")]
+fn web_transport(reader: &mut Reader<'_>, config: &mut PeerConfig) -> Result<(), String> {
+    if config.web_transport.is_some() {
+        let sessions = read_value(reader.u32())? as usize;
+        config.web_transport = Some(WebTransportConfig { sessions });
+    }
+    Ok(())
 }
 
 /// The address-discovery service: its certificate, its key and its limits, or nothing when it is not wanted.

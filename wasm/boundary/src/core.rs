@@ -28,7 +28,7 @@ pub struct Core {
     pub(crate) peer: Peer,
     log: Log,
     pub(crate) input: Vec<u8>,
-    output: Vec<u8>,
+    pub(crate) output: Vec<u8>,
     last_error: (u32, usize),
     last_detail: f64,
     /// Input that could not be read: a fault of the driver, told in the log.

@@ -8,6 +8,8 @@ use anypath_peer::event::{Connected, Event, Outbox};
 use anypath_peer::pkarr::Record;
 use anypath_peer::relay::{RelayId, RelayStatus};
 use anypath_peer::stats::{ConnectionStats, PathStats, PeerStats};
+#[cfg(feature = "node")]
+use anypath_peer::web_transport::{CertificateHash, SessionRequest};
 use anypath_wire::address::{encode_with_segment_size, to_mapped};
 use anypath_wire::record::RecordWriter;
 use anypath_wire::ticket::{Ticket, TicketAddress};
@@ -37,6 +39,8 @@ const RELAY: u8 = 22;
 const DISCOVER: u8 = 23;
 const SOCKET_OPEN: u8 = 24;
 const SOCKET_CLOSE: u8 = 25;
+#[cfg(feature = "node")]
+const SESSION_REQUESTED: u8 = 26;
 
 /// Writes records one after another.
 pub(crate) struct Records<'a>(pub(crate) &'a mut Vec<u8>);
@@ -124,6 +128,12 @@ impl Outbox for Records<'_> {
             // What follows from it, other candidates, the core does itself.
             Event::Reflexive => {}
             Event::Relay(id, status) => relay(out, id, &status),
+            #[cfg(feature = "node")]
+            Event::SessionRequested {
+                session,
+                route,
+                request,
+            } => session_requested(out, session, &route, &request),
             Event::Path { .. } | Event::State(..) | Event::Incoming { .. } => place(out, &event),
         }
     }
@@ -183,6 +193,24 @@ fn relay(out: &mut Vec<u8>, id: RelayId, status: &RelayStatus) {
     record.u8(status.cause as u8);
     record.f64(ms(status.latency)).f64(ms(status.retry_in));
     record.str16(&status.url).str16(&status.detail);
+}
+
+#[cfg(feature = "node")]
+fn session_requested(out: &mut Vec<u8>, session: u32, route: &Route, request: &SessionRequest) {
+    let mut record = RecordWriter::begin(out, SESSION_REQUESTED, session);
+    record.u32(route.carrier);
+    put_remote(record.buffer(), route);
+    record.str16(&request.authority).str16(&request.path);
+    record.str16(&request.origin);
+}
+
+/// The certificates that browsers are shown: of now, and the next.
+#[cfg(feature = "node")]
+pub(crate) fn certificates(out: &mut Vec<u8>, hashes: &[CertificateHash]) {
+    for hash in hashes {
+        out.extend_from_slice(&hash.sha256);
+        put_figures(out, &[millis(hash.shown_from), millis(hash.shown_until)]);
+    }
 }
 
 /// A line of the log.
@@ -288,6 +316,7 @@ pub(crate) fn peer_stats(out: &mut Vec<u8>, stats: &PeerStats, memory_bytes: f64
     {
         put_reflexive_figures(out, stats);
         put_birthday_figures(out, &stats.birthday);
+        put_web_transport_figures(out, &stats.web_transport);
         for by_nat in &stats.searches {
             let figures = [
                 by_nat.told,
@@ -298,6 +327,18 @@ pub(crate) fn peer_stats(out: &mut Vec<u8>, stats: &PeerStats, memory_bytes: f64
             put_figures(out, &figures.map(|figure| figure as f64));
         }
     }
+}
+
+#[cfg(feature = "node")]
+fn put_web_transport_figures(out: &mut Vec<u8>, stats: &anypath_peer::stats::WebTransportStats) {
+    let figures = [
+        stats.sessions,
+        stats.accepted,
+        stats.refused,
+        stats.faults,
+        stats.datagrams_dropped,
+    ];
+    put_figures(out, &figures.map(|figure| figure as f64));
 }
 
 #[cfg(feature = "node")]

@@ -12,6 +12,8 @@ mod panic;
 #[cfg(feature = "node")]
 mod relay;
 mod relays;
+#[cfg(feature = "node")]
+mod web_transport;
 
 pub use crate::core::Core;
 #[doc(hidden)]

@@ -5,6 +5,7 @@
 
 mod boundary;
 mod hello;
+mod http3;
 mod packet;
 mod publication;
 mod punch;
@@ -15,6 +16,7 @@ mod text;
 
 pub use boundary::{address, boundary_input, record};
 pub use hello::{client_hello, datagram};
+pub use http3::{http3_frame, http3_settings, qpack_fields};
 pub use packet::frame;
 pub use publication::{dns_message, endpoint_info, signed_packet};
 pub use punch::{control_frame, probe};
@@ -27,7 +29,7 @@ pub use text::{endpoint_id, server_name, ticket, transfer_ticket};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 23] = [
     ("ticket", ticket),
     ("transfer_ticket", transfer_ticket),
     ("endpoint_id", endpoint_id),
@@ -35,6 +37,9 @@ pub const TARGETS: [Target; 20] = [
     ("client_hello", client_hello),
     ("datagram", datagram),
     ("frame", frame),
+    ("http3_frame", http3_frame),
+    ("http3_settings", http3_settings),
+    ("qpack_fields", qpack_fields),
     ("stun", stun),
     ("probe", probe),
     ("control_frame", control_frame),

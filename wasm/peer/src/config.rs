@@ -22,6 +22,19 @@ pub enum Congestion {
     Bbr,
 }
 
+/// How the listener for browsers is set up.
+#[cfg(feature = "webtransport")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebTransportConfig {
+    /// Sessions at the same time, all connections together; those about which the application is asked are among them.
+    pub sessions: usize,
+}
+
+/// How the listener for browsers would be set up: there is none.
+#[cfg(not(feature = "webtransport"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebTransportConfig {}
+
 /// Everything that a peer is told at its start.
 #[derive(Debug, Clone)]
 pub struct PeerConfig {
@@ -47,6 +60,8 @@ pub struct PeerConfig {
     pub stun: bool,
     /// The address-discovery service, if it is wanted; it needs `accept`.
     pub discovery: Option<DiscoveryConfig>,
+    /// The WebTransport listener, if it is wanted; it needs `accept`.
+    pub web_transport: Option<WebTransportConfig>,
     /// Whether control connections are served, where direct paths are looked for at all.
     pub control: bool,
     /// The key exchange groups.

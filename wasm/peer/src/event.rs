@@ -100,6 +100,17 @@ pub enum Event {
         /// Whether that is proven.
         validated: bool,
     },
+    /// A browser wants a session: answer with [`answer_session`](crate::peer::Peer::answer_session). From then on its key is used as a
+    /// connection's, and events come with it.
+    #[cfg(feature = "webtransport")]
+    SessionRequested {
+        /// The key of the session to be.
+        session: ConnectionKey,
+        /// Where the client is.
+        route: Route,
+        /// What it asks for.
+        request: Box<crate::web_transport::SessionRequest>,
+    },
     /// The server's answer to early data.
     EarlyData(ConnectionKey, bool),
     /// The connection is forgotten; its key means nothing any more.

@@ -23,6 +23,7 @@
 //! | `reflexive` | learning one's own address |
 //! | `traversal` | a connection's way to a direct path |
 //! | `control` | what two peers tell each other apart from applications |
+//! | `web_transport` | sessions that browsers open |
 //! | `birthday` | many sockets against many ports |
 #![forbid(unsafe_code)]
 
@@ -74,6 +75,8 @@ mod traversal;
 mod traversal;
 #[cfg(feature = "traversal")]
 mod watched;
+#[cfg(feature = "webtransport")]
+pub mod web_transport;
 
 pub use anypath_paths::{candidate, mapping};
 pub use anypath_wire as wire;

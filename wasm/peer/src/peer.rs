@@ -15,6 +15,11 @@ mod controlling;
 #[cfg(not(feature = "traversal"))]
 #[path = "peer/controlling/off.rs"]
 mod controlling;
+#[cfg(feature = "webtransport")]
+mod http3;
+#[cfg(not(feature = "webtransport"))]
+#[path = "peer/http3/off.rs"]
+mod http3;
 mod incoming;
 #[cfg(feature = "traversal")]
 mod inquiring;
@@ -72,9 +77,13 @@ use crate::qlog::Qlogs;
 use crate::reflexive::Reflexive;
 use crate::relay::table::Relays;
 use crate::session::Session;
+#[cfg(feature = "webtransport")]
+use crate::stats::WebTransportStats;
 use crate::stats::{ConnectionStats, PeerStats};
 use crate::stun::{Response, StunResponder};
 use crate::tls::TlsConfig;
+#[cfg(feature = "webtransport")]
+use crate::web_transport::{Listener, certificate::Certificates};
 
 pub use census::Census;
 pub use lifecycle::CLOSE_LIMIT;
@@ -145,6 +154,8 @@ pub struct Peer {
     found: VecDeque<Found>,
     stun: Option<StunResponder>,
     discovery: Clients,
+    #[cfg(feature = "webtransport")]
+    listener: Option<Listener>,
     qlogs: Qlogs,
     scratch: Vec<u8>,
     /// Set once the peer is shutting down.
@@ -169,6 +180,8 @@ impl Peer {
             true => tls.controlled(),
             false => tls,
         };
+        #[cfg(feature = "webtransport")]
+        let (tls, listener) = listening(&config, tls, clock.wall())?;
         let tls = match config.qlog {
             true => tls.recorded(),
             false => tls,
@@ -211,6 +224,8 @@ impl Peer {
                 .stun
                 .then(|| StunResponder::new(&derive(&config.seed, b"stun"), clock.now())),
             discovery: Clients::default(),
+            #[cfg(feature = "webtransport")]
+            listener,
             qlogs: Qlogs::default(),
             scratch: Vec::new(),
             closing: false,
@@ -454,6 +469,7 @@ impl Peer {
 
     /// Figures of a connection; `None` when it is unknown.
     pub fn connection_stats(&mut self, key: ConnectionKey) -> Option<ConnectionStats> {
+        let key = self.bearer(key);
         let connection = self.connections.get_mut(&key)?;
         Some(connection.stats(&self.carriers))
     }
@@ -473,6 +489,14 @@ impl Peer {
             relay_bytes_received: relays.bytes_received,
             relay_dropped: relays.dropped,
             discovery_clients: self.discovery.len() as u64,
+            #[cfg(feature = "webtransport")]
+            web_transport: WebTransportStats {
+                sessions: self
+                    .listener
+                    .as_ref()
+                    .map_or(0, |listener| listener.sessions.len() as u64),
+                ..self.stats.web_transport
+            },
             ..self.stats
         }
     }
@@ -485,6 +509,25 @@ impl Peer {
             self.turns.push_back(key);
         }
     }
+}
+
+/// The listener, and TLS that shows its certificates.
+#[cfg(feature = "webtransport")]
+fn listening(
+    config: &PeerConfig,
+    tls: TlsConfig,
+    time: Arc<dyn rustls::time_provider::TimeProvider>,
+) -> Result<(TlsConfig, Option<Listener>), PeerError> {
+    let Some(wanted) = config.web_transport.as_ref() else {
+        return Ok((tls, None));
+    };
+    if config.datagram_receive_buffer == 0 {
+        let message = "WebTransport needs datagrams";
+        return Err(PeerError::new(ErrorCode::InvalidConfig, message));
+    }
+    let certificates = Arc::new(Certificates::new(config.secret_key.clone(), time));
+    let tls = tls.for_browsers(certificates.clone());
+    Ok((tls, Some(Listener::new(wanted, certificates))))
 }
 
 fn server_config(

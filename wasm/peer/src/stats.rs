@@ -156,9 +156,28 @@ pub struct PeerStats {
     /// Of the birthday scheme, and of the control connections that it takes.
     #[cfg(feature = "traversal")]
     pub birthday: BirthdayStats,
+    /// Of WebTransport.
+    #[cfg(feature = "webtransport")]
+    pub web_transport: WebTransportStats,
     /// Of the rounds that this peer began, by what [`Observations::nat`](anypath_paths::mapping::Observations::nat) said of its own NAT.
     #[cfg(feature = "traversal")]
     pub searches: [SearchStats; anypath_paths::mapping::NATS],
+}
+
+/// The figures of the WebTransport listener.
+#[cfg(feature = "webtransport")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WebTransportStats {
+    /// Sessions now, those about which the application is asked included.
+    pub sessions: u64,
+    /// Sessions that were accepted.
+    pub accepted: u64,
+    /// Sessions that were refused, by the application or a limit.
+    pub refused: u64,
+    /// Connections and sessions that ended because the client broke the rules of HTTP/3.
+    pub faults: u64,
+    /// Datagrams that arrived for no session that was there.
+    pub datagrams_dropped: u64,
 }
 
 /// How searches for direct paths ended.

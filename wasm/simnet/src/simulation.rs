@@ -69,6 +69,7 @@ pub fn config(host: HostId, seed: u64) -> PeerConfig {
         mtu_discovery: true,
         stun: false,
         discovery: None,
+        web_transport: None,
         control: true,
         key_exchange: KeyExchange::PostQuantum,
         congestion: Congestion::Cubic,

@@ -16,6 +16,7 @@
 //! | [`frame`] | the frames of a decrypted QUIC packet |
 //! | [`varint`] | QUIC's variable-length integers |
 //! | [`quic`] | which protocol a datagram on the shared socket belongs to |
+//! | [`http3`] | HTTP/3 for WebTransport: frames, fields, settings, capsules |
 //! | [`control`] | the frames of a control connection |
 //! | [`probe`] | probes of the birthday scheme |
 //! | [`stun`] | STUN's Binding requests and answers |
@@ -30,6 +31,7 @@ pub mod client_hello;
 pub mod control;
 pub mod dns;
 pub mod frame;
+pub mod http3;
 pub mod id;
 pub mod info;
 pub mod pkarr;

@@ -35,6 +35,7 @@ impl Peer {
         for item in found.drain(..) {
             match item {
                 Found::Event(event) if self.is_served(key) => self.watch(key, &event),
+                Found::Event(event) if self.is_http3(key) => self.hear_http3(key, &event),
                 Found::Event(event) if self.is_control(key) => self.hear_control(key, &event),
                 Found::Event(event) if self.is_inquiry(key) => self.hear_service(key, &event),
                 Found::Event(event) => {
@@ -78,7 +79,7 @@ impl Peer {
 
     /// A server that resumes a session knows its client before the handshake is over.
     fn on_handshake_data(&mut self, key: ConnectionKey) {
-        if self.adopt_control(key) {
+        if self.adopt_control(key) || self.adopt_http3(key) {
             return;
         }
         let Some(connection) = handshaking(&mut self.connections, key) else {
@@ -118,7 +119,10 @@ impl Peer {
 
     fn on_connected(&mut self, key: ConnectionKey) {
         if handshaking(&mut self.connections, key).is_some()
-            && (self.serve(key) || self.begin_control(key) || self.inquire_connected(key))
+            && (self.serve(key)
+                || self.begin_control(key)
+                || self.begin_http3(key)
+                || self.inquire_connected(key))
         {
             return;
         }
@@ -282,6 +286,7 @@ impl Peer {
                 continue;
             }
             self.dismiss_aged(key);
+            self.tend_http3(key);
             self.tend(key);
             self.check_silence(key);
             self.queue(key);
@@ -362,6 +367,7 @@ impl Peer {
     /// Sets the connection's wake-up to the earliest of its deadlines.
     pub(super) fn set_timer(&mut self, key: ConnectionKey) {
         let silence = self.silence_due(key);
+        let http3 = self.http3_due(key);
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
@@ -377,10 +383,17 @@ impl Peer {
             .filter(|_| connection.phase == Phase::Established);
         let quic = connection.quic.poll_timeout();
         let traversal = Self::tend_due(connection);
-        let wake = [quic, handshake, start, silence, aged, traversal]
-            .into_iter()
-            .flatten()
-            .min();
+        let wake = [
+            quic,
+            handshake,
+            start,
+            silence,
+            earlier(aged, http3),
+            traversal,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         if wake == connection.wake {
             return;
         }
@@ -397,6 +410,9 @@ impl Peer {
     ///
     /// A code above 2^62 - 1 is sent as that. An unknown or finished connection is left alone.
     pub fn close(&mut self, key: ConnectionKey, code: u64, reason: &str) {
+        if self.close_session(key, code, reason) {
+            return;
+        }
         let code = VarInt::from_u64(code).unwrap_or(VarInt::MAX);
         self.close_with(key, ErrorCode::ClosedLocally, code, reason.to_owned());
     }
@@ -426,7 +442,9 @@ impl Peer {
         let code = VarInt::from_u64(code).unwrap_or(VarInt::MAX);
         self.closing = true;
         for key in self.connections.keys().copied().collect::<Vec<_>>() {
-            self.close_with(key, ErrorCode::ClosedLocally, code, reason.to_owned());
+            if !self.shut_down_http3(key, code.into_inner(), reason) {
+                self.close_with(key, ErrorCode::ClosedLocally, code, reason.to_owned());
+            }
         }
         for key in self.asked.keys().copied().collect::<Vec<_>>() {
             self.admit(key, crate::admission::Admission::Refuse);
@@ -435,6 +453,7 @@ impl Peer {
 
     /// Asks for an answer over every path, which also measures the round-trip time.
     pub fn ping(&mut self, key: ConnectionKey) {
+        let key = self.bearer(key);
         if let Some(connection) = self.connections.get_mut(&key) {
             connection.quic.ping();
             self.queue(key);
@@ -515,7 +534,7 @@ impl Peer {
         // A client of the service was never the application's.
         if self.is_served(key) {
             self.discovery.remove(key);
-        } else if !self.inquiry_over(key) {
+        } else if !self.http3_over(key, &reason) && !self.inquiry_over(key) {
             self.events.push_back(Event::Closed(key, reason));
         }
     }
@@ -556,9 +575,19 @@ impl Peer {
             *slot = 0;
         }
         self.inquiry_forgotten(key);
-        if !control {
+        let http3 = self.http3_forgotten(key);
+        if !control && !http3 {
             self.events.push_back(Event::Drained(key));
         }
+    }
+}
+
+/// The earlier of two times that there may be.
+#[inline]
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

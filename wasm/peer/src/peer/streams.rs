@@ -80,6 +80,9 @@ impl Peer {
         key: ConnectionKey,
         bidirectional: bool,
     ) -> Result<Option<u64>, StreamError> {
+        if let Some(opened) = self.open_in_session(key, bidirectional) {
+            return opened;
+        }
         let dir = if bidirectional { Dir::Bi } else { Dir::Uni };
         let connection = self.live(key).ok_or(CLOSED)?;
         Ok(connection.quic.streams().open(dir).map(u64::from))
@@ -95,6 +98,9 @@ impl Peer {
         stream: u64,
         data: &[u8],
     ) -> Result<usize, StreamError> {
+        if let Some(written) = self.write_in_session(key, stream, data) {
+            return written;
+        }
         let id = stream_id(stream)?;
         let connection = self.sender(key, id)?;
         let written = match connection.quic.send_stream(id).write(data) {
@@ -125,6 +131,9 @@ impl Peer {
         max: usize,
         into: &mut Vec<u8>,
     ) -> Result<ReadOutcome, StreamError> {
+        if let Some(read) = self.read_in_session(key, stream, max, into) {
+            return read;
+        }
         let id = stream_id(stream)?;
         let connection = self.receiver(key, id)?;
         if let Some(end) = connection.ended.remove(&id) {
@@ -159,6 +168,9 @@ impl Peer {
     /// # Errors
     /// `StreamStopped` with the remote's code, `StreamClosed`.
     pub fn finish(&mut self, key: ConnectionKey, stream: u64) -> Result<(), StreamError> {
+        if let Some(finished) = self.finish_in_session(key, stream) {
+            return finished;
+        }
         let id = stream_id(stream)?;
         let connection = self.sender(key, id)?;
         let result = connection.quic.send_stream(id).finish();
@@ -176,6 +188,9 @@ impl Peer {
     /// # Errors
     /// `StreamClosed`.
     pub fn reset(&mut self, key: ConnectionKey, stream: u64, code: u64) -> Result<(), StreamError> {
+        if let Some(reset) = self.reset_in_session(key, stream, code) {
+            return reset;
+        }
         let id = stream_id(stream)?;
         let connection = self.sender(key, id)?;
         connection
@@ -191,6 +206,9 @@ impl Peer {
     /// # Errors
     /// `StreamClosed`.
     pub fn stop(&mut self, key: ConnectionKey, stream: u64, code: u64) -> Result<(), StreamError> {
+        if let Some(stopped) = self.stop_in_session(key, stream, code) {
+            return stopped;
+        }
         let id = stream_id(stream)?;
         let connection = self.receiver(key, id)?;
         connection.forget_stream(id);
@@ -213,6 +231,7 @@ impl Peer {
         priority: i32,
     ) -> Result<(), StreamError> {
         let id = stream_id(stream)?;
+        let key = self.bearer(key);
         let connection = self.sender(key, id)?;
         connection.quic.send_stream(id).set_priority(priority)?;
         Ok(())
@@ -223,6 +242,9 @@ impl Peer {
     /// # Errors
     /// `DatagramTooLarge`, `DatagramsUnsupported`, `StreamClosed` when the connection is over.
     pub fn send_datagram(&mut self, key: ConnectionKey, data: &[u8]) -> Result<(), StreamError> {
+        if let Some(sent) = self.send_datagram_in_session(key, data) {
+            return sent;
+        }
         let connection = self.live(key).ok_or(CLOSED)?;
         let mut datagrams = connection.quic.datagrams();
         let full = datagrams.send_buffer_space() < data.len();
@@ -239,6 +261,9 @@ impl Peer {
 
     /// The largest datagram that the path takes now; 0 when the remote takes none.
     pub fn max_datagram_bytes(&mut self, key: ConnectionKey) -> usize {
+        if let Some(bytes) = self.max_datagram_in_session(key) {
+            return bytes;
+        }
         self.live(key)
             .and_then(|connection| connection.quic.datagrams().max_size())
             .unwrap_or(0)

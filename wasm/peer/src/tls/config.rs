@@ -75,6 +75,9 @@ pub struct TlsConfig {
     server_sessions: Arc<ServerSessionMemoryCache>,
     /// The configuration for clients of the address-discovery service.
     discovery: Option<Arc<rustls::ServerConfig>>,
+    /// The configuration for browsers.
+    #[cfg(feature = "webtransport")]
+    browsers: Option<Arc<rustls::ServerConfig>>,
     /// Whether control connections are served.
     #[cfg(feature = "traversal")]
     control: bool,
@@ -99,6 +102,8 @@ impl TlsConfig {
             client_sessions: SessionCache::new(CLIENT_SESSION_NAMES),
             server_sessions: ServerSessionMemoryCache::new(SERVER_SESSIONS),
             discovery: None,
+            #[cfg(feature = "webtransport")]
+            browsers: None,
             #[cfg(feature = "traversal")]
             control: false,
             recorders: Recorders::default(),
@@ -120,16 +125,37 @@ impl TlsConfig {
 
     /// The same, serving address discovery beside the applications: with `certificate`, to clients that have none.
     pub fn certified(self, certificate: &Certificate) -> Self {
+        let certificates = Arc::new(SingleCertAndKey::from(Arc::clone(&certificate.0)));
+        let discovery = Some(Arc::new(self.anonymous(certificates, DISCOVERY_ALPN)));
+        Self { discovery, ..self }
+    }
+
+    /// The same, serving HTTP/3 beside the applications: with what `certificates` chooses, to clients that have none.
+    #[cfg(feature = "webtransport")]
+    pub(crate) fn for_browsers(
+        self,
+        certificates: Arc<dyn rustls::server::ResolvesServerCert>,
+    ) -> Self {
+        let browsers = Some(Arc::new(self.anonymous(certificates, HTTP3_ALPN)));
+        Self { browsers, ..self }
+    }
+
+    /// A configuration for clients that have no certificate. A session that is resumed would show none either, so none is.
+    #[inline(always)]
+    fn anonymous(
+        &self,
+        certificates: Arc<dyn rustls::server::ResolvesServerCert>,
+        alpn: &[u8],
+    ) -> rustls::ServerConfig {
         let mut config = self
             .server_builder()
             .with_no_client_auth()
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&certificate.0))));
-        config.alpn_protocols = vec![DISCOVERY_ALPN.to_vec()];
+            .with_cert_resolver(certificates);
+        config.alpn_protocols = vec![alpn.to_vec()];
         config.ignore_client_order = true;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        let discovery = Some(Arc::new(config));
-        Self { discovery, ..self }
+        config
     }
 
     /// Where the recorder of each new session is to be had.
@@ -233,6 +259,8 @@ impl TlsConfig {
         alpns.iter().try_for_each(|alpn| check_alpn(alpn))?;
         let peers = Arc::new(self.peers_config(alpns, early_data));
         let discovery = self.discovery.clone();
+        #[cfg(feature = "webtransport")]
+        let browsers = self.browsers.clone();
         let choose = move |offered: Alpns<'_>| {
             let serves = |tls: &rustls::ServerConfig| {
                 let mut offered = offered;
@@ -242,7 +270,10 @@ impl TlsConfig {
                 let tls = Arc::clone(tls);
                 serves(&tls).then_some(Choice { tls, streams })
             };
-            choice(&peers, true).or_else(|| choice(discovery.as_ref()?, false))
+            let choice_of_peers = choice(&peers, true);
+            #[cfg(feature = "webtransport")]
+            let choice_of_peers = choice_of_peers.or_else(|| choice(browsers.as_ref()?, true));
+            choice_of_peers.or_else(|| choice(discovery.as_ref()?, false))
         };
         let gate = HelloGate::new(Arc::new(choose));
         Ok(Arc::new(gate.recorded(self.recorders.clone())))

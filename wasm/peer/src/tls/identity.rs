@@ -117,6 +117,18 @@ impl SecretKey {
         derived.0
     }
 
+    /// What the key of a certificate for browsers is made of, by the number of its period and of the attempt.
+    #[cfg(feature = "webtransport")]
+    pub(crate) fn web_transport_seed(&self, period: u64, attempt: u8) -> Zeroizing<[u8; 32]> {
+        let purpose = [
+            &b"webtransport certificate"[..],
+            &period.to_be_bytes(),
+            &[attempt],
+        ];
+        let derived: Seed = self.derive(&purpose.concat(), SeedLength);
+        derived.0
+    }
+
     /// HKDF-SHA256 ([RFC 5869]) of the seed: one independent key for each purpose.
     ///
     /// [RFC 5869]: https://www.rfc-editor.org/rfc/rfc5869
@@ -150,6 +162,31 @@ impl From<hkdf::Okm<'_, TagLength>> for Tag {
         let mut key = [0; 16];
         okm.fill(&mut key).expect("the length is the one asked for");
         Self(key)
+    }
+}
+
+/// The length of a scalar of P-256.
+#[cfg(feature = "webtransport")]
+#[derive(Clone, Copy)]
+struct SeedLength;
+
+#[cfg(feature = "webtransport")]
+impl hkdf::KeyType for SeedLength {
+    fn len(&self) -> usize {
+        32
+    }
+}
+
+#[cfg(feature = "webtransport")]
+struct Seed(Zeroizing<[u8; 32]>);
+
+#[cfg(feature = "webtransport")]
+impl From<hkdf::Okm<'_, SeedLength>> for Seed {
+    fn from(okm: hkdf::Okm<'_, SeedLength>) -> Self {
+        let mut seed = Zeroizing::new([0; 32]);
+        okm.fill(seed.as_mut())
+            .expect("the length is the one asked for");
+        Self(seed)
     }
 }
 

@@ -96,6 +96,7 @@ pub(crate) fn config(discovery: Option<DiscoveryConfig>) -> PeerConfig {
         mtu_discovery: false,
         stun: false,
         discovery,
+        web_transport: None,
         control: true,
         key_exchange: KeyExchange::PostQuantum,
         congestion: Congestion::Cubic,

@@ -288,6 +288,7 @@ fn config() -> PeerConfig {
         qlog: false,
         mtu_discovery: false,
         stun: false,
+        web_transport: None,
         control: false,
         discovery: None,
         key_exchange: KeyExchange::PostQuantum,

@@ -241,6 +241,7 @@ fn config(number: u8, qlog: bool, early_data: bool) -> PeerConfig {
         mtu_discovery: false,
         stun: false,
         discovery: None,
+        web_transport: None,
         control: true,
         key_exchange: KeyExchange::PostQuantum,
         congestion: Congestion::Cubic,

@@ -33,6 +33,7 @@ fn peer(host: usize) -> Peer {
         mtu_discovery: false,
         stun: false,
         discovery: None,
+        web_transport: None,
         control: true,
         key_exchange: KeyExchange::Classical,
         congestion: Congestion::Cubic,

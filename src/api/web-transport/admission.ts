@@ -1,0 +1,81 @@
+import type { Engine, EngineEvent, WebTransportEvent } from '../../driver/engine.js'
+import type { Logger } from '../../observe/logger.js'
+import { ForwardingEngine } from '../engine/forwarding.js'
+import type { AcceptHooks, WebTransportRequest } from '../peer-options.js'
+
+const OK = 200
+const FORBIDDEN = 403
+const NOT_FOUND = 404
+
+/** Paths that are this library's own. */
+const RESERVED = '/.well-known/anypath'
+
+/** What decides about sessions. */
+export interface SessionPolicy {
+  /** The origins whose pages may open sessions; `undefined`: all, and clients without one. */
+  readonly origins: readonly string[] | undefined
+  readonly hook: AcceptHooks['session']
+}
+
+/** Answers requests for sessions. What is behind this engine hears of a session when it is accepted. */
+export class AdmittingEngine extends ForwardingEngine {
+  readonly #policy: SessionPolicy
+  readonly #logger: Logger | undefined
+  /** Sessions that were not accepted, or not yet. */
+  readonly #unknown = new Set<number>()
+  #listener: (event: EngineEvent) => void = () => {}
+
+  constructor(inner: Engine, policy: SessionPolicy, logger: Logger | undefined) {
+    super(inner)
+    this.#policy = policy
+    this.#logger = logger
+    inner.onEvent((event) => {
+      if (event.type === 'web-transport') this.#handle(event.event)
+      else this.#listener(event)
+    })
+  }
+
+  override onEvent(listener: (event: EngineEvent) => void): void {
+    this.#listener = listener
+  }
+
+  #handle(event: WebTransportEvent): void {
+    const { connectionId } = event
+    if (event.type === 'requested') {
+      this.#unknown.add(connectionId)
+      void this.#decide(event)
+    } else if (!this.#unknown.has(connectionId)) {
+      this.#listener({ type: 'web-transport', event })
+    } else if (event.type === 'drained') {
+      this.#unknown.delete(connectionId)
+    }
+  }
+
+  async #decide(event: WebTransportEvent & { type: 'requested' }): Promise<void> {
+    const { type: _, connectionId, ...request } = event
+    const status = await this.#statusFor(request)
+    // It may have gone while the application thought.
+    const open = this.#unknown.has(connectionId) && (await this.inner.answerSession(connectionId, status))
+    if (!open || status !== OK) return
+    this.#unknown.delete(connectionId)
+    this.#listener({ type: 'web-transport', event })
+  }
+
+  async #statusFor(request: WebTransportRequest): Promise<number> {
+    const { origins, hook } = this.#policy
+    if (origins !== undefined && !origins.includes(request.origin)) return FORBIDDEN
+    const [path = ''] = request.path.split('?')
+    if (path === RESERVED || path.startsWith(`${RESERVED}/`)) return NOT_FOUND
+    if (hook === undefined) return OK
+    try {
+      const decision = await hook(request)
+      if (typeof decision === 'boolean') return decision ? OK : FORBIDDEN
+      if (Number.isInteger(decision) && decision >= 400 && decision <= 599) return decision
+      throw new TypeError(`it gave ${String(decision)}`)
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown.message : String(thrown)
+      this.#logger?.error('an accept hook failed, so it refuses', { hook: 'session', error })
+      return FORBIDDEN
+    }
+  }
+}
