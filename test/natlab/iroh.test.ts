@@ -22,7 +22,7 @@ const ANYPATH_DIALS: readonly Pair[] = [
   ['linux', 'linuxopen'],
   ['fullcone', 'symadm'],
   ['symmetric', 'adf'],
-  ['linuxopen', 'none'],
+  ['linuxopen', 'portrestricted'],
   ['symseq', 'fullcone'],
   ['portrestricted/fullcone', 'portrestricted'],
   ['none', 'linux/symmetric'],

@@ -97,7 +97,7 @@ function peerWithKey(laboratory: Laboratory, host: Client, relay: LabRelay) {
 const inVain = (peer: LabPeer, command: string, fields: object) =>
   assert.rejects(peer.ask(command, 'never', fields, 40_000))
 
-describe('the session’s machine behind real NATs', { skip, concurrency: 3 }, () => {
+describe('the session’s machine behind real NATs', { skip, concurrency: 2 }, () => {
   after(() => {
     for (const arrow of ARROWS) if (!taken.has(arrow)) console.log(`never taken: ${arrow}`)
     assert.deepEqual(

@@ -31,6 +31,7 @@ pub mod admission;
 mod backlog;
 #[cfg(feature = "traversal")]
 mod birthday;
+#[cfg(feature = "traversal")]
 mod bucket;
 pub mod carrier;
 mod cid;
@@ -66,6 +67,7 @@ pub mod relay_auth;
 pub mod session;
 pub mod signed_packet;
 pub mod stats;
+#[cfg(feature = "traversal")]
 mod stun;
 pub mod tls;
 #[cfg(feature = "traversal")]

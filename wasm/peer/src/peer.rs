@@ -80,7 +80,8 @@ use crate::session::Session;
 #[cfg(feature = "webtransport")]
 use crate::stats::WebTransportStats;
 use crate::stats::{ConnectionStats, PeerStats};
-use crate::stun::{Response, StunResponder};
+#[cfg(feature = "traversal")]
+use crate::stun::StunResponder;
 use crate::tls::TlsConfig;
 #[cfg(feature = "webtransport")]
 use crate::web_transport::{Listener, certificate::Certificates};
@@ -152,6 +153,7 @@ pub struct Peer {
     /// Datagrams of no connection.
     responses: VecDeque<(Route, Vec<u8>)>,
     found: VecDeque<Found>,
+    #[cfg(feature = "traversal")]
     stun: Option<StunResponder>,
     discovery: Clients,
     #[cfg(feature = "webtransport")]
@@ -220,6 +222,7 @@ impl Peer {
             events: VecDeque::new(),
             responses: VecDeque::new(),
             found: VecDeque::new(),
+            #[cfg(feature = "traversal")]
             stun: config
                 .stun
                 .then(|| StunResponder::new(&derive(&config.seed, b"stun"), clock.now())),
@@ -377,28 +380,6 @@ impl Peer {
             .collect();
         addresses.sort_unstable();
         addresses
-    }
-
-    /// Tells whoever asks its address, if that is wanted. A channel within the process has none.
-    fn answer_stun(&mut self, route: Route, datagram: &[u8]) {
-        let is_udp = self.carriers.kind(route.carrier) == Some(CarrierKind::Udp);
-        let source = route.address.socket().filter(|_| is_udp);
-        let response = match (self.stun.as_mut(), source) {
-            (Some(responder), Some(source)) => {
-                responder.respond(datagram, source.into(), self.clock.now())
-            }
-            _ => Response::Malformed,
-        };
-        match response {
-            Response::Answer(answer) if self.responses.len() < MAX_RESPONSES => {
-                self.stats.stun_answered += 1;
-                self.responses
-                    .push_back((reflecting::where_answered(route, datagram), answer));
-            }
-            Response::Answer(_) | Response::Limited => self.stats.stun_limited += 1,
-            Response::Malformed => self.stats.malformed_dropped += 1,
-            Response::None => {}
-        }
     }
 
     /// Whether a datagram that belongs to a connection is a stateless reset ([RFC 9000 § 10.3]): it bears no

@@ -13,6 +13,7 @@ use crate::carrier::{Address, CarrierKind, MAIN_CARRIER, Route};
 use crate::clock::Instant;
 use crate::event::{ConnectionKey, Event, PathChange};
 use crate::reflexive::client::{Answer, Task};
+use crate::stun::Response;
 
 /// The bit of the message type that both kinds of answers have ([RFC 8489 § 5]).
 ///
@@ -146,6 +147,28 @@ impl Peer {
         }
         self.stats.stun_requests_answered += 1;
         self.reflexive_changed();
+    }
+
+    /// Tells whoever asks its address, if that is wanted. A channel within the process has none.
+    fn answer_stun(&mut self, route: Route, datagram: &[u8]) {
+        let is_udp = self.carriers.kind(route.carrier) == Some(CarrierKind::Udp);
+        let source = route.address.socket().filter(|_| is_udp);
+        let response = match (self.stun.as_mut(), source) {
+            (Some(responder), Some(source)) => {
+                responder.respond(datagram, source.into(), self.clock.now())
+            }
+            _ => Response::Malformed,
+        };
+        match response {
+            Response::Answer(answer) if self.responses.len() < MAX_RESPONSES => {
+                self.stats.stun_answered += 1;
+                self.responses
+                    .push_back((where_answered(route, datagram), answer));
+            }
+            Response::Answer(_) | Response::Limited => self.stats.stun_limited += 1,
+            Response::Malformed => self.stats.malformed_dropped += 1,
+            Response::None => {}
+        }
     }
 
     /// A remote told where it sees this peer.

@@ -5,14 +5,10 @@ use crate::carrier::Route;
 use crate::clock::Instant;
 use crate::event::{ConnectionKey, Event};
 
-#[inline]
-pub(super) fn where_answered(route: Route, _: &[u8]) -> Route {
-    route
-}
-
 impl Peer {
-    pub(super) fn receive_stun(&mut self, route: Route, datagram: &[u8]) {
-        self.answer_stun(route, datagram);
+    /// It has no socket that STUN could have come by.
+    pub(super) fn receive_stun(&mut self, _: Route, _: &[u8]) {
+        self.stats.malformed_dropped += 1;
     }
 
     #[inline]
