@@ -35,7 +35,7 @@ impl Peer {
     pub(super) fn ask(&mut self, key: ConnectionKey, connect: u64, request: SessionRequest) {
         let until = self.clock.now() + self.config.handshake_timeout;
         let session = self.new_key();
-        let Some(route) = self.route_of(key) else {
+        let Some(route) = self.route_of(key).filter(|_| self.is_live_http3(key)) else {
             return;
         };
         let Some(listener) = self.listener.as_mut() else {
