@@ -6,9 +6,13 @@ import type { AcceptHooks, WebTransportRequest } from '../peer-options.js'
 const OK = 200
 const FORBIDDEN = 403
 const NOT_FOUND = 404
+const UNAVAILABLE = 503
 
 /** Paths that are this library's own. */
 const RESERVED = '/.well-known/anypath'
+
+/** How long a goodbye may take to arrive, at least and at most. */
+const GOODBYE_MS = { least: 50, most: 1000 }
 
 /** What decides about sessions. */
 export interface SessionPolicy {
@@ -23,7 +27,10 @@ export class AdmittingEngine extends ForwardingEngine {
   readonly #logger: Logger | undefined
   /** Sessions that were not accepted, or not yet. */
   readonly #unknown = new Set<number>()
+  /** Sessions that were accepted. */
+  readonly #open = new Set<number>()
   #listener: (event: EngineEvent) => void = () => {}
+  #closing = false
 
   constructor(inner: Engine, policy: SessionPolicy, logger: Logger | undefined) {
     super(inner)
@@ -45,6 +52,7 @@ export class AdmittingEngine extends ForwardingEngine {
       this.#unknown.add(connectionId)
       void this.#decide(event)
     } else if (!this.#unknown.has(connectionId)) {
+      if (event.type === 'closed') this.#open.delete(connectionId)
       this.#listener({ type: 'web-transport', event })
     } else if (event.type === 'drained') {
       this.#unknown.delete(connectionId)
@@ -53,12 +61,31 @@ export class AdmittingEngine extends ForwardingEngine {
 
   async #decide(event: WebTransportEvent & { type: 'requested' }): Promise<void> {
     const { type: _, connectionId, ...request } = event
-    const status = await this.#statusFor(request)
+    const wanted = await this.#statusFor(request)
+    const status = this.#closing ? UNAVAILABLE : wanted
     // It may have gone while the application thought.
     const open = this.#unknown.has(connectionId) && (await this.inner.answerSession(connectionId, status))
     if (!open || status !== OK) return
     this.#unknown.delete(connectionId)
+    this.#open.add(connectionId)
     this.#listener({ type: 'web-transport', event })
+  }
+
+  /**
+   * Says goodbye to sessions before the sockets go: a client that writes to a closed one is told by its system that nobody is there, and
+   * some take that for the end before they have read what came before it.
+   */
+  override async close(code: number, reason: string, timeoutMs: number): Promise<void> {
+    this.#closing = true
+    const open = [...this.#open]
+    if (open.length > 0) {
+      const stats = await Promise.allSettled(open.map((id) => this.inner.connectionStats(id)))
+      const trips = stats.map((each) => (each.status === 'fulfilled' ? each.value.rttMs : 0))
+      for (const id of open) this.inner.closeConnection(id, code, reason)
+      const waitMs = Math.min(Math.max(GOODBYE_MS.least, 3 * Math.max(...trips)), GOODBYE_MS.most, timeoutMs)
+      await new Promise((resolve) => setTimeout(resolve, waitMs))
+    }
+    await this.inner.close(code, reason, timeoutMs)
   }
 
   async #statusFor(request: WebTransportRequest): Promise<number> {

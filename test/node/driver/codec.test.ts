@@ -5,6 +5,7 @@ import { AddressCodec } from '../../../src/core/address.js'
 import { ByteReader, ByteWriter } from '../../../src/core/bytes.js'
 import { type CoreConfig, encodeConfig } from '../../../src/core/config.js'
 import { type OutputSink, readOutput, writeDatagram, writeRelayMessage } from '../../../src/core/records.js'
+import { readCertificates } from '../../../src/core/session.js'
 import { readConnectionStats, readPeerStats } from '../../../src/core/stats.js'
 import { readTicket, type TicketRecord, writeTicket } from '../../../src/core/ticket.js'
 
@@ -35,6 +36,14 @@ const codec = new AddressCodec()
 const address = (host: string, port: number) => codec.encode(host, port) as Uint8Array
 const RELAY = 0x8000_0000
 const URL_TEXT = 'https://relay.example/'
+const session = (writer: ByteWriter) =>
+  writer
+    .u32(0)
+    .bytes(address('192.0.2.1', 9))
+    .text16('example:1', '')
+    .text16('/room', '')
+    .text16('https://example.com', '')
+
 const relay = (w: ByteWriter) => w.u8(3).u8(1).u8(1).f64(12.5).f64(2.5).text16(URL_TEXT, '').text16('fine', '')
 const text = (value: string) => new TextEncoder().encode(value)
 
@@ -166,6 +175,9 @@ test('every output record reaches the sink with its fields', () => {
     record(21, RELAY),
     record(22, RELAY, (w) => relay(w)),
     record(23, 5),
+    record(24, 7),
+    record(25, 7),
+    record(26, 8, (w) => session(w)),
   )
   readOutput(bytes, codec, sink)
   const plain = calls.map((call) =>
@@ -214,6 +226,13 @@ test('every output record reaches the sink with its fields', () => {
       { state: 3, home: true, cause: 1, latencyMs: 12.5, retryInMs: 2.5, url: URL_TEXT, detail: 'fine' },
     ],
     ['discover', 5],
+    ['socketOpen', 7],
+    ['socketClose', 7],
+    [
+      'sessionRequested',
+      8,
+      { carrier: 0, address: entry, authority: 'example:1', path: '/room', origin: 'https://example.com' },
+    ],
   ])
 })
 
@@ -232,6 +251,7 @@ test('every truncation of an output record is an InternalError, and the records 
     record(13, 5, (w) => w.u8(2).u8(5).u8(2).f64(12.5)),
     record(15, 0, (w) => w.u8(3).text16('noq', '').text16('hello', '')),
     record(22, RELAY, (w) => relay(w)),
+    record(26, 8, (w) => session(w)),
   ]
   for (const kind of kinds) {
     for (let length = 1; length < kind.length; length++) {
@@ -242,14 +262,14 @@ test('every truncation of an output record is an InternalError, and the records 
     }
   }
   // The length field tells the truth and the payload is too short for its kind.
-  for (const kind of [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15, 17, 22]) {
+  for (const kind of [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15, 17, 22, 26]) {
     assert.throws(
       () => readOutput(concatenated(record(kind, 1)), codec, recorder().sink),
       { code: 'InternalError' },
       `kind ${kind}`,
     )
   }
-  for (const kind of [0, 26, 255])
+  for (const kind of [0, 27, 255])
     assert.throws(() => readOutput(concatenated(record(kind, 1)), codec, recorder().sink), /unknown kind/)
 })
 
@@ -389,6 +409,21 @@ test('statistics are read in their order', () => {
   assert.deepEqual([remote?.by, remote?.rttMs], ['remote', undefined])
   assert.deepEqual([ofNode.stunRequestsSent, ofNode.discoveryObservations], [37, 42])
   assert.deepEqual([ofNode.controlsDialled, ofNode.birthdayHits, ofNode.socketsForeign], [43, 47, 56])
+  assert.deepEqual([ofNode.webTransportSessions, ofNode.webTransportDatagramsDropped], [57, 61])
+})
+
+test('the certificates that browsers are shown are read one after another', () => {
+  const writer = new ByteWriter()
+  for (const byte of [1, 2])
+    writer
+      .bytes(new Uint8Array(32).fill(byte))
+      .f64(byte * 10)
+      .f64(byte * 10 + 10)
+  assert.deepEqual(readCertificates(new ByteReader(writer.written)), [
+    { sha256: new Uint8Array(32).fill(1), fromMs: 10, untilMs: 20 },
+    { sha256: new Uint8Array(32).fill(2), fromMs: 20, untilMs: 30 },
+  ])
+  assert.throws(() => readCertificates(new ByteReader(writer.written.subarray(1))), { code: 'InternalError' })
 })
 
 test('a number that does not fit any more makes the buffer grow, whatever its size', () => {

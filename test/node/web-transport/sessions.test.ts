@@ -113,6 +113,23 @@ test('what was not accepted is not heard of', async () => {
   assert.deepEqual(told, [])
 })
 
+test('sessions that are open are told goodbye before the engine closes', async () => {
+  const engine = new Asked()
+  const admitting = new AdmittingEngine(engine, { origins: undefined, hook: undefined }, undefined)
+  engine.request(1)
+  engine.request(2)
+  await turn()
+  engine.tell({ type: 'closed', connectionId: 1, code: 20, by: 'remote', wireCode: 0, reason: '' })
+  const closing = admitting.close(3, 'going', 1000)
+  await turn()
+  assert.deepEqual([engine.closings, engine.closed], [[2], false])
+  engine.request(3)
+  await turn()
+  assert.deepEqual(engine.answers.at(-1), [3, 503])
+  await closing
+  assert.equal(engine.closed, true)
+})
+
 function incoming(backlog: number) {
   const engine = new Asked()
   const sessions = new IncomingSessions({ engine, logger: undefined, now: () => 0, backlog })

@@ -156,10 +156,12 @@ impl Peer {
                     },
                 );
             }
-            Event::StreamStopped(_, id, code) => {
-                let code = error::to_application(*code).unwrap_or(0).into();
+            Event::StreamStopped(_, id, wire) => {
+                let code = error::to_application(*wire).unwrap_or(0).into();
                 self.forward(key, *id, |session| Event::StreamStopped(session, *id, code));
                 self.stopped(key, *id);
+                // RFC 9000 § 3.5: what is not wanted is reset, by the code that it was stopped with.
+                let _ = self.reset(key, *id, *wire);
             }
             Event::StreamsAvailable(_, both) => {
                 self.forward_to_all(key, |session| Event::StreamsAvailable(session, *both));
@@ -316,6 +318,9 @@ impl Peer {
     pub(super) fn http3_due(&self, key: ConnectionKey) -> Option<Instant> {
         let listener = self.listener.as_ref()?;
         let http3 = listener.connections.get(&key)?;
+        if !self.is_live_http3(key) {
+            return None;
+        }
         let asked = http3.sessions.values().filter_map(|session| {
             match listener.sessions.get(session)?.stage {
                 Stage::Asked(until) => Some(until),
@@ -355,7 +360,6 @@ impl Peer {
             return false;
         };
         let sessions: Vec<_> = http3.sessions.values().copied().collect();
-        http3.until = None;
         // A client that closes the connection has not closed its sessions, and its code is HTTP's.
         let code = match reason.code {
             ErrorCode::ClosedByPeer => ErrorCode::TransportClosedByPeer,

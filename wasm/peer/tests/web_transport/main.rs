@@ -1,5 +1,6 @@
 //! The listener for browsers, with HTTP/3 clients over stock QUIC.
 
+mod chaos;
 mod misuse;
 mod net;
 
@@ -146,6 +147,8 @@ fn codes_of_applications_go_both_ways() {
     net.run_for(200);
     assert!(has(&net, |event| *event
         == Event::StreamStopped(session, second.into(), 5)));
+    // A stream that was stopped is reset by the same code, so that it is over for both sides.
+    assert_eq!(net.clients[client].quic.stats().frame_rx.reset_stream, 2);
     let mut bytes = Vec::new();
     let reset = net.peer.read(session, first.into(), 100, &mut bytes);
     assert_eq!(

@@ -168,6 +168,19 @@ fn a_datagram_without_a_session_number_closes_the_connection() {
 }
 
 #[test]
+fn a_request_that_arrives_with_what_ends_its_connection_begins_no_session() {
+    let mut net = Net::new(config(10));
+    let client = net.greeted();
+    net.clients[client].datagram(&[]);
+    net.clients[client].request("/");
+    net.run_for(200);
+    assert_eq!(net.clients[client].closed_by(), Some(error::DATAGRAM_ERROR));
+    let asked = |event: &Event| matches!(event, Event::SessionRequested { .. });
+    assert!(!net.events.iter().any(asked));
+    assert_eq!(net.peer.stats().web_transport.sessions, 0);
+}
+
+#[test]
 fn malformed_requests_end_their_stream_and_nothing_else() {
     let mut net = Net::new(config(10));
     let client = net.greeted();
