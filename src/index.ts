@@ -17,12 +17,15 @@ export * from './discovery/index.js'
 export type { Clock } from './driver/clock.js'
 export type {
   Admission,
+  ObservedAddress,
+  OwnNat,
   PathInfo,
   PathKind,
   PathStats,
   PeerStats,
   RelayCause,
   RelayInfo,
+  SearchStats,
   SessionState,
   TransitionCause,
 } from './driver/engine.js'
