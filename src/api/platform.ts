@@ -7,6 +7,8 @@ import type { Clock } from '../driver/clock.js'
 import type { EngineOptions } from '../driver/create.js'
 import type { Engine } from '../driver/engine.js'
 import type { Logger } from '../observe/logger.js'
+import type { Observe } from '../observe/metrics.js'
+import type { Meter } from '../observe/opentelemetry.js'
 import type { QlogSink } from '../observe/qlog.js'
 import type { WatchLifecycle } from './page-lifecycle.js'
 import type { GivenCore } from './peer-options.js'
@@ -25,6 +27,8 @@ export interface Platform {
   readonly relayDialer: (relays: readonly RelaySettings[]) => NonNullable<EngineOptions['relayDialer']>
   /** Watches what the peer runs in, where that can be hidden or frozen. */
   readonly watchLifecycle?: WatchLifecycle
+  /** Instruments for the meter that only a peer of this platform has something to tell by. */
+  readonly instruments?: (observe: Observe, meter: Meter) => void
   /** Opens a folder for qlogs, where there are folders. */
   readonly qlogFolder?: (path: string) => QlogSink
   /** Checks the setting `stunServers` where there is UDP; what it returns looks up the servers' addresses. */

@@ -46,7 +46,10 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
       relayDialer,
       ...servers,
     })
-    const wrapping = wrapped(inner, { ...options, discovery }, writers, settings.limits.handshakeTimeoutMs)
+    const wrapping = wrapped(inner, { ...options, discovery }, platform, {
+      writers,
+      timeoutMs: settings.limits.handshakeTimeoutMs,
+    })
     const engine = admitting(wrapping, settings, options, platform)
     return {
       engine: new ReleasingEngine(engine, () => key.release()),
@@ -120,8 +123,8 @@ function engineOptions(
 function wrapped(
   inner: Engine & RecordKeeper,
   options: PeerOptions,
-  writers: Map<number, QlogWriter>,
-  timeoutMs: number,
+  { instruments }: Platform,
+  { writers, timeoutMs }: { readonly writers: Map<number, QlogWriter>; readonly timeoutMs: number },
 ): Engine {
   const { logger, meter, tracer, accept, qlog, discovery = [] } = options
   let engine: Engine = inner
@@ -135,6 +138,7 @@ function wrapped(
       tracer,
       logger,
       drained,
+      instruments,
       now: () => (options.clock ?? performance).now(),
     })
   }

@@ -7,6 +7,7 @@ import { nodeCore } from '../core/load.node.js'
 import { diagnose } from '../diagnose/diagnose.node.js'
 import { lazyLanDiscovery } from '../discovery/lan/lazy-lan.node.js'
 import { qlogFolder } from '../observe/qlog-folder.node.js'
+import { observeTraversal } from '../observe/traversal-metrics.node.js'
 import { PortMapper } from '../transport/port-mapping/port-mapper.node.js'
 import { NodeRelays, relayServices } from '../transport/relay.node.js'
 import { stunServers } from '../transport/stun-servers.node.js'
@@ -21,6 +22,7 @@ export class Peer extends PlatformPeer {
     transports: (udp) => [new UdpTransport(udp)],
     relayDialer: (relays) => new NodeRelays(relays),
     qlogFolder,
+    instruments: observeTraversal,
     stunServers: (value) => stunServers(value),
     relayServices,
     diagnose,

@@ -28,8 +28,11 @@ export interface CountedPeer {
   readonly transportDrops: Readonly<Record<string, number>>
 }
 
-type Value = [number, Attributes?]
-type Observe = (observable: Observable, values: (counted: CountedPeer) => Value[]) => void
+/** What an instrument is told, and of what. */
+export type Value = [number, Attributes?]
+
+/** Has an instrument told of a peer's counters at each collection. */
+export type Observe = (observable: Observable, values: (counted: CountedPeer) => Value[]) => void
 
 /** A peer's instruments. Times are seconds and sizes bytes, as OpenTelemetry's conventions want them. */
 export class PeerMetrics {
@@ -41,8 +44,11 @@ export class PeerMetrics {
   readonly #earlyData: Counter
   readonly #observables: [Observable, (result: ObservableResult) => Promise<void>][] = []
 
-  /** @param stats asked for the counters at each collection. */
-  constructor(meter: Meter, stats: () => Promise<CountedPeer>) {
+  /**
+   * @param stats asked for the counters at each collection.
+   * @param more further instruments.
+   */
+  constructor(meter: Meter, stats: () => Promise<CountedPeer>, more?: (observe: Observe, meter: Meter) => void) {
     this.#connections = meter.createUpDownCounter('anypath.connections', {
       description: 'Authenticated connections that are open',
       unit: '{connection}',
@@ -64,7 +70,7 @@ export class PeerMetrics {
       description: 'Answers to early data',
       unit: '{connection}',
     })
-    this.#observe(meter, stats)
+    this.#observe(meter, stats, more)
   }
 
   handshakeDone(direction: 'incoming' | 'outgoing'): void {
@@ -98,7 +104,11 @@ export class PeerMetrics {
     for (const [observable, callback] of this.#observables.splice(0)) observable.removeCallback(callback)
   }
 
-  #observe(meter: Meter, stats: () => Promise<CountedPeer>): void {
+  #observe(
+    meter: Meter,
+    stats: () => Promise<CountedPeer>,
+    more: ((observe: Observe, meter: Meter) => void) | undefined,
+  ): void {
     const observe: Observe = (observable, values) => {
       const callback = async (result: ObservableResult) => {
         // A peer that is closing has nothing more to tell.
@@ -140,30 +150,6 @@ export class PeerMetrics {
       meter.createObservableGauge('anypath.memory', { description: "The core's memory", unit: 'By' }),
       ({ memoryBytes }) => [[memoryBytes]],
     )
-    this.#observeTraversal(observe, meter)
-  }
-
-  #observeTraversal(observe: Observe, meter: Meter): void {
-    const searches = { description: 'Searches for a direct path, by how they ended and the own NAT', unit: '{search}' }
-    observe(meter.createObservableCounter('anypath.traversal.searches', searches), (counted) =>
-      Object.entries(counted.searches).flatMap(([nat, ends]) =>
-        Object.entries(ends).map(([outcome, count]): Value => [Number(count), { outcome, nat }]),
-      ),
-    )
-    const time = { description: 'From the first round to the direct path, all together', unit: 's' }
-    observe(meter.createObservableCounter('anypath.traversal.time', time), ({ traversalMs }) => [[traversalMs / 1000]])
-    observe(meter.createObservableCounter('anypath.traversal.probes', { unit: '{datagram}' }), (counted) => [
-      [counted.probesSent, { scheme: 'candidates' }],
-      [counted.birthdayProbesSent, { scheme: 'birthday' }],
-    ])
-    observe(meter.createObservableCounter('anypath.paths.lost', { unit: '{path}' }), ({ directPathsLost }) => [
-      [directPathsLost, { kind: 'udp' }],
-    ])
-    const rtt = { description: 'Round trip to the servers that tell the own address', unit: 's' }
-    observe(meter.createObservableGauge('anypath.server.rtt', rtt), ({ observations }) =>
-      observations.flatMap(({ by, observer, rttMs }): Value[] =>
-        by === 'server' && rttMs !== undefined ? [[rttMs / 1000, { server: `${observer.host}:${observer.port}` }]] : [],
-      ),
-    )
+    more?.(observe, meter)
   }
 }

@@ -4,11 +4,14 @@ import type { Logger } from '../../observe/logger.js'
 import { PeerMetrics } from '../../observe/metrics.js'
 import { type Meter, type Span, SpanKind, SpanStatus, type Tracer } from '../../observe/opentelemetry.js'
 import { idToText } from '../identity.js'
+import type { Platform } from '../platform.js'
 import { ForwardingEngine } from './forwarding.js'
 
 /** Where observations go; each is optional. */
 export interface Observers {
   readonly meter: Meter | undefined
+  /** Further instruments for the meter. */
+  readonly instruments: Platform['instruments']
   readonly tracer: Tracer | undefined
   readonly logger: Logger | undefined
   /** Called when the core has forgotten a connection. */
@@ -32,7 +35,7 @@ export class ObservedEngine extends ForwardingEngine {
   constructor(inner: Engine, observers: Observers) {
     super(inner)
     this.#observers = observers
-    this.#metrics = observers.meter && new PeerMetrics(observers.meter, () => inner.peerStats())
+    this.#metrics = observers.meter && new PeerMetrics(observers.meter, () => inner.peerStats(), observers.instruments)
     inner.onEvent((event) => {
       this.#observe(event)
       this.#listener(event)

@@ -12,6 +12,7 @@ import {
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import type { Logger } from '../../../src/observe/index.js'
 import { PeerMetrics } from '../../../src/observe/metrics.js'
+import { observeTraversal } from '../../../src/observe/traversal-metrics.node.js'
 import { ALPN } from './environments.js'
 import { FakeEngine } from './fake-engine.js'
 import { bytes, first, readAll } from './reading.js'
@@ -162,7 +163,7 @@ test('the meter has what searches for direct paths came to, and the round trips 
   const metrics = meterProvider()
   const engine = new FakeEngine(new Map(), [ALPN], '11'.repeat(32))
   const counted = await engine.peerStats()
-  const instruments = new PeerMetrics(metrics.meter, () => engine.peerStats())
+  const instruments = new PeerMetrics(metrics.meter, () => engine.peerStats(), observeTraversal)
   try {
     const nat = 'endpoint-independent'
     for (const [outcome, count] of [
