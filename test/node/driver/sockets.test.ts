@@ -37,7 +37,7 @@ function linkOf(path: string): string {
 /** An engine with a real socket, whose core asks for what a test says. */
 async function staged() {
   const core = new FakeCore()
-  core.results.peer_stats = PEER_FIELDS.length * 8
+  core.results.peer_stats = PEER_FIELDS.indexOf('stunRequestsSent') * 8
   const engine = await createEngine({
     secretKey: new Uint8Array(32),
     alpns: [],
