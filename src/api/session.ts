@@ -35,6 +35,8 @@ const WITHOUT_CONNECTION = {
   closed: ['reconnecting'],
 } as const satisfies Partial<Record<SessionState, readonly SessionState[]>>
 
+const WITHOUT: readonly SessionState[] = ['idle', 'discovering', 'reconnecting', 'failed', 'closed']
+
 /**
  * What is going on with one remote peer, over all connections with it. It outlives them: hold it to learn of the next connection, and to dial
  * again.
@@ -136,7 +138,8 @@ export class Session {
   detach(connection: Connection): void {
     this.#remember(connection)
     this.#connections.delete(connection)
-    if (this.#connections.size === 0) this.#state = 'closed'
+    // Usually the core has told already; where it is gone it never will.
+    if (this.#connections.size === 0 && !WITHOUT.includes(this.#state)) this.#state = 'closed'
     this.#context.heldChanged(this)
   }
 

@@ -45,6 +45,7 @@ const ARROWS = [
 /** Silence that ends a connection, milliseconds: short, so that the test is. */
 const IDLE_MS = 15_000
 const NOBODY = 'ab'.repeat(32)
+const SOMEBODY = 'cd'.repeat(32)
 
 const taken = new Set<string>()
 
@@ -210,6 +211,7 @@ describe('the session’s machine behind real NATs', { skip, concurrency: 2 }, (
         await inVain(dialler, 'connect', { id: NOBODY, addresses: nowhere })
         await inVain(dialler, 'connect', { id: NOBODY, addresses: nowhere })
         await inVain(dialler, 'connect', { id: NOBODY })
+        await inVain(dialler, 'connect', { id: SOMEBODY })
         dialler.do('maintain', { id: NOBODY })
         await next(dialler, 'reconnecting', 'discovering')
         await next(dialler, 'failed', 'reconnecting')

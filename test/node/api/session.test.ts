@@ -72,6 +72,23 @@ test('a dial by id alone is discovering first, and fails from there where nothin
   assert.ok(ofSession.every(({ elapsedMs }) => elapsedMs >= 0))
 })
 
+test('of a dial in vain the failure is remembered', async (context) => {
+  const dialler = await peerOf(context, { limits: { handshakeTimeoutMs: 200 } })
+  const id = '44'.repeat(32)
+  const session = dialler.session(id)
+  const events: StateEvent[] = []
+  session.on('state', (event) => events.push(event))
+  const target = { id, addresses: [{ host: '127.0.0.1', port: 9 }] }
+  for (let dials = 0; dials < 2; dials++) await assert.rejects(dialler.connect(target, { alpn: ALPN }))
+  assert.deepEqual(chain(events), [
+    'idle > connecting (dial)',
+    'connecting > failed (error)',
+    'failed > connecting (dial)',
+    'connecting > failed (error)',
+  ])
+  assert.equal(session.state, 'failed')
+})
+
 test('a maintained session dials again when its connection is closed, whoever closed it, and ends with its signal', async (context) => {
   const acceptor = await peerOf(context, { alpns: [ALPN] })
   const dialler = await peerOf(context)
