@@ -1,8 +1,8 @@
 import type { ConnectedInfo, Engine, EngineEvent, PathInfo, SessionState } from '../driver/engine.js'
-import { createError, InvalidArgumentError } from '../errors/index.js'
+import { createError } from '../errors/index.js'
 import type { Logger } from '../observe/logger.js'
 import type { BidirectionalStream, StreamOptions } from './bidirectional-stream.js'
-import { CLOSED_BY_PEER, CLOSED_LOCALLY, cutText, goneError } from './close.js'
+import { CLOSED_BY_PEER, CLOSED_LOCALLY, closeInfoOf, goneError } from './close.js'
 import type { CloseEvent, CloseInfo, ConnectionEvents, StateEvent } from './connection-events.js'
 import { type ConnectionStats, connectionStats } from './connection-stats.js'
 import { ConnectionStreams } from './connection-streams.js'
@@ -16,7 +16,6 @@ import type { SendStream } from './send-stream.js'
 import { type TlsInfo, tlsInfo } from './tls-names.js'
 
 const INTERNAL_ERROR = 1
-const LARGEST_CLOSE_CODE = 0xffff_ffff
 
 /** @internal What a connection needs from its peer. */
 export interface ConnectionContext {
@@ -197,11 +196,8 @@ export class Connection {
    * @throws InvalidArgumentError when `closeCode` is not such a number.
    */
   close(info: Partial<CloseInfo> = {}): void {
-    const code = info.closeCode ?? 0
-    if (!Number.isInteger(code) || code < 0 || code > LARGEST_CLOSE_CODE) {
-      throw new InvalidArgumentError(`closeCode must be a whole number up to ${LARGEST_CLOSE_CODE}`)
-    }
-    if (this.#end === undefined) this.#context.engine.closeConnection(this.#id, code, cutText(info.reason ?? '', 1024))
+    const { closeCode, reason } = closeInfoOf(info)
+    if (this.#end === undefined) this.#context.engine.closeConnection(this.#id, closeCode, reason)
   }
 
   /** Calls `listener` at each event of that name. What it throws is logged and harms nobody. */

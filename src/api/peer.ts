@@ -347,8 +347,10 @@ export class Peer {
       return this.#emitter.emit('relay', event.relay)
     }
     if (event.type === 'lookup') {
-      const session = this.#sessions.get(idToText(event.remoteId))
-      return event.change === 'begun' ? session.enter('discovering', 'dial') : session.enter('failed', 'error')
+      const remoteId = idToText(event.remoteId)
+      if (event.change === 'begun') return this.#sessions.get(remoteId).enter('discovering', 'dial')
+      // One that no lookup began for has nothing to be told.
+      return this.#sessions.find(remoteId)?.enter('failed', 'error')
     }
     if (event.type === 'web-transport') return this.#parts.sessions?.handle(event.event)
     if (event.type === 'failed') this.#failure = createError(event.code ?? INTERNAL_ERROR, event.message)

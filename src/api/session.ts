@@ -35,7 +35,7 @@ const WITHOUT_CONNECTION = {
   closed: ['reconnecting'],
 } as const satisfies Partial<Record<SessionState, readonly SessionState[]>>
 
-const WITHOUT: readonly SessionState[] = ['idle', 'discovering', 'reconnecting', 'failed', 'closed']
+const hasConnection = (state: SessionState): boolean => state !== 'idle' && !(state in WITHOUT_CONNECTION)
 
 /**
  * What is going on with one remote peer, over all connections with it. It outlives them: hold it to learn of the next connection, and to dial
@@ -139,7 +139,7 @@ export class Session {
     this.#remember(connection)
     this.#connections.delete(connection)
     // Usually the core has told already; where it is gone it never will.
-    if (this.#connections.size === 0 && !WITHOUT.includes(this.#state)) this.#state = 'closed'
+    if (this.#connections.size === 0 && hasConnection(this.#state)) this.#state = 'closed'
     this.#context.heldChanged(this)
   }
 

@@ -1,7 +1,7 @@
 import type { Engine, WebTransportEvent } from '../../driver/engine.js'
-import { type AnypathError, createError, InvalidArgumentError } from '../../errors/index.js'
+import { type AnypathError, createError } from '../../errors/index.js'
 import type { BidirectionalStream, StreamOptions } from '../bidirectional-stream.js'
-import { CLOSED_BY_PEER, CLOSED_LOCALLY, cutText, goneError } from '../close.js'
+import { CLOSED_BY_PEER, CLOSED_LOCALLY, closeInfoOf, goneError } from '../close.js'
 import type { CloseEvent, CloseInfo } from '../connection-events.js'
 import { type ConnectionStats, connectionStats } from '../connection-stats.js'
 import { ConnectionStreams } from '../connection-streams.js'
@@ -11,8 +11,6 @@ import type { WebTransportRequest } from '../peer-options.js'
 import type { ReceiveStream } from '../receive-stream.js'
 import type { SendStream } from '../send-stream.js'
 import { tlsInfo } from '../tls-names.js'
-
-const LARGEST_CLOSE_CODE = 0xffff_ffff
 
 /**
  * A session that a browser, or another WebTransport client, opened to this peer over HTTP/3 (draft-ietf-webtrans-http3). It implements the
@@ -134,11 +132,8 @@ export class WebTransportSession {
    * @throws InvalidArgumentError when `closeCode` is not such a number.
    */
   close(info: Partial<CloseInfo> = {}): void {
-    const code = info.closeCode ?? 0
-    if (!Number.isInteger(code) || code < 0 || code > LARGEST_CLOSE_CODE) {
-      throw new InvalidArgumentError(`closeCode must be a whole number up to ${LARGEST_CLOSE_CODE}`)
-    }
-    if (this.#end === undefined) this.#engine.closeConnection(this.#id, code, cutText(info.reason ?? '', 1024))
+    const { closeCode, reason } = closeInfoOf(info)
+    if (this.#end === undefined) this.#engine.closeConnection(this.#id, closeCode, reason)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
