@@ -348,9 +348,9 @@ export class Peer {
     }
     if (event.type === 'lookup') {
       const remoteId = idToText(event.remoteId)
-      if (event.change === 'begun') return this.#sessions.get(remoteId).enter('discovering', 'dial')
       // One that no lookup began for has nothing to be told.
-      return this.#sessions.find(remoteId)?.enter('failed', 'error')
+      const session = event.change === 'begun' ? this.#sessions.get(remoteId) : this.#sessions.find(remoteId)
+      return session?.lookup(event.change)
     }
     if (event.type === 'web-transport') return this.#parts.sessions?.handle(event.event)
     if (event.type === 'failed') this.#failure = createError(event.code ?? INTERNAL_ERROR, event.message)

@@ -1,5 +1,5 @@
 import type { Clock } from '../driver/clock.js'
-import type { SessionState, TransitionCause } from '../driver/engine.js'
+import type { LookupChange, SessionState, TransitionCause } from '../driver/engine.js'
 import type { Logger } from '../observe/logger.js'
 import type { Connection } from './connection.js'
 import type { StateEvent } from './connection-events.js'
@@ -52,6 +52,8 @@ export class Session {
   #addresses: readonly DialAddress[] = []
   #relays: readonly string[] = []
   #alpn: string | undefined
+  /** Whether a lookup is under way that began before the end of an earlier connection was told. */
+  #looksUp = false
 
   /** @internal */
   constructor(context: SessionContext, remoteId: string) {
@@ -141,6 +143,14 @@ export class Session {
     // Usually the core has told already; where it is gone it never will.
     if (this.#connections.size === 0 && hasConnection(this.#state)) this.#state = 'closed'
     this.#context.heldChanged(this)
+    if (this.#looksUp) this.enter('discovering', 'dial')
+  }
+
+  /** @internal A lookup for a dial began, or is over. */
+  lookup(change: LookupChange): void {
+    this.#looksUp = change === 'begun'
+    if (change === 'begun') this.enter('discovering', 'dial')
+    if (change === 'failed') this.enter('failed', 'error')
   }
 
   /** @internal Goes to a state in which there is no connection, unless there is one or is to be one. */
@@ -159,6 +169,7 @@ export class Session {
     this.#context.heldChanged(this)
     this.#emitter.emit('state', event)
     this.#context.moved(this, event)
+    if (this.#looksUp) this.enter('discovering', 'dial')
   }
 
   #remember(connection: Connection): void {

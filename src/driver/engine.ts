@@ -154,6 +154,9 @@ export interface PathInfo {
   readonly rttMs: number
 }
 
+/** Discovery is asked for the addresses of a remote that is dialled; it has some; or there will be no connection. */
+export type LookupChange = 'begun' | 'found' | 'failed'
+
 export type SessionState =
   | 'idle'
   | 'discovering'
@@ -237,8 +240,7 @@ export type EngineEvent =
       readonly validated: boolean
     }
   | { readonly type: 'drained'; readonly connectionId: number }
-  /** Discovery is asked for the addresses of a remote that is dialled; or it has none, and there will be no connection. */
-  | { readonly type: 'lookup'; readonly remoteId: Uint8Array; readonly change: 'begun' | 'failed' }
+  | { readonly type: 'lookup'; readonly remoteId: Uint8Array; readonly change: LookupChange }
   /** A connection has lost its way: its remote's addresses are wanted anew. */
   | { readonly type: 'discover'; readonly connectionId: number }
   | { readonly type: 'relay'; readonly relay: RelayInfo }

@@ -205,6 +205,7 @@ describe('the session’s machine behind real NATs', { skip, concurrency: 2 }, (
           await dialler.ask('close', 'closed', {}, 10_000)
         }
         await inVain(dialler, 'connect', { id, addresses: nowhere, timeoutMs: 500 })
+        await step(dialler, 'connecting', 'closed')
         await connected({})
         await connected({ addresses })
         await connected({ relays: [relay] })

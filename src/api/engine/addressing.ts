@@ -115,7 +115,10 @@ export class AddressingEngine extends ForwardingEngine {
     if (lookups.length > 0) this.#listener({ type: 'lookup', remoteId: request.remoteId, change: 'begun' })
     const { now, later } = await gathered(lookups, (found) => canUse(reachableAddresses(found, carriers)))
     const targets = reachableAddresses(now, carriers)
-    if (canUse(targets)) return { request: { ...request, ...targets }, later }
+    if (canUse(targets)) {
+      if (lookups.length > 0) this.#listener({ type: 'lookup', remoteId: request.remoteId, change: 'found' })
+      return { request: { ...request, ...targets }, later }
+    }
     if (relays.length === 0 && (carriers.size === 0 || request.relays.length > 0 || targets.relays.length > 0))
       throw new NoRelayConfiguredError('this peer can only be reached over a relay, and none is configured')
     throw new NoAddressError('no address of this peer is known')

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Connection,
   type Discovery,
@@ -10,6 +11,7 @@ import {
   type PeerOptions,
   type StateEvent,
   type Ticket,
+  UnreachableError,
 } from '../../../src/entry/node.js'
 import { ALPN } from './environments.js'
 
@@ -21,13 +23,14 @@ async function peerOf(context: TestContext, options: PeerOptions = {}): Promise<
   return peer
 }
 
-/** A discovery that knows what a test tells it. */
-function whatIsTold() {
+/** A discovery that knows what a test tells it, and takes its time to say so. */
+function whatIsTold(delayMs = 0) {
   const known: { ticket?: Ticket; asked: number } = { asked: 0 }
   const discovery: Discovery = {
     name: 'told',
     async lookup() {
       known.asked += 1
+      if (delayMs > 0) await sleep(delayMs)
       return known.ticket?.addresses ?? []
     },
   }
@@ -70,6 +73,26 @@ test('a dial by id alone is discovering first, and fails from there where nothin
   ])
   assert.deepEqual(ofPeer, ofSession)
   assert.ok(ofSession.every(({ elapsedMs }) => elapsedMs >= 0))
+})
+
+test('a dial by id that follows at once on one that was given up is discovering, too', async (context) => {
+  const { known, discovery } = whatIsTold(50)
+  const acceptor = await peerOf(context, { alpns: [ALPN] })
+  const dialler = await peerOf(context, { discovery: [discovery] })
+  const events: StateEvent[] = []
+  dialler.session(acceptor.id).on('state', (event) => events.push(event))
+  known.ticket = await acceptor.ticket()
+  const nowhere = { id: acceptor.id, addresses: [{ host: '127.0.0.1', port: 9 }] }
+  const givenUp = dialler.connect(nowhere, { alpn: ALPN, timeoutMs: 100 })
+  await assert.rejects(givenUp, UnreachableError)
+  await dialler.connect(acceptor.id, { alpn: ALPN })
+  assert.deepEqual(chain(events), [
+    'idle > connecting (dial)',
+    'connecting > closed (close)',
+    'closed > discovering (dial)',
+    'discovering > connecting (dial)',
+    'connecting > direct (handshake)',
+  ])
 })
 
 test('of a dial in vain the failure is remembered', async (context) => {
