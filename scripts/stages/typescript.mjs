@@ -13,8 +13,9 @@ import { run } from '../run.mjs'
 /** Folders whose tests start many processes or change the machine's network: one file at a time. */
 const SERIAL = /^test\/(netns|cli)\/|\.serial\.test\.ts$/
 const NATLAB = /^test\/natlab\//
-/** The file among them that needs a stock peer. */
+/** The files of other stages that need stock peers. */
 const STOCK_NATLAB = 'test/natlab/iroh.test.ts'
+const STOCK_BROWSER = 'test/browser/stock.test.ts'
 const INTEROP = /^test\/interop\//
 const PACKAGING = /^test\/packaging\//
 const BROWSER = /^test\/browser\//
@@ -49,8 +50,7 @@ export const natlabStage = {
   title: 'peers behind real NATs, in network namespaces',
   minutes: [11, 15],
   async run(context) {
-    const withStock = context.filter.every((part) => STOCK_NATLAB.includes(part))
-    const env = withStock ? peersEnv(await prepareIrohPeer()) : {}
+    const env = isWanted(context, STOCK_NATLAB) ? peersEnv(await prepareIrohPeer()) : {}
     await runFiles({ ...context, concurrency: 2 }, (file) => NATLAB.test(file), { env: () => env })
   },
 }
@@ -79,7 +79,7 @@ export const browserStage = {
   title: 'the packed tarball in Chromium, Firefox and WebKit, and built by bundlers',
   minutes: [8, 9],
   async run(context) {
-    const stockPeers = peersEnv(await preparePeers())
+    const stockPeers = isWanted(context, STOCK_BROWSER) ? peersEnv(await preparePeers()) : {}
     const project = await packForUsers(context.root)
     // Whatever these tests start inherits a mark, so that what a file leaves behind is found.
     const marks = new Map()
@@ -109,6 +109,8 @@ export const browserStage = {
   },
 }
 
+const isWanted = ({ filter }, source) => filter.every((part) => source.includes(part))
+
 /** What tests find aioquic by, or why there is none. */
 async function aioquicEnv(root) {
   const found = await preparePython(join(root, 'test', 'interop', 'aioquic', 'requirements.txt'))
@@ -125,11 +127,11 @@ async function aioquicEnv(root) {
  *   what a file's tests find in their environment, and what to do after each file
  */
 async function runFiles(context, belongs, hooks = {}) {
-  const { root, filter, report } = context
+  const { root, report } = context
   if (!existsSync(join(root, 'dist', 'meta.json'))) await run(process.execPath, ['esbuild.config.mjs'], { echo: true })
   const files = (await buildTests(root))
     .map((built) => ({ built, source: relative(join(root, '.test-build'), built).replace(/\.js$/, '.ts') }))
-    .filter(({ source }) => belongs(source) && filter.every((part) => source.includes(part)))
+    .filter(({ source }) => belongs(source) && isWanted(context, source))
   if (files.length === 0) return console.log('no test files')
   const worker = async (queue) => {
     for (let file = queue.shift(); file; file = queue.shift()) {
