@@ -1,5 +1,5 @@
-import type { DiagnoseOptions, Diagnosis } from '../diagnose/report.js'
-import type { Engine, RelayInfo } from '../driver/engine.js'
+import type { AddressObservation, DiagnoseOptions, Diagnosis } from '../diagnose/report.js'
+import type { Engine, ObservedAddress, RelayInfo } from '../driver/engine.js'
 import { InvalidConfigError } from '../errors/index.js'
 import type { Platform } from './platform.js'
 import type { PeerRelays } from './relays.js'
@@ -21,8 +21,14 @@ export function diagnosing(engine: Engine, platform: Platform | undefined, setti
         'transports: only a Node peer with a UDP socket, where it was created, can be diagnosed',
       )
     const online = (wait: { readonly signal: AbortSignal; readonly timeoutMs: number }) => relays.online(wait)
-    return find({ ...settings, local, relays: () => relays.all().map(relayReport), online }, options)
+    const observations = async () => (await engine.peerStats()).observations.flatMap(addressObservation)
+    return find({ ...settings, local, relays: () => relays.all().map(relayReport), observations, online }, options)
   }
+}
+
+/** Remotes may say what they like. */
+function addressObservation({ by, observer, mapped, rttMs }: ObservedAddress): AddressObservation[] {
+  return by === 'server' ? [{ ...observer, mapped, ...(rttMs === undefined ? {} : { rttMs }) }] : []
 }
 
 function relayReport({ url, state, home, latencyMs, detail }: RelayInfo): Diagnosis['relays'][number] {

@@ -1,7 +1,9 @@
 import { isIP } from 'node:net'
 import { createError } from '../errors/index.js'
 import { type FamilyFindings, Measurement } from './measure.node.js'
+import { natByObservations, observed } from './observed.node.js'
 import type {
+  AddressObservation,
   DiagnosedAddress,
   DiagnoseOptions,
   Diagnosis,
@@ -28,6 +30,8 @@ export interface DiagnosedPeer {
     readonly addresses: () => Promise<readonly DiagnosedAddress[]>
   }
   readonly relays: () => readonly RelayReport[]
+  /** What the address-discovery services of its relays have told it so far. */
+  readonly observations: () => Promise<readonly AddressObservation[]>
   /** Resolves when the home relay is connected; rejects when none is within the time. */
   readonly online: (options: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<unknown>
 }
@@ -71,6 +75,7 @@ interface Observed {
   readonly local: readonly DiagnosedAddress[]
   readonly ipv4: FamilyFindings
   readonly ipv6: FamilyFindings
+  readonly addressDiscovery: readonly AddressObservation[]
   readonly relays: readonly RelayReport[]
   readonly counts: StunCounts
 }
@@ -92,7 +97,16 @@ async function observe(
     )
   }
   const [[ipv4 = NOTHING, ipv6 = NOTHING]] = await Promise.all([measure(), online])
-  return { local: await peer.local(), ipv4, ipv6, relays: peer.relays(), counts }
+  const [local, relays] = [await peer.local(), peer.relays()]
+  const connected = relays.filter((relay) => relay.connected).length
+  if (ipv4.servers.length + ipv6.servers.length > 0 || connected === 0)
+    return { local, ipv4, ipv6, addressDiscovery: [], relays, counts }
+  const addressDiscovery = await observed(peer.observations, connected, signal)
+  const told = (family: 4 | 6): FamilyFindings => {
+    const nat = natByObservations(addressDiscovery, local, family)
+    return { ...NOTHING, ...(nat && { nat }) }
+  }
+  return { local, ipv4: told(4), ipv6: told(6), addressDiscovery, relays, counts }
 }
 
 const NOTHING: FamilyFindings = { servers: [], hasOther: false }
@@ -121,10 +135,10 @@ async function measureFamily(
 }
 
 function conclude(peer: DiagnosedPeer, found: Observed): Omit<Diagnosis, 'elapsedMs'> {
-  const { local, ipv4, ipv6, relays, counts } = found
+  const { local, ipv4, ipv6, addressDiscovery, relays, counts } = found
   const stunServers = [...ipv4.servers, ...ipv6.servers]
   const connected = relays.some((relay) => relay.connected)
-  const answers = stunServers.some(({ mapped }) => mapped !== undefined)
+  const answers = addressDiscovery.length > 0 || stunServers.some(({ mapped }) => mapped !== undefined)
   const udp = answers ? 'works' : connected && stunServers.length > 0 ? 'blocked' : 'unknown'
   // What IPv4's NAT does decides as long as not every remote has IPv6.
   const nat = ipv4.nat ?? ipv6.nat
@@ -135,6 +149,7 @@ function conclude(peer: DiagnosedPeer, found: Observed): Omit<Diagnosis, 'elapse
     ...(ipv4.nat && { ipv4: ipv4.nat }),
     ...(ipv6.nat && { ipv6: ipv6.nat }),
     stunServers,
+    addressDiscovery,
     relays,
     remotes: verdicts(peer.directPaths ? own : 'udp-blocked', connected),
     findings: findingsOf(peer, found, stunServers, udp),
@@ -144,14 +159,16 @@ function conclude(peer: DiagnosedPeer, found: Observed): Omit<Diagnosis, 'elapse
 
 function findingsOf(
   { stunServers: { ofRelays, count }, directPaths }: DiagnosedPeer,
-  { ipv4, ipv6, relays, counts }: Observed,
+  { ipv4, ipv6, addressDiscovery, relays, counts }: Observed,
   servers: readonly StunServerReport[],
   udp: Diagnosis['udp'],
 ): DiagnosisFinding[] {
   const findings: DiagnosisFinding[] = []
   const tell = (code: DiagnosisFinding['code'], message: string) => findings.push({ code, message })
   if (!directPaths) tell('direct-paths-off', 'directPaths is false: relayed connections stay relayed')
-  if (servers.length === 0 && (ofRelays || count === 0))
+  if (addressDiscovery.length > 0)
+    tell('no-stun-server', 'no STUN server was named: how the NAT filters, and how it chooses ports, can not be known')
+  else if (servers.length === 0 && (ofRelays || count === 0))
     tell('no-stun-server', 'no STUN server was named, and no relay tells of one: what a NAT does can not be known')
   else if (servers.length === 0) tell('stun-unresolved', 'no STUN server’s name leads to an address on this network')
   if (udp === 'blocked')
@@ -164,8 +181,8 @@ function findingsOf(
   for (const { nat, hasOther } of [ipv4, ipv6]) {
     if (nat === undefined) continue
     if (nat.mapping === 'unknown')
-      tell('one-stun-address', 'only one STUN server’s address answered: how the NAT maps takes two')
-    if (!hasOther)
+      tell('one-stun-address', 'only one server’s address answered: how the NAT maps takes two')
+    if (!hasOther && addressDiscovery.length === 0)
       tell('no-other-address', 'no STUN server has a second address (RFC 5780): how the NAT filters can not be known')
   }
   if (relays.length === 0) tell('no-relay', 'there is no relay: peers behind NATs can not agree on when to begin')

@@ -216,6 +216,7 @@ function isHost(address: string): boolean {
   return first > 0 && first < 224
 }
 
-function isOwn(host: string): boolean {
+/** Whether it is an address of this machine. */
+export function isOwn(host: string): boolean {
   return Object.values(networkInterfaces()).some((infos) => infos?.some(({ address }) => address === host))
 }

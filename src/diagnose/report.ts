@@ -19,6 +19,14 @@ export interface StunServerReport extends DiagnosedAddress {
   readonly other?: DiagnosedAddress
 }
 
+/** What a relay's QUIC Address Discovery told the peer's own socket. */
+export interface AddressObservation extends DiagnosedAddress {
+  /** Where the service sees it. */
+  readonly mapped: DiagnosedAddress
+  /** From the question to the answer, milliseconds; absent when it was asked more than once. */
+  readonly rttMs?: number
+}
+
 /** A relay, as the peer knows it. */
 export interface RelayReport {
   readonly url: string
@@ -121,11 +129,13 @@ export interface Diagnosis {
   readonly local: readonly DiagnosedAddress[]
   /** `blocked`: no STUN server answers, and a relay does over TCP. `unknown`: none was asked, or nothing at all is reached. */
   readonly udp: 'works' | 'blocked' | 'unknown'
-  /** Absent where no server of that family answered. */
+  /** Absent where no server of that family answered. Without STUN servers it is by `addressDiscovery`, and tells less. */
   readonly ipv4?: NatReport
   /** Absent where no server of that family answered. */
   readonly ipv6?: NatReport
   readonly stunServers: readonly StunServerReport[]
+  /** What relays tell where there is no STUN server: stock relays have none. */
+  readonly addressDiscovery: readonly AddressObservation[]
   readonly relays: readonly RelayReport[]
   readonly remotes: readonly RemoteVerdict[]
   readonly findings: readonly DiagnosisFinding[]

@@ -1,6 +1,7 @@
 // time limit: 900 s
 
 import assert from 'node:assert/strict'
+import { after } from 'node:test'
 import type * as Anypath from '../../src/index.js'
 import { testInBrowsers } from './harness/in-browsers.js'
 import { userProject } from './harness/package.js'
@@ -23,9 +24,11 @@ const FILE_BYTES = 64 << 20
 
 const user = await userProject()
 const { Peer } = await inNode(user)
+/** It outlives the pages: of a relay that has gone they say that it can't be reached. */
+const relay = await startRelay(user)
+after(() => relay.close())
 
 testInBrowsers('a file of 64 MiB arrives whole, from the page and at the page', async ({ serve, open }) => {
-  const relay = await startRelay(user)
   const node = await Peer.create({ alpns: ['test/1'], relays: [relay.url], udp: { host: '127.0.0.1' } })
   try {
     const { url } = await serve(packagePages(user, { headers: policyFor([relay.url]) }))
@@ -44,7 +47,6 @@ testInBrowsers('a file of 64 MiB arrives whole, from the page and at the page', 
     assert.deepEqual((await receiver.evaluate(servedInPage)).hashes, [sent])
   } finally {
     await node.close()
-    await relay.close()
   }
 })
 

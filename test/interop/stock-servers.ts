@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { get as getHttp } from 'node:http'
 import { get as getHttps } from 'node:https'
@@ -40,6 +41,41 @@ export async function startStockRelay(tokens: readonly string[] = []): Promise<S
       ...(tokens.length > 0 ? [`access.shared_token = ${JSON.stringify(tokens)}`] : []),
     ],
     url: ([http]) => `http://127.0.0.1:${http}/`,
+    answersAt: '/ping',
+  })
+}
+
+/** Where a stock relay serves QUIC Address Discovery unless it is told otherwise, and where clients therefore look for it. */
+export const STOCK_QAD_PORT = 7842
+
+/**
+ * Starts `iroh-relay` with TLS and QUIC Address Discovery, the latter at the port that clients expect.
+ *
+ * @param host an address of loopback that nobody else has at that port.
+ */
+export async function startStockTlsRelay(
+  host: string,
+  certificate: { readonly certificatePem: string; readonly privateKeyPem: string },
+): Promise<StockServer> {
+  return startStock({
+    program: stockPeers?.irohRelay ?? '',
+    args: ['--config-path'],
+    configuration: ([http, https], folder) => {
+      writeFileSync(join(folder, 'chain.pem'), certificate.certificatePem)
+      writeFileSync(join(folder, 'key.pem'), certificate.privateKeyPem)
+      return [
+        `http_bind_addr = "${host}:${http}"`,
+        'enable_metrics = false',
+        'enable_quic_addr_discovery = true',
+        '[tls]',
+        `https_bind_addr = "${host}:${https}"`,
+        `quic_bind_addr = "${host}:${STOCK_QAD_PORT}"`,
+        'cert_mode = "Manual"',
+        `manual_cert_path = "${folder}/chain.pem"`,
+        `manual_key_path = "${folder}/key.pem"`,
+      ]
+    },
+    url: ([, https]) => `https://${host}:${https}/`,
     answersAt: '/ping',
   })
 }

@@ -1,5 +1,6 @@
 // time limit: 300 s
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +8,8 @@ import type { Diagnosis, NatReport, RemoteVerdict } from '../../src/index.js'
 import { laboratoryMissing } from './hosts.js'
 import { Laboratory, root, SERVERS } from './laboratory.js'
 import type { SiteKind } from './nat-rules.js'
-import { LabRelay } from './participants.js'
+import { LabPeer, LabRelay } from './participants.js'
+import { RelayCertificate } from './stock-iroh.js'
 
 const skip = laboratoryMissing()
 const REFLECTOR = fileURLToPath(new URL('rfc5780.js', import.meta.url))
@@ -79,6 +81,33 @@ describe('anypath diagnose', { skip, concurrency: 2 }, () => {
       const flags = ['--relay', url, '--lifetime', '8s', '--json']
       const printed = await laboratory.hosts.in('ca', [process.execPath, COMMAND, 'diagnose', ...flags])
       assert.deepEqual(diagnosisIn(printed).ipv4?.lifetime, { atLeastMs: 4000, belowMs: 6000 })
+    })
+  }
+
+  for (const [kind, name, mapping] of [
+    ['linux', 'cone', 'endpoint-independent'],
+    ['symmetric', 'symmetric', 'dependent'],
+  ] as const) {
+    test(`behind ${kind}, with relays that tell addresses by QUIC alone, it says how that maps`, {
+      timeout: 120_000,
+    }, async () => {
+      await using laboratory = await Laboratory.start({ sites: { a: kind, b: 'none' } })
+      using certificate = new RelayCertificate()
+      const services = { certificate: certificate.files, stun: false }
+      const relays = [await LabRelay.start(laboratory, 0, services), await LabRelay.start(laboratory, 1, services)]
+      const ca = readFileSync(certificate.files.certificate, 'utf8')
+      const peer = new LabPeer(laboratory, 'ca', {
+        relays: relays.map(({ url }) => ({ url, ca })),
+        stunServers: undefined,
+        warm: false,
+      })
+      await peer.ready()
+      const told = await peer.ask('diagnose', 'diagnosis', {}, 20_000)
+      const { udp, ipv4, stunServers, addressDiscovery, findings } = told as unknown as Diagnosis
+      assert.deepEqual([udp, stunServers], ['works', []])
+      assert.deepEqual([...addressDiscovery].map(({ host }) => host).sort(), [...SERVERS].sort())
+      assert.deepEqual([ipv4?.kind, ipv4?.mapping, ipv4?.filtering, ipv4?.translated], [name, mapping, 'unknown', true])
+      assert.ok(findings.some(({ code }) => code === 'no-stun-server'))
     })
   }
 

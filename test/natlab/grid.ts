@@ -74,7 +74,7 @@ export class Grid {
     const grid = new Grid(laboratory, certificate)
     try {
       const home = async (number: number): Promise<Home> => ({
-        relay: await LabRelay.start(laboratory, number, certificate?.files),
+        relay: await LabRelay.start(laboratory, number, { certificate: certificate?.files }),
         free: Promise.resolve(),
       })
       const shared = await home(0)

@@ -151,6 +151,14 @@ export interface CertificateFiles {
   readonly key: string
 }
 
+/** What a relay serves beside relaying. */
+export interface LabRelayServices {
+  /** Without one it serves no QUIC Address Discovery. */
+  readonly certificate?: CertificateFiles | undefined
+  /** @default true */
+  readonly stun?: boolean
+}
+
 /** `anypath relay` on `srv`: the first two are at one address each and answer STUN, further ones are at the first one's. */
 export class LabRelay {
   readonly url: string
@@ -159,10 +167,13 @@ export class LabRelay {
   readonly #laboratory: Laboratory
   readonly #number: number
   readonly #certificate: CertificateFiles | undefined
+  readonly #stun: readonly string[]
   readonly #address: string
   #program: Program
 
-  private constructor(laboratory: Laboratory, number: number, certificate?: CertificateFiles) {
+  private constructor(laboratory: Laboratory, number: number, { certificate, stun = true }: LabRelayServices) {
+    const stunPort = number < SERVERS.length ? ['--stun-port', String(STUN_PORT)] : []
+    this.#stun = stun ? stunPort : ['--no-stun']
     this.#laboratory = laboratory
     this.#number = number
     this.#certificate = certificate
@@ -172,9 +183,8 @@ export class LabRelay {
     this.#program = this.#spawn()
   }
 
-  /** @param certificate without one it serves no QUIC Address Discovery. */
-  static async start(laboratory: Laboratory, number: number, certificate?: CertificateFiles): Promise<LabRelay> {
-    const relay = new LabRelay(laboratory, number, certificate)
+  static async start(laboratory: Laboratory, number: number, services: LabRelayServices = {}): Promise<LabRelay> {
+    const relay = new LabRelay(laboratory, number, services)
     await relay.#listening()
     return relay
   }
@@ -205,7 +215,6 @@ export class LabRelay {
   }
 
   #spawn(): Program {
-    const stun = this.#number < SERVERS.length ? ['--stun-port', String(STUN_PORT)] : []
     const { certificate, key } = this.#certificate ?? {}
     const qad =
       certificate === undefined || key === undefined
@@ -215,7 +224,7 @@ export class LabRelay {
       process.execPath,
       join(root, 'dist', 'cli', 'anypath.mjs'),
       'relay',
-      ...['--host', this.#address, '--port', String(RELAY_PORT + this.#number), ...stun, ...qad],
+      ...['--host', this.#address, '--port', String(RELAY_PORT + this.#number), ...this.#stun, ...qad],
       ...['--metrics-host', this.#address, '--metrics-port', String(METRICS_PORT + this.#number), '--json'],
     ])
   }

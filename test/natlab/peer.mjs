@@ -8,6 +8,7 @@
 //   {"do": "begin"}                                begins, where the options have `waits`: it tells `waiting` first
 //   {"do": "report"}                               tells `report`: paths, state and counters
 //   {"do": "ticket"}                               tells `ticket` with the addresses in it
+//   {"do": "diagnose"}                             tells `diagnosis`
 //   {"do": "end"}                                  closes the peer; tells `ended`
 //
 // Everything has `atMs`, milliseconds since 1970.
@@ -185,6 +186,10 @@ const commands = {
   async ticket() {
     const { addresses } = await peer.ticket()
     tell('ticket', { addresses })
+  },
+
+  async diagnose() {
+    tell('diagnosis', await peer.diagnose())
   },
 
   async close() {

@@ -1,4 +1,5 @@
 import type {
+  AddressObservation,
   Diagnosis,
   MappingLifetime,
   NatReport,
@@ -74,13 +75,17 @@ const stunRow = ({ mapped, rttMs, ...server }: StunServerReport): string =>
     `${formatAddress(server)}: ${mapped === undefined ? 'no answer' : `sees ${formatAddress(mapped)}${ms(rttMs)}`}`,
   )
 
+const discoveryRow = ({ host, mapped, rttMs }: AddressObservation): string =>
+  row('Address discovery', `${printable(host)} sees ${formatAddress(mapped)}${ms(rttMs)}`)
+
 const lines = (diagnosis: Diagnosis): string[] => {
-  const { local, udp, ipv4, ipv6, relays, stunServers, remotes, findings } = diagnosis
+  const { local, udp, ipv4, ipv6, relays, stunServers, addressDiscovery, remotes, findings } = diagnosis
   return [
     row('UDP', udpTexts[udp]),
     ...local.map((address) => row('Local', formatAddress(address))),
     ...relays.map(relayRow),
     ...stunServers.map(stunRow),
+    ...addressDiscovery.map(discoveryRow),
     ...(ipv4 ? natRows('IPv4', ipv4) : []),
     ...(ipv6 ? natRows('IPv6', ipv6) : []),
     'Connections with peers',
