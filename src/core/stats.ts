@@ -117,11 +117,13 @@ const SEARCH_FIELDS = ['told', 'peerReflexive', 'birthday', 'failed'] as const
 
 type Searches = Readonly<Record<(typeof SEARCH_FIELDS)[number], number>>
 
+type Place = Pick<SocketAddress, 'host' | 'port'>
+
 /** Somebody's word about the peer's own address. */
 export interface ObservationRecord {
   readonly by: 'server' | 'remote'
-  readonly observer: SocketAddress
-  readonly mapped: SocketAddress
+  readonly observer: Place
+  readonly mapped: Place
   readonly rttMs: number | undefined
 }
 
@@ -173,10 +175,16 @@ export function readPeerStats(reader: ByteReader, addresses: AddressCodec): Peer
 function readObservations(reader: ByteReader, addresses: AddressCodec): ObservationRecord[] {
   return Array.from({ length: reader.u16() }, () => {
     const by = reader.u8() === 0 ? 'server' : 'remote'
-    const [observer, mapped] = [readAddress(reader, addresses), readAddress(reader, addresses)]
+    const [observer, mapped] = [readPlace(reader, addresses), readPlace(reader, addresses)]
     const rttMs = reader.f64()
     return { by, observer, mapped, rttMs: Number.isNaN(rttMs) ? undefined : rttMs }
   })
+}
+
+/** What goes to applications has nothing of the codec's own. */
+function readPlace(reader: ByteReader, addresses: AddressCodec): Place {
+  const { host, port } = readAddress(reader, addresses)
+  return { host, port }
 }
 
 function readNumbers<Name extends string>(reader: ByteReader, names: readonly Name[]): Record<Name, number> {
