@@ -155,6 +155,13 @@ impl Observations {
         &self.heard
     }
 
+    /// The server whose IPv4 word is the latest.
+    pub fn latest_of_server(&self) -> Option<SocketAddrV6> {
+        let mut words = self.heard.iter().rev();
+        let latest = words.find(|o| is_server(o) && is_ipv4(&o.mapped));
+        latest.map(|o| o.server)
+    }
+
     /// Where the socket is seen, without its own addresses `local`, the best first: what was seen latest by servers, then by peers.
     ///
     /// A peer that names another host than every server does is not believed.

@@ -298,6 +298,9 @@ impl Peer {
         }
         while let Some((route, probe)) = self.birthday.next(now) {
             self.stats.birthday.probes_sent += 1;
+            if let Some(to) = route.address.socket() {
+                self.reflexive.flows.note((route.carrier, to), now);
+            }
             self.send_one(route, &probe, outbox);
         }
         if self.birthday.may_release(now) {

@@ -80,6 +80,8 @@ impl Peer {
                 over: false,
             };
             self.reflexive.inquiries.add(key, inquiry);
+            let flow = (MAIN_CARRIER, service.address);
+            self.reflexive.flows.note(flow, now);
             self.stats.discovery_connects += 1;
             let connection = Connection::new(key, handle, quic, now + TIMEOUT);
             self.insert(
@@ -148,12 +150,11 @@ impl Peer {
             order,
             ..
         } = *inquiry;
-        let observations = &mut self.reflexive.observations;
         match told {
             Some(mapped) => {
                 self.stats.discovery_observations += 1;
                 if is_sendable(&mapped) {
-                    observations.add(Observation {
+                    self.reflexive.hear(Observation {
                         observer: Observer::Server,
                         server: service,
                         mapped,
@@ -163,7 +164,10 @@ impl Peer {
                     });
                 }
             }
-            None => observations.forget(Observer::Server, &service),
+            None => {
+                let observations = &mut self.reflexive.observations;
+                observations.forget(Observer::Server, &service);
+            }
         }
         self.reflexive_changed();
         self.end(key);

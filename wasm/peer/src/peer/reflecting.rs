@@ -83,7 +83,7 @@ impl Peer {
 
     /// Where a NAT with a sequence of ports will put this peer's next mappings, at most 8; none behind other NATs.
     pub fn predicted_addresses(&self) -> Vec<SocketAddrV6> {
-        self.reflexive.observations.predicted(&self.local, 0)
+        self.reflexive.predicted(&self.local)
     }
 
     /// What was said of this peer's address, at most 64 words, in the order of asking.
@@ -116,7 +116,6 @@ impl Peer {
             self.stats.stun_forged += 1;
             return;
         };
-        let observations = &mut self.reflexive.observations;
         match self.reflexive.client.receive(source, datagram) {
             Answer::Malformed => {
                 self.stats.malformed_dropped += 1;
@@ -127,6 +126,7 @@ impl Peer {
                 return;
             }
             Answer::Mapped { mapped, .. } if self.carriers.is_virtual(&mapped) => {
+                let observations = &mut self.reflexive.observations;
                 observations.forget(Observer::Server, &source);
             }
             Answer::Mapped {
@@ -135,7 +135,7 @@ impl Peer {
                 sent,
                 order,
                 once,
-            } => observations.add(Observation {
+            } => self.reflexive.hear(Observation {
                 observer: Observer::Server,
                 server,
                 mapped,
@@ -143,7 +143,10 @@ impl Peer {
                 order,
                 rtt_ms: once.then(|| self.clock.ms(self.clock.now()) - self.clock.ms(sent)),
             }),
-            Answer::Refused(server) => observations.forget(Observer::Server, &server),
+            Answer::Refused(server) => {
+                let observations = &mut self.reflexive.observations;
+                observations.forget(Observer::Server, &server);
+            }
         }
         self.stats.stun_requests_answered += 1;
         self.reflexive_changed();
@@ -254,6 +257,7 @@ impl Peer {
             match task {
                 Task::Send(server, request) => {
                     self.stats.stun_requests_sent += 1;
+                    self.reflexive.flows.note((MAIN_CARRIER, server), now);
                     if self.responses.len() < MAX_RESPONSES {
                         let route = Route::socket(MAIN_CARRIER, server);
                         self.responses.push_back((route, request));
@@ -288,6 +292,13 @@ impl Peer {
     /// Whether there are connections, those that ask for addresses aside.
     fn needs_reflexive(&self) -> bool {
         self.connections.len() > self.inquiries()
+    }
+
+    /// Addresses are about to be told to a remote: what has been sent since they were predicted has made mappings. Other remotes
+    /// are not told, for each of them would be probed again.
+    pub(super) fn predict_anew(&mut self) {
+        self.reflexive.count_made();
+        self.reflexive.told.1 = self.predicted_addresses();
     }
 
     /// Tells, and lets connections know, when the addresses are others.

@@ -113,6 +113,7 @@ impl Peer {
         traversal.selected = connection.quic.paths().first().copied();
         traversal.next_tidy = connection.is_client().then_some(now + SETTLING);
         connection.traversal = Some(Box::new(traversal));
+        self.predict_anew();
         self.tell_candidates(key);
         self.want_direct(key);
     }
@@ -327,8 +328,10 @@ impl Peer {
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
-        let held = connection.traversal.as_ref().and_then(|t| t.held);
-        let Some((was, is)) = held.zip(holding(connection, &self.carriers)) else {
+        let Some(was) = connection.traversal.as_ref().and_then(|t| t.held) else {
+            return;
+        };
+        let Some(is) = holding(connection, &self.carriers) else {
             return;
         };
         if is < was {
@@ -367,6 +370,7 @@ impl Peer {
                 continue;
             }
             self.stats.probes_sent += 1;
+            self.reflexive.flows.note((MAIN_CARRIER, to), now);
             self.send_one(Route::socket(MAIN_CARRIER, to), &datagram, outbox);
         }
         self.collide(outbox);

@@ -324,3 +324,55 @@ fn nothing_is_left_when_the_connection_ends() {
         assert_empty(&mut net, host);
     }
 }
+
+/// When a host that dials another over the relay is direct to it at both sides, counted from the dial.
+fn meets(net: &mut Simulation, from: HostId, to: HostId) -> Option<Micros> {
+    let start = net.now();
+    let id = net.id_of(to);
+    let target = net.peer(from).relay_target(id, RELAY, Duration::ZERO)?;
+    let dialled = net.peer(from).connect(id, ALPN, &[target], false).ok()?;
+    let known = accepted(net, to);
+    let both = |net: &mut Simulation| {
+        let accepted = accepted(net, to);
+        let new = accepted.iter().find(|key| !known.contains(key));
+        let is_direct = |host, key| state(net, host, key) == Some(State::Direct);
+        is_direct(from, dialled) && new.is_some_and(|key| is_direct(to, *key))
+    };
+    net.run_until(5 * SECOND, both).then(|| net.now() - start)
+}
+
+/// Remotes, each of which takes a port or two: more in all than are predicted at once.
+const MET: usize = 12;
+
+#[test]
+fn a_peer_whose_ports_are_in_a_sequence_meets_one_remote_after_another_at_the_first_try() {
+    let cell = Cell {
+        kinds: ["symseq", "portrestricted"],
+        condition: Condition::Calm,
+        seed: 1,
+    };
+    let mut net = network(&cell);
+    let first = net.hosts();
+    let access = Link {
+        delay: 25 * MS,
+        ..Link::default()
+    };
+    let servers = [2, 3].map(|server| net.address_of(server));
+    for host in first..first + MET {
+        let site = net.add_site("portrestricted".parse().unwrap(), &access);
+        let config = anypath_simnet::simulation::config(host, net.seed());
+        net.add_host_at(site, config);
+        let local = net.address_of(host);
+        net.peer(host).set_relays([RELAY]);
+        net.peer(host).set_stun_servers(&servers);
+        net.peer(host).set_local_addresses(&[local]);
+    }
+    net.run_for(2 * SECOND);
+    // In either direction, some soon after one another, and some after servers were asked anew, which tell of the old mappings.
+    for host in first..first + MET {
+        net.run_for([0, SECOND, 26 * SECOND][host % 3]);
+        let (from, to) = if host % 2 == 0 { (0, host) } else { (host, 0) };
+        let met = meets(&mut net, from, to);
+        assert!(met.is_some_and(|time| time < SECOND), "{host}: {met:?}");
+    }
+}

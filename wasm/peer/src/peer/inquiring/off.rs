@@ -10,11 +10,6 @@ impl Peer {
     }
 
     #[inline]
-    pub(super) fn inquiries(&self) -> usize {
-        0
-    }
-
-    #[inline]
     pub(super) fn inquire_connected(&mut self, _: ConnectionKey) -> bool {
         false
     }
