@@ -14,6 +14,10 @@ const FIRST: Duration = Duration::from_millis(250);
 /// The longest delay.
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// The longest delay while somebody waits for the relay, and for how many tries, which take a quarter of a minute.
+const AWAITED_LONGEST: Duration = Duration::from_secs(1);
+const AWAITED_TRIES: u32 = 16;
+
 /// The first delay after a denial; the following ones double up to [`DENIED_LONGEST`]. Somebody has to do
 /// something about it before another try helps.
 const DENIED: Duration = Duration::from_secs(60);
@@ -33,9 +37,14 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// The delay after a failure.
-    pub(crate) fn next(&mut self, rng: &mut StdRng) -> Duration {
-        let delay = doubled(FIRST, self.tries, LONGEST);
+    /// The delay after a failure. A relay that restarts is soon back, and where a connection has no other way (`awaited`) it should
+    /// not take several times as long as that.
+    pub(crate) fn next(&mut self, awaited: bool, rng: &mut StdRng) -> Duration {
+        let longest = match awaited && self.tries < AWAITED_TRIES {
+            true => AWAITED_LONGEST,
+            false => LONGEST,
+        };
+        let delay = doubled(FIRST, self.tries, longest);
         self.tries = self.tries.saturating_add(1);
         jittered(delay, rng).min(LONGEST)
     }
@@ -92,7 +101,7 @@ mod tests {
         let (mut backoff, mut rng) = (Backoff::default(), generator([1; 32]));
         let mut nominal = FIRST;
         for _ in 0..12 {
-            let delay = backoff.next(&mut rng);
+            let delay = backoff.next(false, &mut rng);
             assert!(
                 delay >= nominal / 2 && delay <= nominal * 3 / 2,
                 "{delay:?}"
@@ -101,7 +110,18 @@ mod tests {
             nominal = (nominal * 2).min(LONGEST);
         }
         backoff.reset();
-        assert!(backoff.next(&mut rng) <= FIRST * 3 / 2);
+        assert!(backoff.next(false, &mut rng) <= FIRST * 3 / 2);
+    }
+
+    #[test]
+    fn a_relay_that_somebody_waits_for_is_tried_each_second_and_not_for_ever() {
+        let (mut backoff, mut rng) = (Backoff::default(), generator([3; 32]));
+        for _ in 0..AWAITED_TRIES {
+            assert!(backoff.next(true, &mut rng) <= AWAITED_LONGEST * 3 / 2);
+        }
+        for _ in 0..3 {
+            assert!(backoff.next(true, &mut rng) >= LONGEST / 2);
+        }
     }
 
     #[test]
@@ -109,7 +129,7 @@ mod tests {
         let delay = |seed: u16| {
             let mut bytes = [0; 32];
             bytes[..2].copy_from_slice(&seed.to_le_bytes());
-            Backoff::default().next(&mut generator(bytes))
+            Backoff::default().next(false, &mut generator(bytes))
         };
         let mut buckets = [0; 10];
         for seed in 0..1000 {

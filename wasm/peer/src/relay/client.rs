@@ -46,6 +46,8 @@ const SAME_ENDPOINT: &str = "Another endpoint connected with the same endpoint i
 pub(crate) struct Context<'a> {
     pub(crate) now: Instant,
     pub(crate) visible: bool,
+    /// Whether a connection waits for the relay, or has lately.
+    pub(crate) awaited: bool,
     pub(crate) rng: &'a mut StdRng,
     pub(crate) key: &'a SecretKey,
     pub(crate) counts: &'a mut RelayCounts,
@@ -294,7 +296,7 @@ impl Client {
                 // One that says so again and again is treated as one that fails.
                 let least = match self.note_held(cx.now) {
                     true => Duration::ZERO,
-                    false => self.backoff.next(cx.rng),
+                    false => self.backoff.next(cx.awaited, cx.rng),
                 };
                 let delay = self.backoff.restart(reconnect_in_ms, cx.rng).max(least);
                 self.wait_for(delay, RelayCause::Restarting, "", cx);
@@ -449,7 +451,7 @@ impl Client {
         let delay = match cause {
             RelayCause::Denied => self.backoff.denied(cx.rng),
             RelayCause::SameEndpoint => self.backoff.in_use(cx.rng),
-            _ => self.backoff.next(cx.rng),
+            _ => self.backoff.next(cx.awaited, cx.rng),
         };
         self.wait_for(delay, cause, detail, cx);
     }

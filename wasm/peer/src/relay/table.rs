@@ -443,6 +443,7 @@ impl Relays {
         let mut cx = Context {
             now,
             visible: self.visible,
+            awaited: entry.idle_until().is_some_and(|until| until > now),
             rng: &mut self.rng,
             key: &self.key,
             counts: &mut self.counts,

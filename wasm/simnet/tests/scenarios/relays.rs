@@ -327,6 +327,22 @@ fn a_connection_recovers_within_a_round_trip_of_its_relays_return() {
 }
 
 #[test]
+fn a_relay_that_was_away_for_seconds_does_not_cost_a_connection_twice_that() {
+    for (seed, seconds) in (20..).zip([2, 3, 5, 8]) {
+        let mut net = relayed(seed, &[(HOME, 20)]);
+        let keys = connect_over(&mut net, 0, HOME);
+        net.set_relay(HOME, RelayMood::Down);
+        let stream = net.send(0, keys[0], false, 1000).unwrap();
+        net.run_for(seconds * SECOND);
+        net.set_relay(HOME, RelayMood::Well);
+        let back = net.now();
+        assert!(arrives(&mut net, 1, keys[1], stream, 1000, 10 * SECOND));
+        let took = net.now() - back;
+        assert!(took < 1_750 * MS, "{seconds} s: {took} µs after its return");
+    }
+}
+
+#[test]
 fn a_mute_relay_is_left_within_fifteen_seconds() {
     let mut net = relayed(9, &[(HOME, 10 * MS), (OTHER, 50 * MS)]);
     assert!(net.run_until(5 * SECOND, |net| home_is(net, 0, HOME)));

@@ -40,6 +40,7 @@ impl Rig {
         let mut cx = Context {
             now: self.now,
             visible: true,
+            awaited: false,
             rng: &mut self.rng,
             key: &self.key,
             counts: &mut self.counts,
