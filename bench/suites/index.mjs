@@ -1,5 +1,6 @@
 import { pageload, pagethroughput } from './browser.mjs'
 import { datagrams } from './datagrams.mjs'
+import { pagedirect } from './direct.mjs'
 import { handshakes } from './handshakes.mjs'
 import { memory } from './memory.mjs'
 import { natlab } from './natlab.mjs'
@@ -19,5 +20,6 @@ export const SUITES = {
   natlab,
   pageload,
   pagethroughput,
+  pagedirect,
   size,
 }

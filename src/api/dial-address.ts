@@ -1,5 +1,5 @@
 import { relayUrl } from '../config/relays.js'
-import type { TicketAddress } from '../discovery/address.js'
+import { type TicketAddress, WEB_TRANSPORT_ID } from '../discovery/address.js'
 import type { ConnectRequest, DialTargets, EngineAddress } from '../driver/engine.js'
 import type { DialAddress } from './peer-options.js'
 
@@ -21,7 +21,10 @@ export function reachableAddresses(addresses: readonly TicketAddress[], carriers
     address.kind === 'ip' ? [{ host: address.host, port: address.port }] : [],
   )
   const relays = addresses.flatMap((address) => (address.kind === 'relay' ? [address.url] : []))
-  return dialTargets(sockets, relays, carriers)
+  const webTransport = addresses.flatMap((address) =>
+    address.kind === 'custom' && address.transportId === WEB_TRANSPORT_ID ? [address.data] : [],
+  )
+  return dialTargets(sockets, relays, carriers, webTransport)
 }
 
 /** Sockets that this peer has a carrier for, and relays, in the order in which they are tried. */
@@ -29,11 +32,12 @@ export function dialTargets(
   sockets: readonly DialAddress[],
   relays: readonly string[],
   carriers: Carriers,
+  webTransport: readonly Uint8Array[] = [],
 ): DialTargets {
   const addresses = dialableAddresses(sockets, carriers)
-  const delay = addresses.length > 0 ? { delayMs: RELAY_DELAY_MS } : {}
+  const delay = addresses.length + webTransport.length > 0 ? { delayMs: RELAY_DELAY_MS } : {}
   const urls = new Set(relays.flatMap((url) => relayUrl(url) ?? []))
-  return { addresses, relays: [...urls].map((url) => ({ url, ...delay })) }
+  return { addresses, relays: [...urls].map((url) => ({ url, ...delay })), webTransport }
 }
 
 /** Those socket addresses that this peer has a carrier for. */

@@ -1,4 +1,5 @@
-import type { Engine, RelayInfo, TicketAddressParts } from '../driver/engine.js'
+import { WEB_TRANSPORT_ID } from '../discovery/address.js'
+import type { Engine, RelayInfo, TicketAddressParts, WebTransportCertificate } from '../driver/engine.js'
 import { NoRelayConfiguredError } from '../errors/index.js'
 import type { PeerRelays } from './relays.js'
 import { Ticket } from './ticket.js'
@@ -6,13 +7,28 @@ import { Ticket } from './ticket.js'
 /** How long a ticket waits for the home relay where there are addresses without it. */
 const RELAY_PATIENCE_MS = 3000
 
-/** A ticket with the addresses of now: sockets, and the home relay while it is connected. */
-export async function makeTicket(engine: Engine, relays: PeerRelays): Promise<Ticket> {
-  const sockets = (await engine.localAddresses()).flatMap(({ transport, host, port }): TicketAddressParts[] =>
-    transport === 'udp' ? [{ kind: 'ip', host, port }] : [],
+/** Gives the data of the address at which browsers open sessions to a peer with these certificates and sockets, if they can. */
+export type WebTransportAddressOf = (
+  certificates: readonly WebTransportCertificate[],
+  sockets: readonly { readonly host: string; readonly port: number }[],
+) => Uint8Array | undefined
+
+/** A ticket with the addresses of now: sockets, the home relay while it is connected, and what a browser needs to come without one. */
+export async function makeTicket(
+  engine: Engine,
+  relays: PeerRelays,
+  addressOf?: WebTransportAddressOf,
+): Promise<Ticket> {
+  const sockets = (await engine.localAddresses()).flatMap(({ transport, host, port }) =>
+    transport === 'udp' ? [{ kind: 'ip', host, port } as const] : [],
   )
   const home = await homeOf(relays, sockets.length > 0)
-  const addresses: TicketAddressParts[] = home === undefined ? sockets : [{ kind: 'relay', url: home.url }, ...sockets]
+  const data = addressOf?.(await engine.webTransportCertificates(), sockets)
+  const addresses: TicketAddressParts[] = [
+    ...(home === undefined ? [] : [{ kind: 'relay', url: home.url } as const]),
+    ...sockets,
+    ...(data === undefined ? [] : [{ kind: 'custom', transportId: WEB_TRANSPORT_ID, data } as const]),
+  ]
   const parts = { id: engine.endpointId, anypath: true, addresses }
   return new Ticket(await engine.formatTicket(parts), parts)
 }

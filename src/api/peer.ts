@@ -199,7 +199,8 @@ export class Peer {
    */
   async ticket(): Promise<Ticket> {
     this.#assertOpen()
-    return makeTicket(this.#parts.engine, this.#relays)
+    const { platform } = this.constructor as typeof Peer
+    return makeTicket(this.#parts.engine, this.#relays, platform?.webTransport?.address)
   }
 
   /**

@@ -10,6 +10,7 @@ import type { Logger } from '../observe/logger.js'
 import type { Observe } from '../observe/metrics.js'
 import type { Meter } from '../observe/opentelemetry.js'
 import type { QlogSink } from '../observe/qlog.js'
+import type { WebTransportAddressOf } from './make-ticket.js'
 import type { WatchLifecycle } from './page-lifecycle.js'
 import type { GivenCore } from './peer-options.js'
 import type { SessionPolicy } from './web-transport/admission.js'
@@ -25,6 +26,8 @@ export interface Platform {
   ) => EngineOptions['transports']
   /** Opens WebSockets to relays, with what these need. */
   readonly relayDialer: (relays: readonly RelaySettings[]) => NonNullable<EngineOptions['relayDialer']>
+  /** Opens WebTransport sessions to peers, where that can be done. */
+  readonly webTransportDialer?: () => EngineOptions['webTransportDialer']
   /** Watches what the peer runs in, where that can be hidden or frozen. */
   readonly watchLifecycle?: WatchLifecycle
   /** Instruments for the meter that only a peer of this platform has something to tell by. */
@@ -56,6 +59,8 @@ export interface Platform {
     readonly admitting: (engine: Engine, policy: SessionPolicy, logger: Logger | undefined) => Engine
     /** What the application takes sessions from. */
     readonly sessions: (context: SessionsContext) => IncomingSessions
+    /** What tickets tell browsers. */
+    readonly address: WebTransportAddressOf
   }
   /** Takes a kept key for as long as a peer lives, where keys can be kept. */
   readonly holdKey?: (

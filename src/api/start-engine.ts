@@ -89,6 +89,7 @@ function engineOptions(
   writers: Map<number, QlogWriter>,
 ): EngineOptions {
   const { logger, accept } = options
+  const webTransportDialer = platform.webTransportDialer?.()
   const qlog = qlogSink(options.qlog, platform)
   const { incomingBacklog: _, ...limits } = settings.limits
   const clock = options.clock ?? systemClock()
@@ -109,6 +110,7 @@ function engineOptions(
     congestion: settings.congestion,
     directPaths: settings.directPaths,
     ...(portMapping && { portMapping }),
+    ...(webTransportDialer && { webTransportDialer }),
     clock,
     ...(options.randomBytes && { randomBytes: options.randomBytes }),
     ...(logger && {

@@ -37,6 +37,9 @@ export class CoreRefusal {
   }
 }
 
+/** In the order of their numbers. */
+const CARRIER_KINDS = ['udp', 'memory', 'webtransport'] as const
+
 /** What one message of the relay protocol holds at most. */
 const MAX_RELAY_MESSAGE_BYTES = 65_536
 
@@ -100,8 +103,9 @@ export class Core {
     return this.#instance.copyOutput(32)
   }
 
-  setCarrier(id: number, kind: 'udp' | 'memory', maxPacketBytes: number): void {
-    this.#call((raw) => raw.set_carrier(id, kind === 'udp' ? 0 : 1, maxPacketBytes))
+  /** A WebTransport session is not open while it takes no bytes. */
+  setCarrier(id: number, kind: (typeof CARRIER_KINDS)[number], maxPacketBytes: number): void {
+    this.#call((raw, now) => raw.set_carrier(now(), id, CARRIER_KINDS.indexOf(kind), maxPacketBytes))
   }
 
   removeCarrier(id: number): void {

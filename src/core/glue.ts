@@ -18,7 +18,7 @@ export interface RawCore {
   ingest(now: number, length: number): void
   drain(now: number, maxBytes: number): number
   next_wake(): number
-  set_carrier(id: number, kind: number, maxPacketBytes: number): void
+  set_carrier(now: number, id: number, kind: number, maxPacketBytes: number): void
   remove_carrier(now: number, id: number): void
   connect(now: number, length: number): number
   admit(now: number, incoming: number, decision: number): boolean

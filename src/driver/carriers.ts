@@ -1,13 +1,15 @@
 import type { SocketAddress } from '../core/address.js'
 import type { Core } from '../core/core.js'
 import { isRelay } from '../core/relay.js'
+import { isSession } from '../core/session.js'
 import type { AnypathError } from '../errors/index.js'
 import { createError } from '../errors/index.js'
 import type { Transport, TransportAddress } from '../transport/transport.js'
 import type { Clock } from './clock.js'
 import type { EngineAddress, PathInfo } from './engine.js'
 import type { Relays } from './relays.js'
-import { Sockets } from './sockets.js'
+import { type SocketOwner, Sockets } from './sockets.js'
+import type { WebTransports } from './web-transports.js'
 
 export interface CarrierEvents {
   /** A packet or room for packets came: something is to do soon. */
@@ -24,13 +26,21 @@ export class Carriers {
   readonly relays: Relays
   /** What the core asks for beside them. */
   readonly sockets: Sockets
+  /** Sessions that this peer has opened. */
+  readonly sessions: WebTransports
   readonly #core: Core
   readonly #byId = new Map<number, Transport>()
   #malformed = 0
 
-  constructor(core: Core, clock: Clock, transports: readonly Transport[], relays: Relays) {
+  constructor(
+    core: Core,
+    clock: Clock,
+    transports: readonly Transport[],
+    { relays, sessions }: { readonly relays: Relays; readonly sessions: WebTransports },
+  ) {
     this.#core = core
     this.relays = relays
+    this.sessions = sessions
     // Carrier 0 is real UDP on the main socket; everything else has virtual addresses in the core.
     const main = transports.find(({ kind }) => kind === 'udp')
     this.sockets = new Sockets(core, clock, main)
@@ -40,11 +50,13 @@ export class Carriers {
 
   /** Opens all of them and tells the core; when one fails, those that are open are closed again. */
   async start(events: CarrierEvents): Promise<void> {
-    this.sockets.start({
+    const owner: SocketOwner = {
       receive: (id, host, port, data, ecn) => this.#receive(id, host, port, data, ecn),
       ready: events.ready,
       tell: events.tell,
-    })
+    }
+    this.sockets.start(owner)
+    this.sessions.start(owner)
     try {
       for (const [id, transport] of this.#byId) await this.#startOne(id, transport, events)
     } catch (thrown) {
@@ -71,13 +83,16 @@ export class Carriers {
 
   /** Sends packets by a carrier; those for one that is gone are lost, as they would be on the way. */
   send(id: number, address: TransportAddress, packets: Uint8Array<ArrayBuffer>, segmentBytes: number): void {
+    const session = this.sessions.find(id)
+    if (session) return session.open?.session.send(packets, segmentBytes)
     const transport = this.#byId.get(id) ?? this.sockets.get(id)
     transport?.send(address, packets, segmentBytes)
   }
 
   /** What the least busy carrier takes: a full one drops what is beyond its queue, and must not hold up the others. */
   get writableBytes(): number {
-    let most = this.relays.writableBytes
+    // Beside an open session relays are backups: their room must not hide that the session has none.
+    let most = this.sessions.writableBytes ?? this.relays.writableBytes
     for (const transport of this.#byId.values()) most = Math.max(most, transport.writableBytes)
     return most
   }
@@ -94,6 +109,8 @@ export class Carriers {
 
   /** A place behind a carrier, as the API shows it. */
   place(id: number, { host, port }: SocketAddress): Pick<PathInfo, 'kind' | 'host' | 'port' | 'relay'> {
+    const session = this.sessions.find(id)
+    if (session || isSession(id)) return { kind: 'webtransport', host, port, ...session?.open?.at }
     if (!isRelay(id)) return { kind: this.#byId.get(id)?.kind ?? 'udp', host, port }
     const relay = this.relays.find(id)?.url ?? ''
     return { kind: 'relay', ...hostOf(relay), relay }
@@ -112,6 +129,7 @@ export class Carriers {
       for (const [cause, count] of Object.entries(drops)) sum[cause] = (sum[cause] ?? 0) + count
     }
     this.sockets.addDrops(sum)
+    this.sessions.addDrops(sum)
     if (this.relays.dropped > 0) sum['relay-queue-full'] = this.relays.dropped
     return sum
   }
@@ -120,6 +138,7 @@ export class Carriers {
     const transports = [...this.#byId.values()]
     this.#byId.clear()
     this.relays.closeAll()
+    this.sessions.closeAll()
     await Promise.all([this.sockets.closeAll(), ...transports.map((transport) => transport.close())])
   }
 

@@ -2,7 +2,7 @@ import { type CoreConfig, type CoreLimits, encodeConfig } from '../core/config.j
 import { Core } from '../core/core.js'
 import { CoreInstance } from '../core/instance.js'
 import { type CoreProgram, type CoreSource, compileCore } from '../core/load.js'
-import type { PortMapping, RelayDialer, Transport } from '../transport/transport.js'
+import type { PortMapping, RelayDialer, Transport, WebTransportDialer } from '../transport/transport.js'
 import { Carriers } from './carriers.js'
 import { type Clock, systemClock } from './clock.js'
 import { type DiscoveryServices, Driver, type StunServers } from './driver.js'
@@ -10,6 +10,7 @@ import type { Engine } from './engine.js'
 import { LOG_LEVELS } from './names.js'
 import type { RecordKeeper } from './record-keeper.js'
 import { Relays } from './relays.js'
+import { WebTransports } from './web-transports.js'
 
 export type { CoreSource }
 
@@ -48,6 +49,8 @@ export interface EngineOptions {
   readonly relays?: readonly string[]
   /** Opens WebSockets to relays. @default none */
   readonly relayDialer?: RelayDialer
+  /** Opens WebTransport sessions to peers. @default none, and such addresses are not dialled */
+  readonly webTransportDialer?: WebTransportDialer
   /** The core to run; `nodeCore()` of `core/load.node.ts` in Node. Each engine gets an instance of its own. */
   readonly core: CoreProgram
   /** Serves incoming connections. @default true */
@@ -105,7 +108,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine & Rec
   const module = await compileCore(options.core)
   const config = encodeConfig(coreConfig(options, clock))
   const core = new Core(new CoreInstance(module, options.core.createGlue(), config, () => clock.now()))
-  const carriers = new Carriers(core, clock, options.transports, new Relays(core, clock, options.relayDialer))
+  const relays = new Relays(core, clock, options.relayDialer)
+  const sessions = new WebTransports(core, clock, options.webTransportDialer)
+  const carriers = new Carriers(core, clock, options.transports, { relays, sessions })
   const observers = { log: options.log, qlog: options.qlog }
   const driver = new Driver({
     core,

@@ -174,6 +174,7 @@ export class Dispatch implements OutputSink {
   drained(connectionId: number): void {
     this.#drained.push(connectionId)
     this.#tell({ type: 'drained', connectionId })
+    this.#carriers.sessions.release(connectionId)
     this.#sessions.delete(connectionId)
   }
 

@@ -167,13 +167,26 @@ export class Driver implements Engine, RecordKeeper {
   }
 
   async connect(request: ConnectRequest): Promise<number> {
-    const connection = this.#command(() => this.#core.connect(request))
-    this.#streams.add(connection)
-    return connection
+    const { sessions } = this.#carriers
+    const targets = sessions.resolve(request)
+    try {
+      const connection = this.#command(() => this.#core.connect({ ...request, ...targets }))
+      sessions.use(connection, targets)
+      this.#streams.add(connection)
+      return connection
+    } catch (thrown) {
+      sessions.release()
+      throw thrown
+    }
   }
 
   addAddresses(connectionId: number, targets: DialTargets): void {
-    this.#tell(() => this.#core.addAddresses(connectionId, targets))
+    const { sessions } = this.#carriers
+    this.#tell(() => {
+      const resolved = sessions.resolve(targets)
+      this.#core.addAddresses(connectionId, resolved)
+      sessions.use(connectionId, resolved)
+    })
   }
 
   admit(incomingId: number, decision: Admission): void {

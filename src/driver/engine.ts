@@ -89,6 +89,8 @@ export interface DialTargets {
   readonly addresses: readonly (Omit<EngineAddress, 'transport'> & { readonly delayMs?: number })[]
   /** Ignored where no relays are configured. */
   readonly relays: readonly { readonly url: string; readonly delayMs?: number }[]
+  /** Where sessions can be opened to the peer, as its ticket has it. Ignored where no sessions can be opened. */
+  readonly webTransport?: readonly Uint8Array[]
 }
 
 export interface ConnectRequest extends DialTargets {

@@ -118,6 +118,7 @@ export class Sockets {
   }
 }
 
-function addAll(sum: Record<string, number>, more: Readonly<Record<string, number>>): void {
+/** Adds counts to others. */
+export function addAll(sum: Record<string, number>, more: Readonly<Record<string, number>>): void {
   for (const [cause, count] of Object.entries(more)) sum[cause] = (sum[cause] ?? 0) + count
 }

@@ -4,6 +4,7 @@ import { AdmittingEngine } from '../api/web-transport/admission.js'
 import { IncomingSessions } from '../api/web-transport/sessions.js'
 import { isOn } from '../config/environment.node.js'
 import { nodeCore } from '../core/load.node.js'
+import { webTransportAddress } from '../core/web-transport-address.js'
 import { diagnose } from '../diagnose/diagnose.node.js'
 import { lazyLanDiscovery } from '../discovery/lan/lazy-lan.node.js'
 import { qlogFolder } from '../observe/qlog-folder.node.js'
@@ -31,6 +32,7 @@ export class Peer extends PlatformPeer {
     webTransport: {
       admitting: (engine, policy, logger) => new AdmittingEngine(engine, policy, logger),
       sessions: (context) => new IncomingSessions(context),
+      address: webTransportAddress,
     },
   }
 }

@@ -5,6 +5,7 @@ import { browserCore } from '../core/load.browser.js'
 import type { CoreProgram } from '../core/load.js'
 import { openWebSocket } from '../transport/relay.browser.js'
 import { tokensOf, WebSocketRelays } from '../transport/relay.js'
+import { browserWebTransport } from '../transport/web-transport.browser.js'
 
 /** A browser: there is no UDP, so a peer reaches others over relays. The arguments say where the files beside the script are. */
 export function browserPlatform(core: CoreProgram['wasm'], startTicks?: () => Worker): Platform {
@@ -12,6 +13,7 @@ export function browserPlatform(core: CoreProgram['wasm'], startTicks?: () => Wo
     core: (given) => browserCore(given === undefined ? core : () => given),
     transports: () => [],
     relayDialer: (relays) => new WebSocketRelays(openWebSocket, tokensOf(relays)),
+    webTransportDialer: browserWebTransport,
     watchLifecycle: (events) => watchPage(events, startTicks),
     holdKey,
   }

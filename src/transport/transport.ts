@@ -123,3 +123,42 @@ export interface RelaySocketEvents {
   /** It was closed, or could not be opened; told once. */
   closed(reason: string): void
 }
+
+/** What the driver needs to open WebTransport sessions to peers. What is said over one is the core's business. */
+export interface WebTransportDialer {
+  /**
+   * Opens a session. Never throws: what fails is told by `closed`, in a later turn.
+   *
+   * @param url `https:`, with the address and the path.
+   * @param hashes SHA-256 of the certificates that the peer may show.
+   */
+  dial(url: string, hashes: readonly Uint8Array<ArrayBuffer>[], events: PacketSessionEvents): PacketSession
+}
+
+/** One session that carries packets. */
+export interface PacketSession {
+  /** Bytes that its queue takes now; what is sent beyond it is dropped. All of it when nothing has moved for seconds: it holds nobody up then. */
+  readonly writableBytes: number
+  /**
+   * Sends packets: `packets` is cut every `segmentBytes` bytes, or one packet when that is 0. Before `opened` and after `closed` it does
+   * nothing. The bytes are the caller's again at once.
+   */
+  send(packets: Uint8Array, segmentBytes: number): void
+  /** Closes it, when what was sent has left or soon after. Idempotent; no event comes afterwards. */
+  close(): void
+}
+
+export interface PacketSessionEvents {
+  /** Packets can be sent. */
+  opened(): void
+  /** A packet came in. `data` is only valid during the call. */
+  packet(data: Uint8Array): void
+  /** Its queue has room again. */
+  writable(): void
+  /** Resolves when what has come was looked at. */
+  pause(): Promise<void>
+  /** A packet found its bounded queue full. */
+  dropped(): void
+  /** It was closed, or could not be opened; told once. Browsers do not say much about why, so that a page learns nothing about networks. */
+  closed(): void
+}

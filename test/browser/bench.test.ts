@@ -18,7 +18,7 @@ test('the suites of pages measure anypath in each browser, and every peer has fi
   skip: missing('chromium') || missing('firefox'),
 }, async () => {
   const program = join(process.env.ANYPATH_ROOT ?? process.cwd(), 'bench', 'run.mjs')
-  const args = [program, '--tiny', '--json', '--only', 'pageload,pagethroughput']
+  const args = [program, '--tiny', '--json', '--only', 'pageload,pagethroughput,pagedirect']
   const { stdout } = await promisify(execFile)(process.execPath, args)
   const suites = stdout
     .trim()
@@ -26,7 +26,7 @@ test('the suites of pages measure anypath in each browser, and every peer has fi
     .map((line) => JSON.parse(line) as { suite: string; rows: Record<string, Row[]> })
   assert.deepEqual(
     suites.map(({ suite }) => suite),
-    ['pageload', 'pagethroughput'],
+    ['pageload', 'pagethroughput', 'pagedirect'],
   )
   for (const { suite, rows } of suites) {
     assert.deepEqual(Object.keys(rows), ['Chromium', 'Firefox'])

@@ -138,7 +138,7 @@ export class Core {
     /**
      * Adds or changes a carrier; false for an unknown kind.
      */
-    set_carrier(id: number, kind: number, max_packet_bytes: number): boolean;
+    set_carrier(now: number, id: number, kind: number, max_packet_bytes: number): boolean;
     /**
      * Takes this machine's addresses from the input buffer; false when they can't be read.
      */
@@ -215,7 +215,7 @@ export interface InitOutput {
     readonly core_reset: (a: number, b: number, c: number, d: number) => number;
     readonly core_resumed: (a: number, b: number) => void;
     readonly core_send_datagram: (a: number, b: number, c: number) => number;
-    readonly core_set_carrier: (a: number, b: number, c: number, d: number) => number;
+    readonly core_set_carrier: (a: number, b: number, c: number, d: number, e: number) => number;
     readonly core_set_local_addresses: (a: number, b: number, c: number) => number;
     readonly core_set_priority: (a: number, b: number, c: number, d: number) => number;
     readonly core_set_relays: (a: number, b: number, c: number) => number;

@@ -142,7 +142,7 @@ export class Core {
     /**
      * Adds or changes a carrier; false for an unknown kind.
      */
-    set_carrier(id: number, kind: number, max_packet_bytes: number): boolean;
+    set_carrier(now: number, id: number, kind: number, max_packet_bytes: number): boolean;
     /**
      * Asks the address-discovery services in the input buffer from now on; false when they can't be read or used.
      */
@@ -261,7 +261,7 @@ export interface InitOutput {
     readonly core_reset: (a: number, b: number, c: number, d: number) => number;
     readonly core_resumed: (a: number, b: number) => void;
     readonly core_send_datagram: (a: number, b: number, c: number) => number;
-    readonly core_set_carrier: (a: number, b: number, c: number, d: number) => number;
+    readonly core_set_carrier: (a: number, b: number, c: number, d: number, e: number) => number;
     readonly core_set_discovery_services: (a: number, b: number, c: number) => number;
     readonly core_set_local_addresses: (a: number, b: number, c: number) => number;
     readonly core_set_mapped_addresses: (a: number, b: number, c: number) => number;

@@ -316,13 +316,14 @@ class Core {
     }
     /**
      * Adds or changes a carrier; false for an unknown kind.
+     * @param {number} now
      * @param {number} id
      * @param {number} kind
      * @param {number} max_packet_bytes
      * @returns {boolean}
      */
-    set_carrier(id, kind, max_packet_bytes) {
-        const ret = wasm.core_set_carrier(this.__wbg_ptr, id, kind, max_packet_bytes);
+    set_carrier(now, id, kind, max_packet_bytes) {
+        const ret = wasm.core_set_carrier(this.__wbg_ptr, now, id, kind, max_packet_bytes);
         return ret !== 0;
     }
     /**

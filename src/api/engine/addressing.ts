@@ -107,8 +107,8 @@ export class AddressingEngine extends ForwardingEngine {
   /** The request with somewhere to go. */
   async #located(request: ConnectRequest, searching: Searching): Promise<Located> {
     const relays = await this.inner.relays()
-    const canUse = ({ addresses, relays: found }: DialTargets) =>
-      addresses.length > 0 || (found.length > 0 && relays.length > 0)
+    const canUse = ({ addresses, relays: found, webTransport = [] }: DialTargets) =>
+      addresses.length + webTransport.length > 0 || (found.length > 0 && relays.length > 0)
     if (canUse(request)) return { request }
     const carriers = carriersOf(await this.inner.localAddresses())
     const lookups = request.relays.length > 0 ? [] : this.#lookups(idToText(request.remoteId), false, searching)
@@ -141,7 +141,11 @@ export class AddressingEngine extends ForwardingEngine {
   async #add(connectionId: number, found: readonly TicketAddress[]): Promise<void> {
     if (found.length === 0) return
     const targets = reachableAddresses(found, carriersOf(await this.inner.localAddresses()))
-    if (!this.#dialled.has(connectionId) || (targets.addresses.length === 0 && targets.relays.length === 0)) return
+    if (
+      !this.#dialled.has(connectionId) ||
+      !(targets.addresses.length + targets.relays.length + (targets.webTransport?.length ?? 0))
+    )
+      return
     this.inner.addAddresses(connectionId, targets)
   }
 

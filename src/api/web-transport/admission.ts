@@ -8,8 +8,9 @@ const FORBIDDEN = 403
 const NOT_FOUND = 404
 const UNAVAILABLE = 503
 
-/** Paths that are this library's own. */
+/** Paths that are this library's own, and the one of them on which a session carries packets of peers. */
 const RESERVED = '/.well-known/anypath'
+const CARRIER = `${RESERVED}/1`
 
 /** How long a goodbye may take to arrive, at least and at most. */
 const GOODBYE_MS = { least: 50, most: 1000 }
@@ -27,6 +28,8 @@ export class AdmittingEngine extends ForwardingEngine {
   readonly #logger: Logger | undefined
   /** Sessions that were not accepted, or not yet. */
   readonly #unknown = new Set<number>()
+  /** Sessions that carry packets, of which nothing is told. */
+  readonly #carriers = new Set<number>()
   /** Sessions that were accepted. */
   readonly #open = new Set<number>()
   #listener: (event: EngineEvent) => void = () => {}
@@ -48,7 +51,9 @@ export class AdmittingEngine extends ForwardingEngine {
 
   #handle(event: WebTransportEvent): void {
     const { connectionId } = event
-    if (event.type === 'requested') {
+    if (this.#carriers.has(connectionId)) {
+      if (event.type === 'drained') this.#carriers.delete(connectionId)
+    } else if (event.type === 'requested') {
       this.#unknown.add(connectionId)
       void this.#decide(event)
     } else if (!this.#unknown.has(connectionId)) {
@@ -67,6 +72,7 @@ export class AdmittingEngine extends ForwardingEngine {
     const open = this.#unknown.has(connectionId) && (await this.inner.answerSession(connectionId, status))
     if (!open || status !== OK) return
     this.#unknown.delete(connectionId)
+    if (request.path === CARRIER) return void this.#carriers.add(connectionId)
     this.#open.add(connectionId)
     this.#listener({ type: 'web-transport', event })
   }
@@ -91,6 +97,8 @@ export class AdmittingEngine extends ForwardingEngine {
   async #statusFor(request: WebTransportRequest): Promise<number> {
     const { origins, hook } = this.#policy
     if (origins !== undefined && !origins.includes(request.origin)) return FORBIDDEN
+    // Who comes by it has to prove a key in the session, and is asked about like everybody else who does.
+    if (request.path === CARRIER) return OK
     const [path = ''] = request.path.split('?')
     if (path === RESERVED || path.startsWith(`${RESERVED}/`)) return NOT_FOUND
     if (hook === undefined) return OK

@@ -132,7 +132,8 @@ impl Core {
     }
 
     /// Adds or changes a carrier; false for an unknown kind.
-    pub fn set_carrier(&mut self, id: u32, kind: u8, max_packet_bytes: u16) -> bool {
+    pub fn set_carrier(&mut self, now: f64, id: u32, kind: u8, max_packet_bytes: u16) -> bool {
+        self.peer.advance(now);
         let known = CarrierKind::try_from(kind);
         if let Ok(kind) = known {
             self.peer.set_carrier(id, kind, max_packet_bytes.into());

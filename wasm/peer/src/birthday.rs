@@ -15,7 +15,7 @@ use anypath_wire::probe::{CODE_LENGTH, PROBE_LENGTH, Probe, Received};
 use ring::hmac;
 
 use crate::bucket::Bucket;
-use crate::carrier::{FIRST_RELAY, FIRST_SOCKET, MAIN_CARRIER, Route};
+use crate::carrier::{FIRST_SESSION, FIRST_SOCKET, MAIN_CARRIER, Route};
 use crate::clock::Instant;
 use crate::event::ConnectionKey;
 
@@ -263,7 +263,7 @@ impl Birthday {
                 for _ in 0..SOCKETS {
                     let id = self.next_socket;
                     self.next_socket = match id + 1 {
-                        FIRST_RELAY => FIRST_SOCKET,
+                        FIRST_SESSION => FIRST_SOCKET,
                         next => next,
                     };
                     attempt.sockets.push(id);
@@ -358,7 +358,7 @@ impl Birthday {
 
     /// Whether a datagram that is no probe may come by this route: over a further socket only from whom it was opened for.
     pub(crate) fn admits(&self, route: &Route) -> bool {
-        if !(FIRST_SOCKET..FIRST_RELAY).contains(&route.carrier) {
+        if !(FIRST_SOCKET..FIRST_SESSION).contains(&route.carrier) {
             return true;
         }
         let remote = self.kept.get(&route.carrier).map(|kept| kept.remote);

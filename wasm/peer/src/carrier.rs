@@ -28,6 +28,9 @@ pub const MAIN_CARRIER: u32 = 0;
 /// The first id of a further UDP socket. The core gives those; every id below is the driver's to give.
 pub const FIRST_SOCKET: u32 = 0x4000_0000;
 
+/// The first id of a carrier that is a session which a browser has opened; the core gives those, too.
+pub const FIRST_SESSION: u32 = 0x6000_0000;
+
 /// The first id of a relay, which the core gives, too.
 pub const FIRST_RELAY: u32 = 0x8000_0000;
 
@@ -39,8 +42,10 @@ pub enum CarrierKind {
     Udp = 0,
     /// A channel within the process.
     Memory = 1,
+    /// A WebTransport session with the remote. It takes no packets while its size is 0: it is not open then, and may be later.
+    WebTransport = 2,
     /// A relay. Only the core makes one, so it has no number across the boundary.
-    Relay = 2,
+    Relay = 3,
 }
 
 impl TryFrom<u8> for CarrierKind {
@@ -50,6 +55,7 @@ impl TryFrom<u8> for CarrierKind {
         match number {
             0 => Ok(Self::Udp),
             1 => Ok(Self::Memory),
+            2 => Ok(Self::WebTransport),
             other => Err(other),
         }
     }

@@ -14,7 +14,7 @@ use noq_proto::{
 
 use crate::admission::Origin;
 use crate::backlog::Backlog;
-use crate::carrier::{CarrierTable, Route};
+use crate::carrier::{CarrierKind, CarrierTable, Route};
 use crate::clock::Instant;
 use crate::dial::Dial;
 use crate::event::{ConnectionKey, Event, PathChange};
@@ -102,6 +102,12 @@ pub(crate) struct Connection {
     pub(crate) traversal: Option<Box<Traversal>>,
     /// Where the latest datagram went over a path: most go there.
     pub(crate) usual: Option<SocketAddr>,
+    /// The path that carries data.
+    #[cfg(not(feature = "traversal"))]
+    pub(crate) selected: Option<PathId>,
+    /// When a path is tried again that could not be opened, and how often one could not.
+    pub(crate) next_widening: Option<Instant>,
+    pub(crate) narrow: u32,
     /// The search for another way, while there is one.
     pub(crate) search: Option<Search>,
     pub(crate) key_updates: u64,
@@ -152,6 +158,10 @@ impl Connection {
             known: Vec::new(),
             traversal: None,
             usual: None,
+            #[cfg(not(feature = "traversal"))]
+            selected: None,
+            next_widening: None,
+            narrow: 0,
             search: None,
             key_updates: 0,
             datagrams_dropped: 0,
@@ -169,12 +179,13 @@ impl Connection {
         self.quic.side() == Side::Client
     }
 
-    /// The dial is over; the relays that it tried may serve as backups.
-    pub(crate) fn keep_relays(&mut self) {
+    /// The dial is over; what it tried may serve as a further path: relays as backups, and sessions.
+    pub(crate) fn keep_ways(&mut self, carriers: &CarrierTable) {
         let dial = self.dial.take();
         let targets = dial.iter().flat_map(Dial::targets);
-        self.known
-            .extend(targets.filter(|route| route.is_relayed()));
+        let kinds = [CarrierKind::Relay, CarrierKind::WebTransport].map(Some);
+        let kept = targets.filter(|route| kinds.contains(&carriers.kind(route.carrier)));
+        self.known.extend(kept);
     }
 
     /// Whether the remote has been heard since the last call. Anybody can send a datagram with an id of ours;
@@ -388,7 +399,6 @@ impl Connection {
     }
 
     /// The paths that are established.
-    #[cfg(feature = "traversal")]
     pub(crate) fn path_ids(&self) -> impl Iterator<Item = PathId> {
         self.paths.keys().copied()
     }

@@ -33,6 +33,11 @@ mod backlog;
 mod birthday;
 #[cfg(feature = "traversal")]
 mod bucket;
+#[cfg(feature = "webtransport")]
+mod carried;
+#[cfg(not(feature = "webtransport"))]
+#[path = "carried/off.rs"]
+mod carried;
 pub mod carrier;
 mod cid;
 pub mod clock;

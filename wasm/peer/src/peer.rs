@@ -4,6 +4,7 @@
 //! the application wants, and then drains: [`Peer::drain`] fires the timers that are due and puts packets
 //! and events into an [`Outbox`]. [`Peer::next_wake`] tells when to drain again at the latest.
 
+mod carrying;
 mod census;
 #[cfg(feature = "traversal")]
 mod choosing;
@@ -60,6 +61,7 @@ use noq_proto::{
 use crate::admission::Admissions;
 #[cfg(feature = "traversal")]
 use crate::birthday::Birthday;
+use crate::carried::Carried;
 use crate::carrier::{CarrierKind, CarrierTable, FIRST_RELAY, Route};
 use crate::cid::SeededConnectionIds;
 use crate::clock::{Clock, Instant};
@@ -138,6 +140,7 @@ pub struct Peer {
     #[cfg(feature = "traversal")]
     birthday: Birthday,
     relays: Relays,
+    carried: Carried,
     connections: BTreeMap<ConnectionKey, Connection>,
     /// Keys by noq's handles, which are small and reused; 0 where there is none.
     by_handle: Vec<ConnectionKey>,
@@ -211,6 +214,7 @@ impl Peer {
             #[cfg(feature = "traversal")]
             birthday: Birthday::new(derive(&config.seed, b"ports"), clock.now()),
             relays: Relays::new(config.secret_key.clone(), derive(&config.seed, b"relays")),
+            carried: Carried::default(),
             connections: BTreeMap::new(),
             by_handle: Vec::new(),
             next_key: 1,
@@ -248,7 +252,8 @@ impl Peer {
         self.config.secret_key.public()
     }
 
-    /// Adds a carrier, or changes its largest packet.
+    /// Adds a carrier, or changes its largest packet. A WebTransport session that is not open yet, or not any more, has
+    /// a largest packet of 0 bytes: it can be dialled, which waits for it, and connections that know it take it up when it is open.
     ///
     /// Ids from [`FIRST_SOCKET`](crate::carrier::FIRST_SOCKET) on are the peer's own: a socket that it has asked for is open by
     /// this, others are left alone.
@@ -258,6 +263,12 @@ impl Peer {
             && !self.socket_opened(id, max_packet_bytes)
         {
             self.carriers.set(id, kind, max_packet_bytes);
+            if kind == CarrierKind::WebTransport {
+                match max_packet_bytes {
+                    0 => self.carrier_lost(id),
+                    _ => self.carrier_opened(id),
+                }
+            }
         }
     }
 
@@ -265,6 +276,9 @@ impl Peer {
     /// opened, or has failed.
     pub fn remove_carrier(&mut self, id: u32) {
         if id < FIRST_RELAY {
+            if self.carriers.kind(id) == Some(CarrierKind::WebTransport) {
+                self.carrier_lost(id);
+            }
             self.carriers.remove(id);
             self.socket_failed(id);
         }

@@ -23,6 +23,8 @@ use anypath_wire::varint::write_varint;
 pub use certificate::CertificateHash;
 pub use request::SessionRequest;
 
+use crate::carried::Packets;
+use crate::carrier::Route;
 use crate::clock::Instant;
 use crate::config::WebTransportConfig;
 use crate::event::ConnectionKey;
@@ -171,6 +173,11 @@ pub(crate) enum Role {
     Held { session: u64, both: bool },
     /// A session's stream.
     Data(ConnectionKey),
+    /// A stream of packets, of a session that is a carrier.
+    Packets {
+        session: ConnectionKey,
+        packets: Packets,
+    },
 }
 
 /// How far a session has come.
@@ -192,6 +199,19 @@ pub(crate) struct Session {
     pub(crate) second_draft: bool,
     /// Its streams and which of their sides are not over.
     pub(crate) streams: BTreeMap<u64, Sides>,
+    /// What it is if it carries packets of peers, and nothing that an application hears of.
+    pub(crate) carrier: Option<Carrier>,
+}
+
+/// A session that is a carrier.
+#[derive(Debug)]
+pub(crate) struct Carrier {
+    /// By which the connections that use it know it.
+    pub(crate) route: Route,
+    /// This side's stream, for packets that fit into no datagram.
+    pub(crate) stream: Option<u64>,
+    /// When it is closed unless a connection uses it.
+    pub(crate) until: Instant,
 }
 
 /// The sides of a stream that are not over.

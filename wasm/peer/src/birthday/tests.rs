@@ -3,6 +3,7 @@ use std::net::Ipv4Addr;
 use anypath_wire::probe::parse;
 
 use super::*;
+use crate::carrier::FIRST_RELAY;
 
 const MS: Duration = Duration::from_millis(1);
 const EASY: [u8; 4] = [198, 51, 100, 10];

@@ -7,11 +7,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anypath_paths::candidate::may_probe;
-use anypath_paths::selection::{PathQuality, select};
 use anypath_wire::address::to_mapped;
 use noq_proto::{FourTuple, FrameStats, PathId, PathStatus};
 
 use super::Peer;
+use super::carrying::{qualities_of, use_best};
 use super::lifecycle::change_network;
 use super::relaying::routes_of;
 use super::rerouting::NOT_NEEDED;
@@ -19,7 +19,7 @@ use super::transmit::is_ready;
 use crate::carrier::CarrierTable;
 use crate::clock::Instant;
 use crate::connection::{Connection, Phase};
-use crate::event::{ConnectionKey, PathChange};
+use crate::event::ConnectionKey;
 use crate::relay::table::Relays;
 use crate::traversal::Traversal;
 use crate::watched::{Watched, is_more_than_probes};
@@ -45,7 +45,7 @@ impl Peer {
             return;
         };
         let before = traversal.selected;
-        let Some(selected) = select(&qualities, before) else {
+        let Some(selected) = use_best(&mut connection.quic, &qualities, before) else {
             return;
         };
         traversal.selected = Some(selected);
@@ -54,26 +54,13 @@ impl Peer {
         if direct && before != Some(selected) && connection.quic.side().is_client() {
             traversal.next_tidy = Some(now + SETTLING);
         }
-        for path in &qualities {
-            let status = match path.id == selected {
-                true => PathStatus::Available,
-                false => PathStatus::Backup,
-            };
-            // Without multipath there is one path, and nothing to choose.
-            let _ = connection.quic.set_path_status(path.id, status);
-        }
         if let Some(took) = took {
             self.stats.traversals_succeeded += 1;
             self.stats.traversal_ms += took.as_millis() as u64;
             self.count_success(key);
         }
-        if before != Some(selected)
-            && let Some(connection) = self.connections.get(&key)
-            && let Ok(place) = connection.quic.network_path(selected)
-            && let Some(route) = self.carriers.outward(place.remote())
-        {
-            let event = connection.path_event(selected, PathChange::Selected, route);
-            self.events.push_back(event);
+        if before != Some(selected) {
+            self.tell_selected(key, selected);
         }
     }
 
@@ -130,7 +117,8 @@ impl Peer {
             return;
         };
         let known = connection.known.iter().copied();
-        let relayed = known.filter(|route| route.is_relayed() && is_ready(route, &self.relays));
+        let relayed = known
+            .filter(|route| route.is_relayed() && is_ready(route, &self.relays, &self.carriers));
         let Some(route) = relayed.into_iter().find(|r| self.carriers.is_possible(r)) else {
             return;
         };
@@ -294,23 +282,8 @@ fn dead_path(traversal: &Traversal, quic: &noq_proto::Connection, now: Instant) 
     (verdict <= now).then_some(selected)
 }
 
-/// The established paths.
-pub(super) fn qualities_of(
-    connection: &Connection,
-    carriers: &CarrierTable,
-) -> Vec<PathQuality<PathId>> {
-    let quality = |id: PathId| {
-        let route = carriers.outward(connection.quic.network_path(id).ok()?.remote())?;
-        Some(PathQuality {
-            id,
-            relayed: route.is_relayed(),
-            rtt: connection.quic.rtt(id)?,
-        })
-    };
-    connection.path_ids().filter_map(quality).collect()
-}
-
 /// Whether there is a path over a relay that works.
 fn has_backup(connection: &Connection, carriers: &CarrierTable, relays: &Relays) -> bool {
-    routes_of(connection, carriers).any(|route| route.is_relayed() && is_ready(&route, relays))
+    routes_of(connection, carriers)
+        .any(|route| route.is_relayed() && is_ready(&route, relays, carriers))
 }

@@ -122,7 +122,8 @@ impl Peer {
             return;
         };
         let routes = routes_of(connection, &self.carriers);
-        let ready = routes.filter(|route| route.is_relayed() && is_ready(route, &self.relays));
+        let ready = routes
+            .filter(|route| route.is_relayed() && is_ready(route, &self.relays, &self.carriers));
         let delay = Duration::ZERO;
         let targets: Vec<_> = ready.map(|route| Target { route, delay }).collect();
         let crypto = self.tls.client_of_service(CONTROL_ALPN);
@@ -169,7 +170,7 @@ impl Peer {
         };
         connection.phase = Phase::Established;
         connection.note_first_path();
-        connection.keep_relays();
+        connection.keep_ways(&self.carriers);
         let over = connection.shaking_over.take();
         let origin = connection.origin.take();
         let incoming = !connection.is_client();

@@ -4,6 +4,7 @@
 //!
 //! [RFC 9114 § 8]: https://www.rfc-editor.org/rfc/rfc9114#section-8
 
+mod packets;
 mod reading;
 mod sessions;
 mod streams;
@@ -194,6 +195,7 @@ impl Peer {
                 self.keep(key, id, role);
                 Ok(Progress::HandedOver)
             }
+            Role::Packets { session, packets } => self.look_packets(key, id, session, packets),
             Role::Data(session) => {
                 self.keep(key, id, Role::Data(session));
                 self.events.push_back(Event::Readable(session, id));
@@ -324,7 +326,12 @@ impl Peer {
         let asked = http3.sessions.values().filter_map(|session| {
             match listener.sessions.get(session)?.stage {
                 Stage::Asked(until) => Some(until),
-                Stage::Open => None,
+                Stage::Open => listener
+                    .sessions
+                    .get(session)?
+                    .carrier
+                    .as_ref()
+                    .map(|c| c.until),
             }
         });
         asked.chain(http3.until).min()
@@ -352,6 +359,7 @@ impl Peer {
         for session in late {
             self.answer_session(session, 503);
         }
+        self.tend_carriers(key);
     }
 
     /// A connection is over, and with it its sessions; false when it is another one.
@@ -384,9 +392,14 @@ impl Peer {
     /// Closes the sessions of a connection, which goes by itself when they have said goodbye, or the connection where there are none; false
     /// when it is another one.
     pub(super) fn shut_down_http3(&mut self, key: ConnectionKey, code: u64, reason: &str) -> bool {
+        let carrying = self.is_carrying(key);
         let Some(http3) = self.http3(key) else {
             return false;
         };
+        // What carries a peer's goodbye has to outlive it; the peer closes it then.
+        if carrying {
+            return true;
+        }
         let sessions: Vec<_> = http3.sessions.values().copied().collect();
         if sessions.is_empty() {
             let code = VarInt::from_u32(error::NO_ERROR as u32);

@@ -158,7 +158,7 @@ impl Peer {
             );
             return;
         };
-        connection.keep_relays();
+        connection.keep_ways(&self.carriers);
         connection.phase = Phase::Established;
         let rtt = connection.quic.rtt(PathId::ZERO).unwrap_or_default();
         let (early, accepted) = (connection.early, info.early_data_accepted);
@@ -206,6 +206,7 @@ impl Peer {
         self.step_session(key, state, Cause::Handshake);
         self.heard(key);
         self.begin_traversal(key);
+        self.widen(key);
     }
 
     /// Moves the session of a connection's remote, and tells each of its connections.
@@ -287,6 +288,7 @@ impl Peer {
             }
             self.dismiss_aged(key);
             self.tend_http3(key);
+            self.widen_again(key);
             self.tend(key);
             self.check_silence(key);
             self.queue(key);
@@ -372,8 +374,8 @@ impl Peer {
             return;
         };
         let handshake = (connection.phase == Phase::Handshaking).then_some(connection.deadline);
-        let relays = &self.relays;
-        let ready = |route: &Route| is_ready(route, relays);
+        let (relays, carriers) = (&self.relays, &self.carriers);
+        let ready = |route: &Route| is_ready(route, relays, carriers);
         let start = connection
             .dial
             .as_ref()
@@ -389,7 +391,7 @@ impl Peer {
             start,
             silence,
             earlier(aged, http3),
-            traversal,
+            earlier(traversal, connection.next_widening),
         ]
         .into_iter()
         .flatten()

@@ -143,6 +143,8 @@ impl Peer {
                 self.queue(key);
             } else if connection.search.is_some() {
                 self.search_on(key);
+            } else {
+                self.widen(key);
             }
         }
     }

@@ -79,8 +79,9 @@ impl Peer {
                 connection.known.push(route);
             }
         }
-        if connection.search.is_some() {
-            self.search_on(key);
+        match connection.search.is_some() {
+            true => self.search_on(key),
+            false => self.widen(key),
         }
     }
 
@@ -151,8 +152,10 @@ impl Peer {
             if !self.carriers.is_possible(&route) {
                 continue;
             }
-            if !is_ready(&route, &self.relays) {
-                self.relays.want(route.carrier, now);
+            if !is_ready(&route, &self.relays, &self.carriers) {
+                if route.is_relayed() {
+                    self.relays.want(route.carrier, now);
+                }
             } else if !self.open_path(key, route) {
                 refused.push(route);
             }
@@ -269,7 +272,9 @@ impl Peer {
                 let place = connection.quic.network_path(*lost);
                 let route = place.ok().and_then(|at| self.carriers.outward(at.remote()));
                 // Without its relay a path has no chance.
-                let _ = match route.is_some_and(|route| is_ready(&route, &self.relays)) {
+                let _ = match route
+                    .is_some_and(|route| is_ready(&route, &self.relays, &self.carriers))
+                {
                     true => connection
                         .quic
                         .set_path_status(*lost, PathStatus::Backup)
@@ -285,6 +290,9 @@ impl Peer {
             self.succeed_path(key, path);
         }
         self.choose_path(key);
+        if established.is_none() {
+            self.widen_soon(key);
+        }
         self.path_lost(key);
         self.attempt_settled(key);
         let state = self.connected_state(key);

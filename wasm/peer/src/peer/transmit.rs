@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
 use super::Peer;
+use crate::carried::Carried;
 use crate::carrier::{Address, CarrierTable, Route};
 use crate::clock::Instant;
 use crate::connection::Connection;
@@ -28,6 +29,7 @@ impl Peer {
             left = left.saturating_sub(datagram.len());
             self.exit(outbox).hand_over(route, 0, 0, &datagram);
         }
+        self.carry();
         // Events are to be told even when nothing may be sent, so every turn is taken once.
         let mut blocked = Vec::new();
         while let Some(key) = self.turns.pop_front() {
@@ -35,6 +37,7 @@ impl Peer {
                 connection.queued = false;
             }
             self.pump(key);
+            self.carry();
             let more = self.transmit(key, &mut left, outbox);
             self.pump(key);
             self.watch_paths(key);
@@ -57,6 +60,7 @@ impl Peer {
             stats: &mut self.stats,
             carriers: &self.carriers,
             relays: &mut self.relays,
+            carried: &mut self.carried,
             now: self.clock.now(),
             outbox,
         }
@@ -83,6 +87,7 @@ impl Peer {
         for (to, datagram) in probes {
             self.take_probe(key, to, &datagram);
         }
+        self.carry();
         more
     }
 
@@ -102,6 +107,7 @@ impl Peer {
             stats: &mut self.stats,
             carriers: &self.carriers,
             relays: &mut self.relays,
+            carried: &mut self.carried,
             now,
             outbox,
         };
@@ -162,7 +168,8 @@ fn start_waiting(connection: &mut Connection, exit: &mut Exit<'_, impl Outbox>) 
     let Some(dial) = connection.dial.as_mut() else {
         return;
     };
-    for route in dial.start_due(exit.now, |route| is_ready(route, exit.relays)) {
+    let ready = |route: &Route| is_ready(route, exit.relays, exit.carriers);
+    for route in dial.start_due(exit.now, ready) {
         for datagram in dial.kept() {
             exit.hand_over(route, 0, 0, datagram);
         }
@@ -177,9 +184,12 @@ fn size_of_each(segment_bytes: usize, datagrams: &[u8]) -> usize {
     }
 }
 
-/// Whether a route can be dialled now: a relay has to be connected first.
-pub(super) fn is_ready(route: &Route, relays: &Relays) -> bool {
-    !route.is_relayed() || relays.is_connected(route.carrier)
+/// Whether a route can be dialled now: a relay has to be connected first, and a session open.
+pub(super) fn is_ready(route: &Route, relays: &Relays, carriers: &CarrierTable) -> bool {
+    match route.is_relayed() {
+        true => relays.is_connected(route.carrier),
+        false => carriers.max_packet_bytes(route.carrier) > 0,
+    }
 }
 
 /// Where datagrams leave the peer.
@@ -187,6 +197,7 @@ struct Exit<'a, O> {
     stats: &'a mut PeerStats,
     carriers: &'a CarrierTable,
     relays: &'a mut Relays,
+    carried: &'a mut Carried,
     now: Instant,
     outbox: &'a mut O,
 }
@@ -203,6 +214,7 @@ impl<O: Outbox> Exit<'_, O> {
             return;
         }
         match route.address {
+            _ if self.carried.take(route, largest, datagrams) => {}
             Address::Socket(address) => {
                 self.stats.datagrams_sent += count;
                 self.stats.bytes_sent += datagrams.len() as u64;

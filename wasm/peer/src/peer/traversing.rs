@@ -16,7 +16,8 @@ use anypath_wire::address::{from_mapped, to_mapped};
 use noq_proto::VarInt;
 
 use super::Peer;
-use super::choosing::{SETTLING, qualities_of};
+use super::carrying::qualities_of;
+use super::choosing::SETTLING;
 use super::relaying::routes_of;
 use crate::carrier::{CarrierKind, CarrierTable, MAIN_CARRIER, Route};
 use crate::clock::Instant;

@@ -1,5 +1,6 @@
 //! The listener for browsers, with HTTP/3 clients over stock QUIC.
 
+mod carrier;
 mod chaos;
 mod misuse;
 mod net;

@@ -36,7 +36,7 @@ fn address(ip: [u8; 4], port: u16) -> SocketAddrV6 {
     to_mapped(SocketAddr::from((Ipv4Addr::from(ip), port)))
 }
 
-fn server() -> SocketAddrV6 {
+pub(crate) fn server() -> SocketAddrV6 {
     address([192, 0, 2, 1], 1)
 }
 
@@ -88,9 +88,9 @@ pub(crate) fn config(sessions: usize) -> PeerConfig {
 }
 
 #[derive(Default)]
-struct Drained {
-    sent: Vec<(SocketAddrV6, Vec<u8>)>,
-    events: Vec<Event>,
+pub(crate) struct Drained {
+    pub(crate) sent: Vec<(SocketAddrV6, Vec<u8>)>,
+    pub(crate) events: Vec<Event>,
 }
 
 impl Outbox for Drained {
@@ -132,8 +132,8 @@ pub(crate) struct Net {
     /// Whether sessions are accepted as they come.
     pub(crate) accepts: bool,
     dialler: Option<Peer>,
-    start: Instant,
-    now_ms: u64,
+    pub(crate) start: Instant,
+    pub(crate) now_ms: u64,
 }
 
 impl Net {

@@ -9,6 +9,9 @@ type Answer<T> = Option<Result<T, StreamError>>;
 
 impl Peer {
     #[inline]
+    pub(super) fn carry(&mut self) {}
+
+    #[inline]
     pub(super) fn is_http3(&self, _: ConnectionKey) -> bool {
         false
     }

@@ -9,6 +9,7 @@ use anypath_wire::varint::read_varint;
 use bytes::Bytes;
 use noq_proto::{Dir, StreamId, VarInt};
 
+use super::packets::carrier_for;
 use super::reading::{Outcome, Progress};
 use crate::error::{CloseReason, ClosedBy, ErrorCode};
 use crate::event::{ConnectionKey, Event};
@@ -38,6 +39,7 @@ impl Peer {
         let Some(route) = self.route_of(key).filter(|_| self.is_live_http3(key)) else {
             return;
         };
+        let carrier = carrier_for(&request, session, &route, until);
         let Some(listener) = self.listener.as_mut() else {
             return;
         };
@@ -68,6 +70,7 @@ impl Peer {
             stage: Stage::Asked(until),
             second_draft: request.second_draft,
             streams: BTreeMap::new(),
+            carrier,
         };
         listener.sessions.insert(session, begun);
         let request = Box::new(request);
@@ -104,6 +107,7 @@ impl Peer {
         }
         self.stats.web_transport.accepted += 1;
         self.answer(key, connect, status, second_draft);
+        self.begin_carrying(session);
         let held = match self.listener.as_mut() {
             Some(listener) => {
                 if let Some(session) = listener.sessions.get_mut(&session) {
@@ -187,6 +191,9 @@ impl Peer {
 
     /// A stream of the client's becomes the session's, and the application's to read.
     fn adopt_stream(&mut self, session: ConnectionKey, id: u64, both: bool) {
+        if self.is_carrier(session) {
+            return self.adopt_packets(session, id, both);
+        }
         self.own_stream(
             session,
             id,
@@ -214,7 +221,7 @@ impl Peer {
     }
 
     /// Resets what this side sends on a stream of the client's and asks it to stop.
-    fn abandon(&mut self, key: ConnectionKey, id: u64, both: bool, code: u64) {
+    pub(super) fn abandon(&mut self, key: ConnectionKey, id: u64, both: bool, code: u64) {
         if both {
             let _ = self.reset(key, id, code);
         }
@@ -302,6 +309,7 @@ impl Peer {
 
     pub(super) fn deliver_datagram(&mut self, session: ConnectionKey, content: Bytes) {
         match self.is_open(session) {
+            true if self.is_carrier(session) => self.packet_arrived(session, content),
             true => self.events.push_back(Event::Datagram(session, content)),
             false => self.stats.web_transport.datagrams_dropped += 1,
         }
@@ -364,6 +372,13 @@ impl Peer {
             return;
         };
         let Some(ended) = listener.sessions.remove(&session) else {
+            return;
+        };
+        if let Some(carrier) = ended.carrier {
+            self.carrier_lost(carrier.route.carrier);
+            self.carriers.remove(carrier.route.carrier);
+        }
+        let Some(listener) = self.listener.as_mut() else {
             return;
         };
         let (key, connect) = (ended.connection, ended.connect);

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, SocketAddrV6};
 use noq_proto::{FrameStats, PathId};
 
 use super::Peer;
+use super::carrying::{qualities_of, use_best};
 use crate::carrier::CarrierTable;
 use crate::clock::Instant;
 use crate::connection::Connection;
@@ -14,7 +15,9 @@ impl Peer {
     /// Changes nothing: there is no socket that has addresses.
     pub fn set_local_addresses(&mut self, _addresses: &[SocketAddrV6]) {}
 
-    pub(super) fn begin_traversal(&mut self, _key: ConnectionKey) {}
+    pub(super) fn begin_traversal(&mut self, key: ConnectionKey) {
+        self.choose_path(key);
+    }
 
     pub(super) fn remote_candidates_changed(&mut self, _key: ConnectionKey) {}
 
@@ -24,7 +27,23 @@ impl Peer {
         None
     }
 
-    pub(super) fn choose_path(&mut self, _key: ConnectionKey) {}
+    /// Chooses the path that carries data; the others are kept as backups.
+    pub(super) fn choose_path(&mut self, key: ConnectionKey) {
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let qualities = qualities_of(connection, &self.carriers);
+        let before = connection.selected;
+        let selected = use_best(&mut connection.quic, &qualities, before);
+        connection.selected = selected;
+        // The first path is told of by its establishment.
+        if before.is_some()
+            && before != selected
+            && let Some(selected) = selected
+        {
+            self.tell_selected(key, selected);
+        }
+    }
 
     pub(super) fn frames_before(&mut self, _: ConnectionKey, _: SocketAddr) -> Option<FrameStats> {
         None
