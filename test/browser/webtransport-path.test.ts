@@ -1,6 +1,7 @@
 // time limit: 900 s
 
 import assert from 'node:assert/strict'
+import { after } from 'node:test'
 import type * as Anypath from '../../src/index.js'
 import {
   closePeerInPage,
@@ -14,12 +15,15 @@ import {
 import { testInBrowsers } from './harness/in-browsers.js'
 import { userProject } from './harness/package.js'
 import { packagePages } from './harness/pages.js'
-import { inNode, receiveFile, sendFile, sendFileInPage, startRelay, until } from './harness/relayed.js'
+import { echoInPage, inNode, receiveFile, sendFile, sendFileInPage, startRelay, until } from './harness/relayed.js'
 
 const FILE_BYTES = 64 << 20
 
 const user = await userProject()
 const { Peer } = await inNode(user)
+/** It outlives the pages: of a relay that has gone they say that it can't be reached. */
+const relay = await startRelay(user)
+after(() => relay.close())
 
 /** A Node peer that listens for browsers, for the time of a test. */
 async function withPeer(
@@ -71,7 +75,6 @@ testInBrowsers(
   'a session that is killed in mid-transfer costs nothing where a relay is, and is opened again',
   async (browser) => {
     const { serve, open } = browser
-    const relay = await startRelay(user)
     await withPeer({ relays: [relay.url] }, async (peer, next) => {
       await peer.online()
       const headers = await policyForPeer(peer, relay.url)
@@ -99,7 +102,6 @@ testInBrowsers(
       await page.evaluate(killSessions)
       assert.equal(await receiving, await sending)
     })
-    await relay.close()
   },
 )
 
@@ -124,6 +126,7 @@ testInBrowsers(
             void readable.pipeTo(writable).catch(() => {})
           }
         })().catch(() => {})
+        assert.equal(await page.evaluate(echoInPage, 'unharmed'), 'unharmed')
         assert.equal((await peer.stats()).webTransportSessions, 1)
       })
     })
