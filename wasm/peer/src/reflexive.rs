@@ -50,15 +50,18 @@ impl Reflexive {
     /// Takes a server's word for where it sees the main socket.
     pub(crate) fn hear(&mut self, observation: Observation) {
         let server = observation.server;
-        let known = self.observations.heard().iter();
-        let same = known
-            .filter(|o| o.observer == Observer::Server && o.server == server)
-            .any(|o| o.mapped == observation.mapped);
+        let mut known = self.observations.heard().iter();
+        let before = known.find(|o| o.observer == Observer::Server && o.server == server);
+        let before = before.map(|before| before.mapped);
+        let flow = (MAIN_CARRIER, server);
+        let mapped = observation.mapped;
         self.observations.add(observation);
-        match same {
-            true => self.flows.kept((MAIN_CARRIER, server)),
-            false => self.count_made(),
+        match before {
+            Some(before) if before == mapped => return self.flows.kept(flow),
+            Some(_) => self.flows.moved(flow),
+            None => {}
         }
+        self.count_made();
     }
 
     /// Where a NAT with a sequence of ports puts the next mappings of a peer with these addresses.

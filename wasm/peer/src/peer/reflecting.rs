@@ -13,6 +13,7 @@ use crate::carrier::{Address, CarrierKind, MAIN_CARRIER, Route};
 use crate::clock::Instant;
 use crate::event::{ConnectionKey, Event, PathChange};
 use crate::reflexive::client::{Answer, Task};
+use crate::reflexive::flows::Flows;
 use crate::stun::Response;
 
 /// The bit of the message type that both kinds of answers have ([RFC 8489 § 5]).
@@ -224,6 +225,7 @@ impl Peer {
     pub(super) fn reflect_anew(&mut self) {
         self.reflexive.client.reset();
         self.reflexive.observations.clear();
+        self.reflexive.flows = Flows::default();
         self.reflexive.asked = None;
         self.inquire_anew();
         self.reflexive_changed();

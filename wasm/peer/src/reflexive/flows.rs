@@ -58,10 +58,30 @@ impl Flows {
         }
     }
 
-    /// A server was asked after a silence, and told of the mapping that it had told of before.
+    /// A server tells of the mapping that it had told of before: after a silence no other one was made for the flow.
     pub(crate) fn kept(&mut self, flow: Flow) {
+        let Some(seen) = self.seen.get_mut(&flow) else {
+            return;
+        };
+        let number = std::mem::replace(&mut seen.number, seen.before);
+        if number == seen.before {
+            return;
+        }
+        self.made -= 1;
+        for seen in self.seen.values_mut() {
+            seen.number -= u64::from(seen.number > number);
+            seen.before -= u64::from(seen.before > number);
+        }
+    }
+
+    /// A server tells of another mapping than before: it was made by what was sent last.
+    pub(crate) fn moved(&mut self, flow: Flow) {
         if let Some(seen) = self.seen.get_mut(&flow) {
-            seen.number = seen.before;
+            if seen.number == seen.before {
+                self.made += 1;
+                seen.number = self.made;
+            }
+            seen.before = seen.number;
         }
     }
 
@@ -109,9 +129,44 @@ mod tests {
         flows.note(flow(0, 2), now);
         flows.note(server, now + 31 * SECOND);
         assert_eq!(flows.made_since(server), 0);
+        flows.note(flow(0, 3), now + 31 * SECOND);
         flows.kept(server);
         assert_eq!(flows.made_since(server), 2);
+        assert_eq!(flows.made_since(flow(0, 2)), 1);
         assert_eq!(flows.made_since(flow(0, 9)), 0, "nobody was asked there");
+    }
+
+    #[test]
+    fn silences_that_a_mapping_outlives_do_not_add_up() {
+        let (mut flows, now) = (Flows::default(), Instant::now());
+        let servers = [flow(0, 1), flow(0, 2)];
+        for minute in 0..10 {
+            for server in servers {
+                flows.note(server, now + minute * 60 * SECOND);
+            }
+            for server in servers {
+                if minute > 0 {
+                    flows.kept(server);
+                }
+            }
+            assert_eq!(servers.map(|server| flows.made_since(server)), [1, 0]);
+        }
+    }
+
+    #[test]
+    fn a_mapping_that_a_nat_has_lost_is_the_latest_when_a_server_tells_of_another() {
+        let (mut flows, now) = (Flows::default(), Instant::now());
+        let server = flow(0, 1);
+        flows.note(server, now);
+        flows.note(flow(0, 2), now);
+        flows.note(server, now + SECOND);
+        flows.moved(server);
+        assert_eq!(flows.made_since(server), 0);
+        flows.note(flow(0, 3), now + SECOND);
+        flows.note(server, now + 40 * SECOND);
+        flows.moved(server);
+        assert_eq!(flows.made_since(server), 0, "it was noted already");
+        assert_eq!(flows.made_since(flow(0, 3)), 1);
     }
 
     #[test]
