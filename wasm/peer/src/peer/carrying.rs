@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use anypath_paths::selection::{PathQuality, select};
-use noq_proto::{FourTuple, PathError, PathId, PathStatus};
+use noq_proto::{ClosePathError, FourTuple, PathError, PathId, PathStatus};
 
 use super::Peer;
 use super::relaying::routes_of;
@@ -28,9 +28,10 @@ impl Peer {
     /// A carrier that may come and go is open: dials begin over it, and connections that know it take it up.
     pub(super) fn carrier_opened(&mut self, id: u32) {
         for key in self.connections.keys().copied().collect::<Vec<_>>() {
-            match self.connections.get(&key) {
+            match self.connections.get_mut(&key) {
                 Some(connection) if connection.search.is_some() => self.search_on(key),
                 Some(connection) if connection.known.iter().any(|r| r.carrier == id) => {
+                    connection.narrow = 0;
                     self.widen(key);
                 }
                 _ => {}
@@ -46,14 +47,18 @@ impl Peer {
             let Some(connection) = self.connections.get_mut(&key) else {
                 continue;
             };
+            if connection.phase != Phase::Established {
+                continue;
+            }
             let over = paths_over(connection, &self.carriers, id);
-            if over.is_empty() || connection.phase != Phase::Established {
+            if over.is_empty() {
                 continue;
             }
             let mut cut = false;
             for path in over {
-                // The last path can't be closed.
-                cut |= connection.quic.close_path(now, path, NOT_NEEDED).is_err();
+                let closed = connection.quic.close_path(now, path, NOT_NEEDED);
+                // The last path can't be closed; one that is being left already is no loss.
+                cut |= closed.is_err_and(|error| !matches!(error, ClosePathError::ClosedPath));
             }
             let remote = connection.remote;
             if cut {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::reading::{Outcome, Progress};
 use crate::carried::{MAX_PACKET, PATH, Packets, carrier_of, on_stream};
-use crate::carrier::{CarrierKind, Route};
+use crate::carrier::{CarrierKind, MAIN_CARRIER, Route};
 use crate::clock::Instant;
 use crate::connection::Phase;
 use crate::event::ConnectionKey;
@@ -29,7 +29,8 @@ const AT_ONCE: u32 = 64;
 /// What may wait for the client's flow control on this side's stream.
 const MAX_WAITING: usize = 64 << 10;
 
-/// What a session is if its path says that it is a carrier.
+/// What a session is if its path says that it is a carrier. There is none within another one, nor over a relay: each packet would be
+/// sealed and acknowledged once more.
 pub(super) fn carrier_for(
     request: &SessionRequest,
     session: ConnectionKey,
@@ -37,7 +38,7 @@ pub(super) fn carrier_for(
     until: Instant,
 ) -> Option<Carrier> {
     let (id, address) = (carrier_of(session)?, place.address.socket()?);
-    (request.path == PATH).then(|| Carrier {
+    (request.path == PATH && place.carrier == MAIN_CARRIER).then(|| Carrier {
         route: Route::socket(id, address),
         stream: None,
         until,
@@ -82,6 +83,7 @@ impl Peer {
     fn is_used(&self, carrier: u32) -> bool {
         self.connections.values().any(|connection| {
             connection.phase == Phase::Established
+                && connection.remote.is_some()
                 && routes_of(connection, &self.carriers).any(|route| route.carrier == carrier)
         })
     }

@@ -11,6 +11,7 @@ use noq_proto::{Dir, StreamId, VarInt};
 
 use super::packets::carrier_for;
 use super::reading::{Outcome, Progress};
+use crate::carried::PATH;
 use crate::error::{CloseReason, ClosedBy, ErrorCode};
 use crate::event::{ConnectionKey, Event};
 use crate::peer::Peer;
@@ -51,10 +52,12 @@ impl Peer {
             self.stats.web_transport.refused += 1;
             return self.refuse_stream(key, connect, error::REQUEST_REJECTED);
         }
-        if full {
+        let misplaced = carrier.is_none() && request.path == PATH;
+        if full || misplaced {
+            let status = if full { 503 } else { 404 };
             self.stats.web_transport.refused += 1;
             self.keep(key, connect, Role::Ignored);
-            return self.answer(key, connect, 503, request.second_draft);
+            return self.answer(key, connect, status, request.second_draft);
         }
         http3.until = None;
         http3.sessions.insert(connect, session);
@@ -374,7 +377,9 @@ impl Peer {
         let Some(ended) = listener.sessions.remove(&session) else {
             return;
         };
-        if let Some(carrier) = ended.carrier {
+        if let Some(carrier) = ended.carrier
+            && self.carriers.kind(carrier.route.carrier).is_some()
+        {
             self.carrier_lost(carrier.route.carrier);
             self.carriers.remove(carrier.route.carrier);
         }
