@@ -40,6 +40,8 @@ export class Connection {
   readonly #draining: Deferred<void> = deferred()
   readonly #streams: ConnectionStreams
   readonly #datagrams: Datagrams
+  /** @internal Where sessions may be opened to the remote that was dialled, as its ticket has it. */
+  webTransportAddresses: readonly Uint8Array[] = []
   #incoming = false
   #remoteId = ''
   #alpn = ''
@@ -265,9 +267,10 @@ export class Connection {
     return this.#handshake !== 'waiting'
   }
 
-  /** @internal Says whom this side dialled. */
-  dialled(remoteId: string, alpn: string): void {
+  /** @internal Says whom this side dialled, and at which addresses WebTransport sessions may be opened. */
+  dialled(remoteId: string, alpn: string, webTransport: readonly Uint8Array[] = []): void {
     this.#remoteId = remoteId
+    this.webTransportAddresses = webTransport
     this.#alpn = alpn
   }
 

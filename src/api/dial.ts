@@ -20,6 +20,11 @@ interface Destination {
   readonly targets: DialTargets
 }
 
+/** What a session dials again: the addresses for WebTransport are in no type of the API. */
+export interface RememberedTarget extends DialTarget {
+  readonly webTransport?: readonly Uint8Array[] | undefined
+}
+
 const NOWHERE: DialTargets = { addresses: [], relays: [] }
 
 /** Dials, and resolves with a connection that is ready: or, with early data, usable. */
@@ -40,7 +45,7 @@ export async function dial(
     let connection: Connection | undefined
     const adopted = starting.then((id) => {
       connection = table.get(id)
-      connection.dialled(idToText(remoteId), options.alpn)
+      connection.dialled(idToText(remoteId), options.alpn, targets.webTransport)
       if (limit.exceeded) connection.close()
       return connection
     })
@@ -93,13 +98,13 @@ async function destinationOf(engine: Engine, target: Ticket | string | DialTarge
   const carriers = carriersOf(await engine.localAddresses())
   if (target instanceof Ticket)
     return { remoteId: target.parts.id, targets: reachableAddresses(target.addresses, carriers) }
-  const { id, addresses = [], relays = [] } = target
+  const { id, addresses = [], relays = [], webTransport }: RememberedTarget = target
   const remoteId = idFromText(id)
   if (!Array.isArray(addresses)) throw new InvalidArgumentError('target.addresses: must be an array')
   if (!addresses.every(isAddress)) throw new InvalidArgumentError('target.addresses: each must have a host and a port')
   if (!Array.isArray(relays) || !relays.every((url) => typeof url === 'string'))
     throw new InvalidArgumentError('target.relays: must be an array of URLs')
-  return { remoteId, targets: dialTargets(addresses, relays, carriers) }
+  return { remoteId, targets: dialTargets(addresses, relays, carriers, webTransport) }
 }
 
 function isAddress(value: unknown): boolean {

@@ -19,9 +19,10 @@ export async function makeTicket(
   relays: PeerRelays,
   addressOf?: WebTransportAddressOf,
 ): Promise<Ticket> {
-  const sockets = (await engine.localAddresses()).flatMap(({ transport, host, port }) =>
-    transport === 'udp' ? [{ kind: 'ip', host, port } as const] : [],
-  )
+  const local = (await engine.localAddresses()).filter(({ transport }) => transport === 'udp')
+  // What a router forwards is reached from everywhere: it must not be what there is no room for.
+  const ordered = [...local.filter(({ mapped }) => mapped), ...local.filter(({ mapped }) => !mapped)]
+  const sockets = ordered.map(({ host, port }) => ({ kind: 'ip', host, port }) as const)
   const home = await homeOf(relays, sockets.length > 0)
   const data = addressOf?.(await engine.webTransportCertificates(), sockets)
   const addresses: TicketAddressParts[] = [

@@ -52,7 +52,8 @@ export interface AcceptHooks {
    */
   readonly connection?: (peer: IncomingPeer) => boolean | Promise<boolean>
   /**
-   * Asked before a WebTransport session is accepted; `false` refuses with status 403, a number from 400 to 599 with that status.
+   * Asked before a WebTransport session is accepted; `false` refuses with status 403, a number from 400 to 599 with that status. Sessions that
+   * carry packets of peers are not asked about: who comes by one is asked about by `connection`, as every peer.
    *
    * @default accepts, from all origins that the setting `webTransport` allows
    */

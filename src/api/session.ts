@@ -3,9 +3,10 @@ import type { LookupChange, SessionState, TransitionCause } from '../driver/engi
 import type { Logger } from '../observe/logger.js'
 import type { Connection } from './connection.js'
 import type { StateEvent } from './connection-events.js'
+import type { RememberedTarget } from './dial.js'
 import { Emitter, type Listener } from './emitter.js'
 import { type MaintainOptions, maintain } from './maintain.js'
-import type { ConnectOptions, DialAddress, DialTarget } from './peer-options.js'
+import type { ConnectOptions, DialAddress } from './peer-options.js'
 
 /** The events of a `Session` by name. */
 export type SessionEvents = {
@@ -20,7 +21,7 @@ export interface SessionContext {
   readonly logger: Logger | undefined
   readonly clock: Clock
   readonly peerClosed: AbortSignal
-  dial(target: DialTarget, options: ConnectOptions): Promise<Connection>
+  dial(target: RememberedTarget, options: ConnectOptions): Promise<Connection>
   /** Called for each change of its state. */
   moved(session: Session, event: StateEvent): void
   /** Called whenever `Session.held` may have changed. */
@@ -51,6 +52,7 @@ export class Session {
   #sinceMs: number
   #addresses: readonly DialAddress[] = []
   #relays: readonly string[] = []
+  #webTransport: readonly Uint8Array[] = []
   #alpn: string | undefined
   /** Whether a lookup is under way that began before the end of an earlier connection was told. */
   #looksUp = false
@@ -89,7 +91,12 @@ export class Session {
     const live = [...this.#connections].reverse().find((connection) => connection.alpn === alpn)
     if (live !== undefined) return live
     // Without any protocol the dial itself says what is missing.
-    const target = { id: this.remoteId, addresses: this.#addresses, relays: this.#relays }
+    const target = {
+      id: this.remoteId,
+      addresses: this.#addresses,
+      relays: this.#relays,
+      webTransport: this.#webTransport,
+    }
     return this.#context.dial(target, { ...options, alpn: alpn ?? '' })
   }
 
@@ -177,6 +184,8 @@ export class Session {
       kind === 'udp' || kind === 'memory' ? [{ transport: kind, host, port }] : [],
     )
     const relays = connection.paths.flatMap(({ relay }) => relay ?? [])
+    const { webTransportAddresses } = connection
+    if (webTransportAddresses.length > 0) this.#webTransport = webTransportAddresses
     if (addresses.length === 0 && relays.length === 0) return
     this.#addresses = addresses
     this.#relays = relays

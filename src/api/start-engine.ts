@@ -125,7 +125,7 @@ function engineOptions(
 function wrapped(
   inner: Engine & RecordKeeper,
   options: PeerOptions,
-  { instruments }: Platform,
+  { instruments, webTransportDialer }: Platform,
   { writers, timeoutMs }: { readonly writers: Map<number, QlogWriter>; readonly timeoutMs: number },
 ): Engine {
   const { logger, meter, tracer, accept, qlog, discovery = [] } = options
@@ -144,7 +144,8 @@ function wrapped(
       now: () => (options.clock ?? performance).now(),
     })
   }
-  engine = new AddressingEngine(engine, discovery, timeoutMs, logger, recordReader(inner))
+  const opensSessions = webTransportDialer?.() !== undefined
+  engine = new AddressingEngine(engine, discovery, timeoutMs, logger, recordReader(inner), opensSessions)
   if (discovery.some(({ publish }) => publish !== undefined)) {
     const clock = options.clock ?? systemClock()
     engine = new PublishingEngine(engine, { records: inner, discovery, clock, logger })

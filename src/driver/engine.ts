@@ -424,7 +424,7 @@ export interface PeerStats {
   readonly socketsFailed: number
   /** Datagrams on such sockets that came from a stranger and were dropped. */
   readonly socketsForeign: number
-  /** Sessions of browsers now, those about which the application is asked included. */
+  /** Sessions of browsers now, those about which the application is asked and those that carry packets of peers included. */
   readonly webTransportSessions: number
   /** Sessions that were accepted. */
   readonly webTransportAccepted: number

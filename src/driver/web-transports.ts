@@ -12,6 +12,9 @@ const FIRST_ID = 0x1000_0000
 /** QUIC's smallest packet is the largest that every browser's datagrams carry. */
 const PACKET_BYTES = 1200
 
+/** Of how many addresses of a peer sessions are opened to the sockets: a stranger's ticket has room for forty. */
+const MAX_ADDRESSES = 2
+
 /** How much later the next socket of a peer is tried. */
 const STAGGER_MS = 100
 
@@ -66,7 +69,10 @@ export class WebTransports {
 
   /** The targets with a carrier for each peer that sessions are opened to; those that can't be are left out. */
   resolve({ addresses, relays, webTransport = [] }: DialTargets): DialTargets {
-    const carriers = this.#dialer === undefined ? [] : webTransport.flatMap((data) => this.#carrierFor(data) ?? [])
+    const carriers =
+      this.#dialer === undefined
+        ? []
+        : webTransport.slice(0, MAX_ADDRESSES).flatMap((data) => this.#carrierFor(data) ?? [])
     const dialled = carriers.flatMap(({ id, sockets: [socket] }) => (socket ? [{ carrier: id, ...socket }] : []))
     return { addresses: [...addresses, ...dialled], relays }
   }
@@ -75,8 +81,10 @@ export class WebTransports {
   use(connection: number, { addresses }: DialTargets): void {
     for (const { carrier: id } of addresses) {
       const carrier = this.#byId.get(id)
-      if (carrier?.users.size === 0) this.#dial(carrier)
-      carrier?.users.add(connection)
+      if (carrier === undefined) continue
+      carrier.users.add(connection)
+      // One that waits to be tried again is tried for whoever wants it now.
+      if (carrier.open === undefined && carrier.attempts.size === 0) this.#dial(carrier)
     }
   }
 
@@ -146,10 +154,12 @@ export class WebTransports {
       if (carrier.attempts.size === 0) this.#failed(carrier)
       return
     }
+    // Whichever socket answers, the core knows the remote by the first one.
+    const [{ host, port } = at] = carrier.sockets
     const session: PacketSession = dialer.dial(urlOf(at), carrier.hashes, {
       opened: () => this.#opened(carrier, session, at),
       packet: (data) => {
-        this.#owner?.receive(carrier.id, at.host, at.port, data, 0)
+        this.#owner?.receive(carrier.id, host, port, data, 0)
         this.#owner?.ready()
       },
       writable: () => this.#owner?.ready(),

@@ -65,7 +65,8 @@ class OpenedSession implements PacketSession {
   }
 
   get writableBytes(): number {
-    return performance.now() - this.#movedAt > STUCK_MS ? STREAM_QUEUE_BYTES : STREAM_QUEUE_BYTES - this.#queued
+    const isStuck = performance.now() - this.#movedAt >= STUCK_MS
+    return isStuck ? STREAM_QUEUE_BYTES : Math.max(0, STREAM_QUEUE_BYTES - this.#queued)
   }
 
   send(packets: Uint8Array, segmentBytes: number): void {
@@ -139,7 +140,9 @@ class OpenedSession implements PacketSession {
     while (this.#waiting.length > 0) {
       const bytes = joined(this.#waiting)
       this.#waiting = []
-      await stream.write(bytes)
+      // Whoever waits for room has to look again when the stream is stuck.
+      const stuck = setTimeout(() => this.#events.writable(), STUCK_MS)
+      await stream.write(bytes).finally(() => clearTimeout(stuck))
       this.#movedAt = performance.now()
       this.#queued -= bytes.length
       this.#events.writable()

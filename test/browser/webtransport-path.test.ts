@@ -7,6 +7,7 @@ import {
   closePeerInPage,
   dialByTicket,
   dialFailure,
+  dialTwice,
   killSessions,
   pathsInPage,
   policyForPeer,
@@ -66,6 +67,14 @@ testInBrowsers('a page dials a Node peer without a relay, and 64 MiB go both way
     const stats = await peer.stats()
     assert.equal(stats.webTransportFaults, 0)
     assert.equal(stats.malformedDropped, 0)
+  })
+})
+
+testInBrowsers('a session knows where to dial again what a ticket named', async ({ serve, open }) => {
+  await withPeer({}, async (peer) => {
+    const page = await open((await serve(packagePages(user, { headers: await policyForPeer(peer) }))).url)
+    const dialled = { ticket: String(await peer.ticket()), id: peer.id }
+    assert.deepEqual(await page.evaluate(dialTwice, dialled), ['webtransport'])
   })
 })
 

@@ -35,6 +35,7 @@ export class AddressingEngine extends ForwardingEngine {
   readonly #timeoutMs: number
   readonly #logger: Logger | undefined
   readonly #readRecord: ReadRecord | undefined
+  readonly #opensSessions: boolean
   /** The remotes of the connections that this peer dialled. */
   readonly #dialled = new Map<number, string>()
   /** What ends the lookups of connections that are being dialled: until then any discovery may find more. */
@@ -48,6 +49,7 @@ export class AddressingEngine extends ForwardingEngine {
   /**
    * @param timeoutMs how long all discoveries together may take.
    * @param readRecord reads signed records for them.
+   * @param opensSessions whether WebTransport sessions can be opened to peers.
    */
   constructor(
     inner: Engine,
@@ -55,8 +57,10 @@ export class AddressingEngine extends ForwardingEngine {
     timeoutMs: number,
     logger: Logger | undefined,
     readRecord?: ReadRecord,
+    opensSessions = false,
   ) {
     super(inner)
+    this.#opensSessions = opensSessions
     this.#readRecord = readRecord
     this.#discovery = discovery
     this.#timeoutMs = timeoutMs
@@ -108,7 +112,9 @@ export class AddressingEngine extends ForwardingEngine {
   async #located(request: ConnectRequest, searching: Searching): Promise<Located> {
     const relays = await this.inner.relays()
     const canUse = ({ addresses, relays: found, webTransport = [] }: DialTargets) =>
-      addresses.length + webTransport.length > 0 || (found.length > 0 && relays.length > 0)
+      addresses.length > 0 ||
+      (this.#opensSessions && webTransport.length > 0) ||
+      (found.length > 0 && relays.length > 0)
     if (canUse(request)) return { request }
     const carriers = carriersOf(await this.inner.localAddresses())
     const lookups = request.relays.length > 0 ? [] : this.#lookups(idToText(request.remoteId), false, searching)

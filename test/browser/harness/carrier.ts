@@ -72,6 +72,19 @@ export async function closePeerInPage(): Promise<void> {
   await (globalThis as unknown as { dialled: Dialled }).dialled.peer.close({ closeCode: 5, reason: 'done' })
 }
 
+/** Runs in a page: dials without relays, and once more by the session when the connection is closed; tells the kinds of the paths then. */
+export async function dialTwice({ ticket, id }: { ticket: string; id: string }): Promise<string[]> {
+  const peer = await anypath.Peer.create()
+  const session = peer.session(id)
+  const connection = await peer.connect(ticket, { alpn: 'test/1', timeoutMs: 30_000 })
+  connection.close()
+  await connection.closed
+  const again = await session.connect({ timeoutMs: 30_000 })
+  const kinds = again.paths.map(({ kind }) => kind)
+  await peer.close()
+  return kinds
+}
+
 /** Runs in a page: why a dial without relays fails. */
 export async function dialFailure({ ticket, timeoutMs }: { ticket: string; timeoutMs: number }): Promise<string> {
   const peer = await anypath.Peer.create()

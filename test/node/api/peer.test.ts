@@ -38,6 +38,22 @@ describe('a dial', () => {
     assert.deepEqual(aliceEngine.calls, ['connect(0:192.0.2.7:7)'])
   })
 
+  test('of a remote at WebTransport addresses alone asks discovery only where no session can be opened', async () => {
+    const target = { id: BOB, webTransport: [Uint8Array.of(0)] }
+    for (const [opensSessions, called] of [
+      [false, 'connect(0:192.0.2.7:7)'],
+      [true, 'connect()'],
+    ] as const) {
+      const network = new Map<string, FakeEngine>()
+      const aliceEngine = new FakeEngine(network, [], ALICE)
+      new FakeEngine(network, [ALPN], BOB)
+      const discovery = [staticDiscovery({ [BOB]: [{ kind: 'ip', host: '192.0.2.7', port: 7 }] })]
+      const addressing = new AddressingEngine(aliceEngine, discovery, 50, undefined, undefined, opensSessions)
+      await TestPeer.over(addressing).connect(target, { alpn: ALPN })
+      assert.deepEqual(aliceEngine.calls, [called])
+    }
+  })
+
   test('of an id begins with what is found first, and what comes later is tried as well', async () => {
     const network = new Map<string, FakeEngine>()
     const aliceEngine = new FakeEngine(network, [], ALICE)

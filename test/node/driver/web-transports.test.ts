@@ -18,7 +18,7 @@ function driven() {
   const clock = new FakeClock()
   const calls: string[] = []
   const dials: { url: string; events: PacketSessionEvents; closed: boolean; sent: number }[] = []
-  const received: number[] = []
+  const received: [host: string, bytes: number][] = []
   const core = {
     addresses: new AddressCodec(),
     setCarrier: (_id: number, kind: string, bytes: number) => calls.push(`${kind} ${bytes}`),
@@ -41,7 +41,7 @@ function driven() {
     },
   })
   sessions.start({
-    receive: (_id, _host, _port, data) => received.push(data.length),
+    receive: (_id, host, _port, data) => received.push([host, data.length]),
     ready: () => {},
     tell: (call) => call(),
   })
@@ -73,7 +73,8 @@ test('the sockets of a peer are tried one after the other, and the first that an
   assert.deepEqual(sessions.find(id)?.open?.at, { host: '2001:db8::1', port: 4433 })
   sessions.find(id)?.open?.session.send(new Uint8Array(9), 0)
   dials[1]?.events.packet(new Uint8Array(5))
-  assert.deepEqual([dials[1]?.sent, received], [9, [5]])
+  // To the core the remote is at the socket that was dialled, whichever answers.
+  assert.deepEqual([dials[1]?.sent, received], [9, [['192.0.2.1', 5]]])
 })
 
 test('a socket that refuses is not waited for', async () => {
@@ -121,6 +122,34 @@ test('connections with one peer share its session, which is closed with the last
   sessions.addDrops(sum)
   assert.deepEqual(sum, { 'webtransport-queue-full': 2 })
   assert.equal(clock.timers, 0)
+})
+
+test('a dial does not wait for the pause of another one, and opens nothing beside what is open', async () => {
+  const { clock, dials, sessions, dial } = driven()
+  const data = addressOf('192.0.2.1')
+  dial(1, data)
+  for (let failed = 0; failed < 5; failed++) {
+    dials.at(-1)?.events.closed()
+    await clock.advance(failed < 4 ? 500 * 2 ** failed : 0)
+  }
+  assert.equal(dials.length, 5)
+  dial(2, data)
+  assert.equal(dials.length, 6, 'at once')
+  dial(3, data)
+  assert.equal(dials.length, 6, 'one is under way')
+  dials[5]?.events.opened()
+  for (const connection of [1, 2, 3]) sessions.release(connection)
+  dial(4, data)
+  await clock.advance(0)
+  assert.deepEqual([dials.length, dials[5]?.closed], [6, false], 'the open one serves the next dial')
+})
+
+test('of a ticket with many addresses few are tried', () => {
+  const { dials, sessions } = driven()
+  const webTransport = Array.from({ length: 40 }, (_, n) => addressOf(`192.0.2.${n + 1}`))
+  const targets = sessions.resolve({ addresses: [], relays: [], webTransport })
+  sessions.use(1, targets)
+  assert.deepEqual([targets.addresses.length, dials.length], [2, 2])
 })
 
 test('nothing is left of a dial that the core refused, nor of a driver that is closed', async () => {

@@ -101,6 +101,27 @@ test('the paths of this library are nobody else’s', async () => {
   )
 })
 
+test('sessions that carry packets of peers are subject to origins alone, and nobody hears of them', async () => {
+  const carrier = '/.well-known/anypath/1'
+  const { engine, told } = admitting(['https://example.com'], () => false)
+  engine.request(1, carrier)
+  engine.request(2, carrier, 'https://example.org')
+  engine.request(3, `${carrier}?x`)
+  await turn()
+  assert.deepEqual(engine.answers, [
+    [1, 200],
+    [2, 403],
+    [3, 404],
+  ])
+  engine.tell({ type: 'closed', connectionId: 1, code: 20, by: 'remote', wireCode: 0, reason: '' })
+  engine.tell({ type: 'drained', connectionId: 1 })
+  assert.deepEqual(told, [])
+  // The id is an ordinary session's from then on.
+  engine.request(1)
+  await turn()
+  assert.deepEqual(engine.answers.at(-1), [1, 403])
+})
+
 test('what was not accepted is not heard of', async () => {
   const { engine, told } = admitting(undefined, () => new Promise((resolve) => setTimeout(resolve, 20, true)))
   engine.request(1)
