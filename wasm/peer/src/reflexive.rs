@@ -1,6 +1,7 @@
 //! How this peer learns where the outside sees its main socket.
 
 pub(crate) mod client;
+#[expect(clippy::iter_over_hash_type, reason = "all are counted, in any order")]
 pub(crate) mod flows;
 pub(crate) mod inquiries;
 
@@ -24,8 +25,7 @@ pub(crate) struct Reflexive {
     pub(crate) inquiries: Inquiries,
     pub(crate) observations: Observations,
     pub(crate) flows: Flows,
-    /// How many mappings predicted addresses leave out: those that were made since the latest one that a server saw, as of the last
-    /// time that addresses were told. It does not follow each probe, for each change makes rounds begin.
+    /// How many mappings predicted addresses leave out, as of the last time that addresses were told: each change makes rounds begin.
     made: u16,
     /// When servers were asked last; `None`: they are to be asked now.
     pub(crate) asked: Option<Instant>,
