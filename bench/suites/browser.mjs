@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { WebSocket } from 'ws'
-import { BROWSERS, launchBrowser, openDialling, openServing, servePages } from '../harness/browsers.mjs'
+import { inTurn } from '../harness/browser-turns.mjs'
+import { openDialling, openServing, servePages } from '../harness/browsers.mjs'
 import { missingPackage } from '../harness/contenders.mjs'
 import { median, ratio } from '../harness/contest.mjs'
 import { table } from '../harness/table.mjs'
@@ -51,39 +52,15 @@ async function inBrowsers({ settings, options, only, progress }, all, measure, r
     bytes: (tiny ? TINY_MIB : (settings.mib ?? 1)) * MIB,
     given: { relay: relay.url, forwarder: `ws://127.0.0.1:${port}/` },
   }
-  const rows = {}
   try {
-    for (const name of BROWSERS) {
-      rows[name] = contenders.map((contender) => ({ name: contender.name, runs: [], error: contender.missing }))
-      const browser = await launch(name, rows[name])
-      for (let round = 0; browser !== undefined && round < settings.rounds; round++) {
-        for (const [at, contender] of contenders.entries()) {
-          const row = rows[name][at]
-          if (row.error !== undefined) continue
-          progress(`${name}: round ${round + 1} of ${settings.rounds}: ${contender.name}`)
-          try {
-            row.runs.push(await measure(browser, contender, work))
-          } catch (error) {
-            row.error = error.message
-          }
-        }
-      }
-      await browser?.close()
-    }
+    const rows = await inTurn({ rounds: settings.rounds, progress }, contenders, (browser, contender) =>
+      measure(browser, contender, work),
+    )
+    return { rows, text: Object.entries(rows).map(render).join('\n\n') }
   } finally {
     site.close()
     forwarder.disconnect()
     relay.stop()
-  }
-  return { rows, text: Object.entries(rows).map(render).join('\n\n') }
-}
-
-async function launch(name, rows) {
-  try {
-    return await launchBrowser(name)
-  } catch (error) {
-    for (const row of rows) row.error = error.message.split('\n')[0]
-    return undefined
   }
 }
 

@@ -1,7 +1,8 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { BROWSERS, launchBrowser, openDialling, servePages } from '../harness/browsers.mjs'
+import { inTurn } from '../harness/browser-turns.mjs'
+import { openDialling, servePages } from '../harness/browsers.mjs'
 import { median, ratio } from '../harness/contest.mjs'
 import { table } from '../harness/table.mjs'
 
@@ -33,38 +34,14 @@ async function run({ settings, options, progress }) {
   const node = fork(NODE_SIDE, [options.package])
   const [address] = await once(node, 'message')
   const site = await servePages(options.package)
-  const rows = {}
   try {
-    for (const name of BROWSERS) {
-      rows[name] = CONTENDERS.map((contender) => ({ name: contender.name, runs: [] }))
-      const browser = await launch(name, rows[name])
-      for (let round = 0; browser !== undefined && round < settings.rounds; round++) {
-        for (const [at, contender] of CONTENDERS.entries()) {
-          const row = rows[name][at]
-          if (row.error !== undefined) continue
-          progress(`${name}: round ${round + 1} of ${settings.rounds}: ${contender.name}`)
-          try {
-            row.runs.push(await measure(browser, site, contender.page, { address }, bytes))
-          } catch (error) {
-            row.error = error.message
-          }
-        }
-      }
-      await browser?.close()
-    }
+    const rows = await inTurn({ rounds: settings.rounds, progress }, CONTENDERS, (browser, { page }) =>
+      measure(browser, site, page, { address }, bytes),
+    )
+    return { rows, text: Object.entries(rows).map(render).join('\n\n') }
   } finally {
     site.close()
     node.disconnect()
-  }
-  return { rows, text: Object.entries(rows).map(render).join('\n\n') }
-}
-
-async function launch(name, rows) {
-  try {
-    return await launchBrowser(name)
-  } catch (error) {
-    for (const row of rows) row.error = error.message.split('\n')[0]
-    return undefined
   }
 }
 
