@@ -35,6 +35,7 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
     throw new InvalidConfigError('webTransport: only a peer in Node listens for browsers')
   const relayDialer = options.relayDialer ?? platform.relayDialer(settings.relays)
   const servers = addressServers(options, platform, relayDialer)
+  const webTransportDialer = platform.webTransportDialer?.()
   const discovery = discoveryOf(settings, options, platform)
   const key = await secretKeyOf(settings, platform, random)
   const writers = new Map<number, QlogWriter>()
@@ -45,10 +46,12 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
       ...engineOptions(resolved, options, platform, writers),
       relayDialer,
       ...servers,
+      ...(webTransportDialer && { webTransportDialer }),
     })
     const wrapping = wrapped(inner, { ...options, discovery }, platform, {
       writers,
       timeoutMs: settings.limits.handshakeTimeoutMs,
+      opensSessions: webTransportDialer !== undefined,
     })
     const engine = admitting(wrapping, settings, options, platform)
     return {
@@ -89,7 +92,6 @@ function engineOptions(
   writers: Map<number, QlogWriter>,
 ): EngineOptions {
   const { logger, accept } = options
-  const webTransportDialer = platform.webTransportDialer?.()
   const qlog = qlogSink(options.qlog, platform)
   const { incomingBacklog: _, ...limits } = settings.limits
   const clock = options.clock ?? systemClock()
@@ -110,7 +112,6 @@ function engineOptions(
     congestion: settings.congestion,
     directPaths: settings.directPaths,
     ...(portMapping && { portMapping }),
-    ...(webTransportDialer && { webTransportDialer }),
     clock,
     ...(options.randomBytes && { randomBytes: options.randomBytes }),
     ...(logger && {
@@ -125,8 +126,16 @@ function engineOptions(
 function wrapped(
   inner: Engine & RecordKeeper,
   options: PeerOptions,
-  { instruments, webTransportDialer }: Platform,
-  { writers, timeoutMs }: { readonly writers: Map<number, QlogWriter>; readonly timeoutMs: number },
+  { instruments }: Platform,
+  {
+    writers,
+    timeoutMs,
+    opensSessions,
+  }: {
+    readonly writers: Map<number, QlogWriter>
+    readonly timeoutMs: number
+    readonly opensSessions: boolean
+  },
 ): Engine {
   const { logger, meter, tracer, accept, qlog, discovery = [] } = options
   let engine: Engine = inner
@@ -144,7 +153,6 @@ function wrapped(
       now: () => (options.clock ?? performance).now(),
     })
   }
-  const opensSessions = webTransportDialer?.() !== undefined
   engine = new AddressingEngine(engine, discovery, timeoutMs, logger, recordReader(inner), opensSessions)
   if (discovery.some(({ publish }) => publish !== undefined)) {
     const clock = options.clock ?? systemClock()
