@@ -35,7 +35,7 @@ async function run({ settings, irohPeer, progress }) {
   const laboratory = await parts.Laboratory.start({ sites: Object.fromEntries(sites) })
   const certificate = new parts.RelayCertificate()
   try {
-    const relay = await parts.LabRelay.start(laboratory, 0, certificate.files)
+    const relay = await parts.LabRelay.start(laboratory, 0, { certificate: certificate.files })
     await parts.LabRelay.start(laboratory, 1)
     const start = {
       anypath: (host) => new parts.LabPeer(laboratory, host, { relays: [relay.url] }),

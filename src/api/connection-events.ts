@@ -1,4 +1,4 @@
-import type { PathInfo, SessionState, TransitionCause } from '../driver/engine.js'
+import type { PathInfo, SearchInfo, SessionState, TransitionCause } from '../driver/engine.js'
 import type { AnypathError } from '../errors/index.js'
 
 /** A path appeared, disappeared, moved to another address, carries the data from now on, or the remote told how it sees ours. */
@@ -24,6 +24,12 @@ export interface StateEvent {
   readonly pair?: CandidatePair
 }
 
+/** A search for a direct path is over: one for each round of NAT traversal that this side began, and for each attempt of the birthday scheme. */
+export interface SearchEvent extends SearchInfo {
+  /** The addresses between which the path leads that was found. */
+  readonly pair?: CandidatePair
+}
+
 /** How a connection was closed (W3C `WebTransportCloseInfo`). */
 export interface CloseInfo {
   /** The application's close code. */
@@ -42,6 +48,7 @@ export interface CloseEvent extends CloseInfo {
 /** The events of a `Connection` by name. */
 export type ConnectionEvents = {
   path: PathEvent
+  search: SearchEvent
   state: StateEvent
   close: CloseEvent
 }

@@ -236,6 +236,10 @@ export class Connection {
         this.#state = event.to
         return this.#emitter.emit('state', this.stateEvent(event))
       }
+      case 'search': {
+        const pair = event.search.found === 'nothing' ? undefined : this.#paths.pair()
+        return this.#emitter.emit('search', { ...event.search, ...(pair && { pair }) })
+      }
       case 'early-data':
         this.#earlyDataAccepted = event.accepted
         return this.#streams.earlyDataAnswered(event.accepted)

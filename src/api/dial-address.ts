@@ -27,6 +27,19 @@ export function reachableAddresses(addresses: readonly TicketAddress[], carriers
   return dialTargets(sockets, relays, carriers, webTransport)
 }
 
+/**
+ * What was found without the loopback addresses, unless this peer is reached at one itself: a record can name any, and must not have packets
+ * sent to what else listens on this machine.
+ */
+export function foreign(found: readonly TicketAddress[], local: readonly EngineAddress[]): readonly TicketAddress[] {
+  if (local.some(({ host }) => isLoopback(host))) return found
+  return found.filter((address) => address.kind !== 'ip' || !isLoopback(address.host))
+}
+
+function isLoopback(host: string): boolean {
+  return host === '::1' || /^(::ffff:)?127\./i.test(host)
+}
+
 /** Sockets that this peer has a carrier for, and relays, in the order in which they are tried. */
 export function dialTargets(
   sockets: readonly DialAddress[],

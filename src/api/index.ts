@@ -6,6 +6,7 @@ export type {
   CloseInfo,
   ConnectionEvents,
   PathEvent,
+  SearchEvent,
   StateEvent,
 } from './connection-events.js'
 export type { ConnectionStats } from './connection-stats.js'

@@ -39,6 +39,17 @@ export interface ClosedRecord {
   readonly reason: string
 }
 
+/** A search for a direct path. */
+export interface SearchRecord {
+  readonly byCollision: boolean
+  readonly found: number
+  readonly round: number
+  readonly candidates: number
+  readonly probes: number
+  readonly elapsedMs: number
+  readonly remote?: SocketAddress
+}
+
 /**
  * Takes the output records of one drain, in order. Its methods must not call the core.
  *
@@ -76,6 +87,8 @@ export interface OutputSink {
   socketOpen(carrier: number): void
   /** It is not wanted any more. */
   socketClose(carrier: number): void
+  /** A search for a direct path is over. */
+  search(connection: number, record: SearchRecord): void
   /** A browser wants a session: answer with `answerSession`. */
   sessionRequested(session: number, record: SessionRequestRecord): void
 }
@@ -196,6 +209,9 @@ function readEvent(kind: number, id: number, reader: ByteReader, addresses: Addr
     case 26:
       sink.sessionRequested(id, readSessionRequest(reader, addresses))
       return
+    case 27:
+      sink.search(id, readSearch(reader, addresses))
+      return
     default:
       throw createError('InternalError', `the core's output has a record of unknown kind ${kind}`)
   }
@@ -223,6 +239,14 @@ function readSessionRequest(reader: ByteReader, addresses: AddressCodec): Sessio
   const address = readAddress(reader, addresses)
   const text = () => reader.text(reader.u16())
   return { carrier, address, authority: text(), path: text(), origin: text() }
+}
+
+function readSearch(reader: ByteReader, addresses: AddressCodec): SearchRecord {
+  const byCollision = reader.bool()
+  const found = reader.u8()
+  const [round, candidates, probes, elapsedMs] = [reader.u32(), reader.u16(), reader.u32(), reader.f64()]
+  const remote = reader.remaining > 0 ? { remote: readAddress(reader, addresses) } : {}
+  return { byCollision, found, round, candidates, probes, elapsedMs, ...remote }
 }
 
 function readPathEvent(id: number, reader: ByteReader, addresses: AddressCodec, sink: OutputSink): void {

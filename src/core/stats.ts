@@ -67,6 +67,8 @@ export const PEER_FIELDS = [
   'stunTimeouts',
   'discoveryConnects',
   'discoveryObservations',
+  'directPathsOpened',
+  'observedLimited',
   'controlsDialled',
   'controlsRefused',
   'controlsMalformed',

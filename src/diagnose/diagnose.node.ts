@@ -78,6 +78,8 @@ interface Observed {
   readonly addressDiscovery: readonly AddressObservation[]
   readonly relays: readonly RelayReport[]
   readonly counts: StunCounts
+  /** Whether the time was over before everything had been measured. */
+  readonly isCutShort: boolean
 }
 
 async function observe(
@@ -97,16 +99,16 @@ async function observe(
     )
   }
   const [[ipv4 = NOTHING, ipv6 = NOTHING]] = await Promise.all([measure(), online])
-  const [local, relays] = [await peer.local(), peer.relays()]
+  const [local, relays, isCutShort] = [await peer.local(), peer.relays(), signal.aborted]
   const connected = relays.filter((relay) => relay.connected).length
   if (ipv4.servers.length + ipv6.servers.length > 0 || connected === 0)
-    return { local, ipv4, ipv6, addressDiscovery: [], relays, counts }
+    return { local, ipv4, ipv6, addressDiscovery: [], relays, counts, isCutShort }
   const addressDiscovery = await observed(peer.observations, connected, signal)
   const told = (family: 4 | 6): FamilyFindings => {
     const nat = natByObservations(addressDiscovery, local, family)
     return { ...NOTHING, ...(nat && { nat }) }
   }
-  return { local, ipv4: told(4), ipv6: told(6), addressDiscovery, relays, counts }
+  return { local, ipv4: told(4), ipv6: told(6), addressDiscovery, relays, counts, isCutShort }
 }
 
 const NOTHING: FamilyFindings = { servers: [], hasOther: false }
@@ -135,11 +137,11 @@ async function measureFamily(
 }
 
 function conclude(peer: DiagnosedPeer, found: Observed): Omit<Diagnosis, 'elapsedMs'> {
-  const { local, ipv4, ipv6, addressDiscovery, relays, counts } = found
+  const { local, ipv4, ipv6, addressDiscovery, relays, counts, isCutShort } = found
   const stunServers = [...ipv4.servers, ...ipv6.servers]
   const connected = relays.some((relay) => relay.connected)
   const answers = addressDiscovery.length > 0 || stunServers.some(({ mapped }) => mapped !== undefined)
-  const udp = answers ? 'works' : connected && stunServers.length > 0 ? 'blocked' : 'unknown'
+  const udp = answers ? 'works' : connected && stunServers.length > 0 && !isCutShort ? 'blocked' : 'unknown'
   // What IPv4's NAT does decides as long as not every remote has IPv6.
   const nat = ipv4.nat ?? ipv6.nat
   const own = udp === 'blocked' ? 'udp-blocked' : nat && remoteKindOf(nat)
@@ -159,7 +161,7 @@ function conclude(peer: DiagnosedPeer, found: Observed): Omit<Diagnosis, 'elapse
 
 function findingsOf(
   { stunServers: { ofRelays, count }, directPaths }: DiagnosedPeer,
-  { ipv4, ipv6, addressDiscovery, relays, counts }: Observed,
+  { ipv4, ipv6, addressDiscovery, relays, counts, isCutShort }: Observed,
   servers: readonly StunServerReport[],
   udp: Diagnosis['udp'],
 ): DiagnosisFinding[] {
@@ -173,7 +175,8 @@ function findingsOf(
   else if (servers.length === 0) tell('stun-unresolved', 'no STUN server’s name leads to an address on this network')
   if (udp === 'blocked')
     tell('udp-blocked', 'no STUN server answers over UDP, and a relay does over TCP: UDP is blocked')
-  else if (udp === 'unknown' && servers.length > 0) tell('network-down', 'neither a STUN server nor a relay answers')
+  else if (udp === 'unknown' && servers.length > 0 && !isCutShort)
+    tell('network-down', 'neither a STUN server nor a relay answers')
   else {
     for (const { host, port, mapped } of servers)
       if (mapped === undefined) tell('stun-silent', `the STUN server ${host} port ${port} does not answer`)
@@ -185,6 +188,7 @@ function findingsOf(
     if (!hasOther && addressDiscovery.length === 0)
       tell('no-other-address', 'no STUN server has a second address (RFC 5780): how the NAT filters can not be known')
   }
+  if (isCutShort) tell('cut-short', 'the time was over before everything had been found out: allow more')
   if (relays.length === 0) tell('no-relay', 'there is no relay: peers behind NATs can not agree on when to begin')
   for (const { connected, url, detail } of relays) {
     if (!connected)

@@ -114,9 +114,10 @@ export class Measurement {
   async #observe(socket: StunSocket, server: DiagnosedAddress, transmissions = 3): Promise<Heard | undefined> {
     const order = this.#order++
     const heard = await socket.ask(server, { transmissions })
-    if (heard?.mapped !== undefined) {
-      this.#observations.push({ server, mapped: heard.mapped, localPort: socket.localPort, order })
-    }
+    if (heard?.mapped === undefined) return heard
+    // Nobody is seen there: such a server knows nothing, and must not have packets sent to anywhere.
+    if (!isEndpoint(heard.mapped)) return { ...heard, mapped: undefined }
+    this.#observations.push({ server, mapped: heard.mapped, localPort: socket.localPort, order })
     return heard
   }
 
@@ -138,6 +139,8 @@ export class Measurement {
       ask(CHANGE_ADDRESS | CHANGE_PORT, other),
       ask(CHANGE_PORT, strangePort),
     ])
+    // What nobody waited for did not fail to come.
+    if (this.#signal.aborted) return { filtering: 'unknown' }
     // A server that answers from where it was asked can't do what it was asked for.
     if ([byStranger, byNeighbour].some((heard) => heard !== undefined && isSame(heard.source, primary)))
       return { filtering: 'unknown' }
@@ -168,12 +171,13 @@ export class Measurement {
     const own = new Set(messages.map(transactionOf))
     return new Promise((resolve) => {
       let tries = 0
-      const finish = (reached: boolean): void => {
+      const finish = (reached: boolean | undefined): void => {
         clearInterval(timer)
         resolve(reached)
       }
       const send = (): void => {
-        if (tries++ === HAIRPIN_TRIES || this.#signal.aborted) return finish(false)
+        if (this.#signal.aborted) return finish(undefined)
+        if (tries++ === HAIRPIN_TRIES) return finish(false)
         sockets[0].send(messages[0] as Uint8Array, other)
         sockets[1].send(messages[1] as Uint8Array, one)
       }
@@ -198,8 +202,7 @@ function report({ host, port }: DiagnosedAddress, heard: Heard | undefined): Stu
 function behaviourServer(reports: readonly StunServerReport[]): BehaviourServer | undefined {
   for (const { host, port, other, mapped } of reports) {
     const isOther = other !== undefined && mapped !== undefined && other.host !== host && other.port !== port
-    if (isOther && other.port !== 0 && isIP(other.host) === isIP(host) && isHost(other.host))
-      return { primary: { host, port }, other }
+    if (isOther && isIP(other.host) === isIP(host) && isEndpoint(other)) return { primary: { host, port }, other }
   }
   return undefined
 }
@@ -209,10 +212,11 @@ function others({ primary, other }: BehaviourServer): DiagnosedAddress[] {
   return [{ host: other.host, port: primary.port }, other, { host: primary.host, port: other.port }]
 }
 
-/** Not multicast, broadcast or unspecified. */
-function isHost(address: string): boolean {
-  if (isIP(address) === 6) return address !== '::' && !/^ff/i.test(address)
-  const first = Number(address.split('.')[0])
+/** Whether one socket can be there: no multicast, broadcast or unspecified address, and a port. */
+function isEndpoint({ host, port }: DiagnosedAddress): boolean {
+  if (port === 0) return false
+  if (isIP(host) === 6) return host !== '::' && !/^ff/i.test(host)
+  const first = Number(host.split('.')[0])
   return first > 0 && first < 224
 }
 

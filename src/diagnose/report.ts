@@ -119,6 +119,7 @@ export interface DiagnosisFinding {
     | 'relay-unreachable'
     | 'forged-answers'
     | 'direct-paths-off'
+    | 'cut-short'
   /** For people. */
   readonly message: string
 }

@@ -77,6 +77,7 @@ export class StunSocket {
 
   /** Asks a server; `undefined` when no answer comes, or the socket is closed. Never rejects. */
   async ask(server: DiagnosedAddress, options: AskOptions = {}): Promise<Heard | undefined> {
+    if (this.#isClosed) return undefined
     const { change = 0, from = [server], transmissions = 3 } = options
     const request = bindingRequest(randomBytes(TRANSACTION_BYTES), { change })
     const transaction = transactionOf(request)
@@ -128,8 +129,11 @@ export class StunSocket {
   send(message: Uint8Array, { host, port }: DiagnosedAddress): void {
     if (this.#isClosed) return
     this.#counts.sent += 1
-    // An address that can't be sent to gives no answer, as one that nobody is at.
-    this.#socket.send(message, port, host, () => {})
+    try {
+      this.#socket.send(message, port, host, () => {})
+    } catch {
+      // An address that can't be sent to gives no answer, as one that nobody is at.
+    }
   }
 
   /** Ends every request without an answer. Idempotent. */

@@ -1,14 +1,17 @@
 import type { SocketAddress } from '../core/address.js'
-import type { ClosedRecord, ConnectedRecord, OutputSink, PathRecord } from '../core/records.js'
+import type { ClosedRecord, ConnectedRecord, OutputSink, PathRecord, SearchRecord } from '../core/records.js'
 import type { RelayRecord } from '../core/relay.js'
 import type { SessionRequestRecord } from '../core/session.js'
 import { createError } from '../errors/index.js'
 import type { Carriers } from './carriers.js'
 import type { EngineLogLevel } from './create.js'
-import type { EngineEvent, WebTransportEvent } from './engine.js'
+import type { EngineEvent, SearchInfo, WebTransportEvent } from './engine.js'
 import { closedError } from './errors.js'
 import { causeName, closerName, connectedInfo, LOG_LEVELS, pathChangeName, pathInfo, stateName } from './names.js'
 import type { Streams } from './streams.js'
+
+/** In the order of their numbers. */
+const FOUND = ['nothing', 'told', 'peer-reflexive', 'collision'] as const
 
 /** Where log and qlog records go; what is left out is not produced. */
 export interface Observers {
@@ -150,6 +153,16 @@ export class Dispatch implements OutputSink {
   state(connectionId: number, from: number, to: number, cause: number, elapsedMs: number): void {
     const transition = { from: stateName(from), to: stateName(to), cause: causeName(cause), elapsedMs }
     this.#events.push({ type: 'state', connectionId, ...transition })
+  }
+
+  search(connectionId: number, { byCollision, found, remote, ...counted }: SearchRecord): void {
+    const search: SearchInfo = {
+      scheme: byCollision ? 'birthday' : 'candidates',
+      found: FOUND[found] ?? 'nothing',
+      ...counted,
+      ...(remote && { remote: { host: remote.host, port: remote.port } }),
+    }
+    this.#events.push({ type: 'search', connectionId, search })
   }
 
   incoming(incomingId: number, carrier: number, address: SocketAddress, validated: boolean): void {

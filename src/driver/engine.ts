@@ -198,6 +198,27 @@ export interface ConnectedInfo {
   readonly path: PathInfo
 }
 
+/** A round of NAT traversal, or an attempt of the birthday scheme, that is over. */
+export interface SearchInfo {
+  /** Who searched: QUIC's NAT traversal with the candidates of both sides, or many sockets and ports. */
+  readonly scheme: 'candidates' | 'birthday'
+  /**
+   * How the path was found that is in use now: at an address that the remote had told, at one that its packets showed (peer-reflexive, RFC 8445
+   * section 7.3.1.3), or where two probes of the birthday scheme met; `nothing` where the next round may find one.
+   */
+  readonly found: 'nothing' | 'told' | 'peer-reflexive' | 'collision'
+  /** Where the remote is; absent where nothing was found. */
+  readonly remote?: { readonly host: string; readonly port: number }
+  /** The round's number since the connection had no direct path, from 1. */
+  readonly round: number
+  /** How many addresses the remote has told. */
+  readonly candidates: number
+  /** Probes that were sent, answers to the remote's included, since the first round. */
+  readonly probes: number
+  /** Time since the first round began, milliseconds. */
+  readonly elapsedMs: number
+}
+
 export type EngineEvent =
   | { readonly type: 'connected'; readonly connectionId: number; readonly info: ConnectedInfo }
   | {
@@ -232,6 +253,7 @@ export type EngineEvent =
       readonly cause: TransitionCause
       readonly elapsedMs: number
     }
+  | { readonly type: 'search'; readonly connectionId: number; readonly search: SearchInfo }
   | { readonly type: 'early-data'; readonly connectionId: number; readonly accepted: boolean }
   | {
       readonly type: 'incoming'
@@ -396,6 +418,10 @@ export interface PeerStats {
   readonly discoveryConnects: number
   /** Addresses that those have told. */
   readonly discoveryObservations: number
+  /** Direct paths that were opened in living connections. */
+  readonly directPathsOpened: number
+  /** What remotes said of this peer's address, too often to be listened to: eight times at once, and once a second. */
+  readonly observedLimited: number
   /** Control connections (ALPN `anypath/1`) that this peer dialled; neither these nor the incoming ones count as connections. */
   readonly controlsDialled: number
   /** Control connections that a remote does not serve, or that this peer refused because nothing needed them. */

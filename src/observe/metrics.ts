@@ -19,6 +19,7 @@ export interface CountedPeer {
   readonly probesSent: number
   readonly birthdayProbesSent: number
   readonly directPathsLost: number
+  readonly directPathsOpened: number
   readonly searches: Readonly<Record<string, object>>
   readonly observations: readonly {
     readonly by: string

@@ -15,6 +15,9 @@ export function observeTraversal(observe: Observe, meter: Meter): void {
     [counted.probesSent, { scheme: 'candidates' }],
     [counted.birthdayProbesSent, { scheme: 'birthday' }],
   ])
+  observe(meter.createObservableCounter('anypath.paths.opened', { unit: '{path}' }), ({ directPathsOpened }) => [
+    [directPathsOpened, { kind: 'udp' }],
+  ])
   observe(meter.createObservableCounter('anypath.paths.lost', { unit: '{path}' }), ({ directPathsLost }) => [
     [directPathsLost, { kind: 'udp' }],
   ])

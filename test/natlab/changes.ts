@@ -5,6 +5,8 @@ import type { Laboratory } from './laboratory.js'
 import type { NatKind, SiteKind } from './nat-rules.js'
 
 const SETTLE_MS = 1500
+/** What was sent before has come back when the change comes. */
+const QUIET_BEFORE_MS = 500
 /** Time after a change in which data has to come again. */
 const AFTER_MS = 8000
 
@@ -19,6 +21,9 @@ export interface Change {
   readonly relayed?: boolean
   /** The time in which nothing can pass, because of the change itself. */
   readonly withoutPathMs?: number
+  /** For how long nothing is sent, from shortly before the change on. */
+  readonly quietMs?: number
+  readonly limits?: object
   act(pair: Pair): Promise<unknown>
 }
 
@@ -61,8 +66,9 @@ export const CHANGES: readonly Change[] = [
       { name: 'the NAT reboots', sites, act: inLaboratory((lab) => lab.reboot(`r${site}`)) },
       { name: 'the NAT gets another address', sites, act: inLaboratory((lab) => lab.renumber(`r${site}`)) },
       {
-        name: 'mappings live for 5 s from now on',
+        name: 'mappings live for 5 s from now on, and nothing is sent for 15 s',
         sites,
+        quietMs: 15_000,
         act: inLaboratory((lab) => lab.setMappingLifetime(`r${site}`, 5)),
       },
       { name: 'an outage of 5 s', sites, withoutPathMs: 5000, act: inLaboratory((lab) => lab.outage(site, 5000)) },
@@ -75,6 +81,15 @@ export const CHANGES: readonly Change[] = [
     name: 'from Wi-Fi to cellular',
     sites: ['portrestricted', 'none'],
     cellular: 'symmetric',
+    act: inLaboratory((lab) => lab.handover('cell')),
+  },
+  {
+    // Only the interfaces tell: keep-alives are rare.
+    name: 'from Wi-Fi to cellular, while nothing is sent',
+    sites: ['portrestricted', 'none'],
+    cellular: 'symmetric',
+    quietMs: 4000,
+    limits: { keepAliveMs: 30_000, idleTimeoutMs: 60_000 },
     act: inLaboratory((lab) => lab.handover('cell')),
   },
   {
@@ -108,9 +123,13 @@ export const CHANGES: readonly Change[] = [
 ]
 
 export async function runChange(change: Change): Promise<ChangeResult> {
-  const { cellular } = change
+  const { cellular, quietMs = 0, limits } = change
   const known = change.anotherRelay === true ? 2 : 1
-  await using pair = await startPair(change.sites, { known, ...(cellular && { cellular }) })
+  await using pair = await startPair(change.sites, {
+    known,
+    ...(cellular && { cellular }),
+    ...(limits && { peer: { limits } }),
+  })
   const { dialler, listener } = pair
   let gapMs = Number.NaN
   let changedAt = Number.POSITIVE_INFINITY
@@ -119,15 +138,17 @@ export async function runChange(change: Change): Promise<ChangeResult> {
     await pair.connect()
     if (change.relayed !== true) await Promise.all([dialler, listener].map((peer) => directAt(peer, 15_000)))
     await sleep(SETTLE_MS)
-    const forMs = SETTLE_MS + (change.withoutPathMs ?? 0) + AFTER_MS
-    const flow = dialler.ask('flow', 'flowed', { forMs }, forMs + 60_000)
+    const aloneMs = quietMs + (change.withoutPathMs ?? 0)
+    const forMs = SETTLE_MS + aloneMs + AFTER_MS
+    const quiet = { fromMs: SETTLE_MS - QUIET_BEFORE_MS, forMs: quietMs }
+    const flow = dialler.ask('flow', 'flowed', { forMs, ...(quietMs > 0 && { quiet }) }, forMs + 60_000)
     // Until it is waited for, a flow that ends badly is nobody's.
     flow.catch(() => {})
     await sleep(SETTLE_MS)
     changedAt = performance.timeOrigin + performance.now()
     await change.act(pair)
     const flowed = await flow
-    gapMs = Number(flowed.gapMs) - (change.withoutPathMs ?? 0)
+    gapMs = Number(flowed.gapMs) - aloneMs
     return flowed.isWhole === true ? undefined : 'other bytes came back than were sent'
   })().catch((error: Error) => error.message)
   const told = dialler.told.find(({ type, atMs }) => ['path', 'state'].includes(type) && atMs > changedAt)

@@ -146,11 +146,10 @@ export class Laboratory {
     return state.address
   }
 
-  /** From now on mappings live that long without outbound packets; those that there are are forgotten. */
+  /** From now on mappings live that long without packets, those that there are from their next one on. */
   async setMappingLifetime(router: Router, seconds: number): Promise<void> {
     this.#lifetimeSeconds = seconds
     await this.#applyLifetime(router)
-    await this.reboot(router)
   }
 
   /** Changes which links `ca` has; `wifi` is the one through its home. Needs `cellular`. */

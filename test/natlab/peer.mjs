@@ -145,11 +145,14 @@ const commands = {
     tell('transferred', { isWhole, ms: performance.now() - begin })
   },
 
-  async flow({ forMs }) {
+  async flow({ forMs, quiet }) {
     const { readable, writable } = await connection.createBidirectionalStream()
     const writer = writable.getWriter()
     const [sent, back] = [createHash('sha256'), createHash('sha256')]
-    const deadline = performance.now() + forMs
+    const begin = performance.now()
+    const deadline = begin + forMs
+    const [from, to] = quiet ? [begin + quiet.fromMs, begin + quiet.fromMs + quiet.forMs] : [deadline, deadline]
+    const isQuiet = () => performance.now() >= from && performance.now() < to
     let [gapMs, gapAtMs, last] = [0, 0, performance.now()]
     const reading = (async () => {
       for await (const chunk of readable) {
@@ -160,10 +163,11 @@ const commands = {
       }
     })()
     for (let n = 0; performance.now() < deadline; n++) {
+      await sleep(FLOW_INTERVAL_MS)
+      if (isQuiet()) continue
       const piece = Buffer.alloc(PIECE_BYTES, 0x45 + (n % 64))
       sent.update(piece)
       await writer.write(piece)
-      await sleep(FLOW_INTERVAL_MS)
     }
     await writer.close()
     await reading

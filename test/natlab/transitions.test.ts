@@ -15,6 +15,7 @@ const skip = laboratoryMissing()
 const ARROWS = [
   'idle > discovering',
   'idle > connecting',
+  'idle > reconnecting',
   'discovering > connecting',
   'discovering > failed',
   'connecting > relayed',
@@ -115,20 +116,28 @@ describe('the session’s machine behind real NATs', { skip, concurrency: 2 }, (
   })
 
   test('from the relay to a direct path, through silence, and back to the relay', { timeout: 180_000 }, () =>
-    scenario(['portrestricted', 'none'], async ({ connect, dialler, listener, laboratory, relay }) => {
-      await connect()
-      await Promise.all([directAt(dialler, 15_000), directAt(listener, 15_000)])
-      await laboratory.outage('a', 7000)
-      await step(dialler, 'recovering', 'direct')
-      // Without UDP the relay carries on, and each search for a path ends in vain.
-      await laboratory.setKind('ra', 'udpblock')
-      await step(dialler, 'direct', 'relayed')
-      await step(dialler, 'traversing', 'relayed')
-      await relay.kill()
-      await step(listener, 'relayed', 'recovering')
-      await relay.restart()
-      await step(listener, 'recovering', 'relayed')
-    }),
+    scenario(
+      ['portrestricted', 'none'],
+      async ({ connect, dialler, listener, laboratory, relay }) => {
+        await connect()
+        await Promise.all([directAt(dialler, 15_000), directAt(listener, 15_000)])
+        await laboratory.outage('a', 7000)
+        await step(dialler, 'recovering', 'direct')
+        // Without UDP the relay carries on, and each search for a path ends in vain.
+        await laboratory.setKind('ra', 'udpblock')
+        await step(dialler, 'direct', 'relayed')
+        await step(dialler, 'traversing', 'relayed')
+        await relay.kill()
+        await step(listener, 'relayed', 'recovering')
+        await relay.restart()
+        await step(listener, 'recovering', 'relayed')
+        // Nobody can be asked where this one is.
+        dialler.do('maintain', { id: NOBODY })
+        await step(dialler, 'idle', 'reconnecting')
+        await dialler.ask('release', 'maintained', {}, 5000)
+      },
+      { peer: { lan: false } },
+    ),
   )
 
   test('a search for a path is ended by silence, by a goodbye and by a restart', { timeout: 180_000 }, async () => {

@@ -4,7 +4,7 @@ import type { ReadRecord } from '../../discovery/record.js'
 import type { ConnectRequest, DialTargets, Engine, EngineEvent } from '../../driver/engine.js'
 import { NoAddressError, NoRelayConfiguredError } from '../../errors/index.js'
 import type { Logger } from '../../observe/logger.js'
-import { carriersOf, reachableAddresses } from '../dial-address.js'
+import { carriersOf, foreign, reachableAddresses } from '../dial-address.js'
 import { idToText } from '../identity.js'
 import { ForwardingEngine } from './forwarding.js'
 
@@ -116,11 +116,14 @@ export class AddressingEngine extends ForwardingEngine {
       (this.#opensSessions && webTransport.length > 0) ||
       (found.length > 0 && relays.length > 0)
     if (canUse(request)) return { request }
-    const carriers = carriersOf(await this.inner.localAddresses())
+    const local = await this.inner.localAddresses()
+    const carriers = carriersOf(local)
     const lookups = request.relays.length > 0 ? [] : this.#lookups(idToText(request.remoteId), false, searching)
     if (lookups.length > 0) this.#listener({ type: 'lookup', remoteId: request.remoteId, change: 'begun' })
-    const { now, later } = await gathered(lookups, (found) => canUse(reachableAddresses(found, carriers)))
-    const targets = reachableAddresses(now, carriers)
+    const { now, later } = await gathered(lookups, (found) =>
+      canUse(reachableAddresses(foreign(found, local), carriers)),
+    )
+    const targets = reachableAddresses(foreign(now, local), carriers)
     if (canUse(targets)) {
       if (lookups.length > 0) this.#listener({ type: 'lookup', remoteId: request.remoteId, change: 'found' })
       return { request: { ...request, ...targets }, later }
@@ -146,7 +149,8 @@ export class AddressingEngine extends ForwardingEngine {
   /** More addresses for a connection that is being dialled or looks for a way. */
   async #add(connectionId: number, found: readonly TicketAddress[]): Promise<void> {
     if (found.length === 0) return
-    const targets = reachableAddresses(found, carriersOf(await this.inner.localAddresses()))
+    const local = await this.inner.localAddresses()
+    const targets = reachableAddresses(foreign(found, local), carriersOf(local))
     if (
       !this.#dialled.has(connectionId) ||
       !(targets.addresses.length + targets.relays.length + (targets.webTransport?.length ?? 0))

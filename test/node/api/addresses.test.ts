@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import { foreign } from '../../../src/api/dial-address.js'
 import type { Connection } from '../../../src/api/index.js'
 import { Peer } from '../../../src/entry/node.js'
 import { UdpTransport } from '../../../src/transport/udp.node.js'
@@ -74,4 +75,15 @@ test('a ticket with a dead address beside a live one connects without delay, and
     while ((await listener.stats()).connections > 0) await new Promise((resolve) => setTimeout(resolve, 20))
   }
   assert.ok(heard > 0, 'the dead address was tried too')
+})
+
+test('what is found has no loopback address, unless this peer is reached at one', () => {
+  const at = (host: string) => ({ kind: 'ip', host, port: 9 }) as const
+  const hosts = ['127.0.0.1', '127.8.8.8', '::1', '192.0.2.1', '2001:db8::1']
+  const found = [...hosts.map(at), { kind: 'relay', url: 'https://relay.example/' } as const]
+  const local = (address: string) => [{ carrier: 0, transport: 'udp', host: address, port: 1 } as const]
+  assert.deepEqual(foreign(found, local('192.0.2.7')), found.slice(3))
+  assert.deepEqual(foreign(found, []), found.slice(3))
+  assert.deepEqual(foreign(found, local('127.0.0.1')), found)
+  assert.deepEqual(foreign(found, local('::1')), found)
 })

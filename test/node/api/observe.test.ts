@@ -178,6 +178,7 @@ test('the meter has what searches for direct paths came to, and the round trips 
     assert.equal(await metrics.value('anypath.traversal.probes', { scheme: 'candidates' }), counted.probesSent)
     assert.equal(await metrics.value('anypath.traversal.probes', { scheme: 'birthday' }), counted.birthdayProbesSent)
     assert.equal(await metrics.value('anypath.paths.lost', { kind: 'udp' }), counted.directPathsLost)
+    assert.equal(await metrics.value('anypath.paths.opened', { kind: 'udp' }), counted.directPathsOpened)
     assert.equal(await metrics.value('anypath.server.rtt', { server: '203.0.113.1:3478' }), 0.025)
     assert.equal(await metrics.value('anypath.server.rtt', { server: '198.51.100.7:40000' }), undefined)
   } finally {

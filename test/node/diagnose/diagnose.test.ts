@@ -80,8 +80,26 @@ test('where nobody answers, time and what is known are bounded', async (context)
   const peer = await peerOn(context, { stunServers: [`127.0.0.1:${port}`] })
   const { udp, ipv4, findings, stunServers, elapsedMs } = await peer.diagnose({ timeoutMs: 1000 })
   assert.deepEqual([udp, ipv4, stunServers], ['unknown', undefined, [{ host: '127.0.0.1', port }]])
-  assert.deepEqual(findings.map(({ code }) => code).sort(), ['network-down', 'no-relay'])
+  assert.deepEqual(findings.map(({ code }) => code).sort(), ['cut-short', 'no-relay', 'stun-silent'])
   assert.ok(elapsedMs >= 900, `${elapsedMs} ms`)
+})
+
+test('a server that tells of an address where nobody can be is as good as silent', async (context) => {
+  for (const [host, port] of [
+    ['127.0.0.1', 0],
+    ['224.0.0.1', 9],
+    ['0.0.0.0', 9],
+    ['255.255.255.255', 9],
+  ] as const) {
+    const at = await server(context, (message, source, socket) => {
+      const answer = bindingAnswer(message, port)
+      Buffer.from(host.split('.').map(Number)).copy(answer, 28)
+      socket.send(answer, source.port, source.address)
+    })
+    const peer = await peerOn(context, { stunServers: [`127.0.0.1:${at}`] })
+    const { ipv4, stunServers } = await peer.diagnose({ timeoutMs: 2000 })
+    assert.deepEqual([ipv4, stunServers], [undefined, [{ host: '127.0.0.1', port: at }]], `${host}:${port}`)
+  }
 })
 
 test('without a server to ask it says so', async (context) => {

@@ -386,7 +386,7 @@ test('statistics are read in their order', () => {
   assert.deepEqual([peer.stunRequestsSent, peer.discoveryObservations], [0, 0], 'the core for browsers leaves them out')
   assert.deepEqual([peer.controlsDialled, peer.socketsForeign], [0, 0])
   assert.deepEqual([peer.searches.none, peer.observations], [{ told: 0, peerReflexive: 0, birthday: 0, failed: 0 }, []])
-  for (let value = 37; value <= 85; value++) figures.f64(value)
+  for (let value = 37; value <= 87; value++) figures.f64(value)
   figures.u16(2)
   for (const [by, rttMs] of [
     [0, 25],
@@ -402,8 +402,8 @@ test('statistics are read in their order', () => {
       code: 'InternalError',
     })
   const ofNode = readPeerStats(new ByteReader(figures.written), codec)
-  assert.deepEqual(ofNode.searches.unknown, { told: 62, peerReflexive: 63, birthday: 64, failed: 65 })
-  assert.deepEqual(ofNode.searches.none, { told: 82, peerReflexive: 83, birthday: 84, failed: 85 })
+  assert.deepEqual(ofNode.searches.unknown, { told: 64, peerReflexive: 65, birthday: 66, failed: 67 })
+  assert.deepEqual(ofNode.searches.none, { told: 84, peerReflexive: 85, birthday: 86, failed: 87 })
   const [server, remote] = ofNode.observations
   // Nothing of the codec's own is handed out.
   assert.deepEqual(server, {
@@ -414,8 +414,8 @@ test('statistics are read in their order', () => {
   })
   assert.deepEqual([remote?.by, remote?.rttMs], ['remote', undefined])
   assert.deepEqual([ofNode.stunRequestsSent, ofNode.discoveryObservations], [37, 42])
-  assert.deepEqual([ofNode.controlsDialled, ofNode.birthdayHits, ofNode.socketsForeign], [43, 47, 56])
-  assert.deepEqual([ofNode.webTransportSessions, ofNode.webTransportDatagramsDropped], [57, 61])
+  assert.deepEqual([ofNode.controlsDialled, ofNode.birthdayHits, ofNode.socketsForeign], [45, 49, 58])
+  assert.deepEqual([ofNode.webTransportSessions, ofNode.webTransportDatagramsDropped], [59, 63])
 })
 
 test('the certificates that browsers are shown are read one after another', () => {

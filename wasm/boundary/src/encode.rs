@@ -4,6 +4,8 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::Duration;
 
 use anypath_peer::carrier::Route;
+#[cfg(feature = "node")]
+use anypath_peer::event::Search;
 use anypath_peer::event::{Connected, Event, Outbox};
 use anypath_peer::pkarr::Record;
 use anypath_peer::relay::{RelayId, RelayStatus};
@@ -41,6 +43,8 @@ const SOCKET_OPEN: u8 = 24;
 const SOCKET_CLOSE: u8 = 25;
 #[cfg(feature = "node")]
 const SESSION_REQUESTED: u8 = 26;
+#[cfg(feature = "node")]
+const SEARCH: u8 = 27;
 
 /// Writes records one after another.
 pub(crate) struct Records<'a>(pub(crate) &'a mut Vec<u8>);
@@ -129,6 +133,8 @@ impl Outbox for Records<'_> {
             Event::Reflexive => {}
             Event::Relay(id, status) => relay(out, id, &status),
             #[cfg(feature = "node")]
+            Event::Search(key, search) => put_search(out, key, &search),
+            #[cfg(feature = "node")]
             Event::SessionRequested {
                 session,
                 route,
@@ -193,6 +199,17 @@ fn relay(out: &mut Vec<u8>, id: RelayId, status: &RelayStatus) {
     record.u8(status.cause as u8);
     record.f64(ms(status.latency)).f64(ms(status.retry_in));
     record.str16(&status.url).str16(&status.detail);
+}
+
+#[cfg(feature = "node")]
+fn put_search(out: &mut Vec<u8>, key: u32, search: &Search) {
+    let mut record = RecordWriter::begin(out, SEARCH, key);
+    record.u8(search.by_collision.into()).u8(search.found as u8);
+    record.u32(search.round).u16(search.addresses);
+    record.u32(search.probes).f64(millis(search.elapsed));
+    if let Some(route) = &search.route {
+        put_remote(record.buffer(), route);
+    }
 }
 
 #[cfg(feature = "node")]
@@ -384,6 +401,8 @@ fn put_reflexive_figures(out: &mut Vec<u8>, stats: &PeerStats) {
         stats.stun_timeouts,
         stats.discovery_connects,
         stats.discovery_observations,
+        stats.direct_paths_opened,
+        stats.observed_limited,
     ];
     put_figures(out, &figures.map(|figure| figure as f64));
 }

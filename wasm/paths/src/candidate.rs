@@ -72,16 +72,6 @@ pub fn local_preference(address: &SocketAddrV6) -> u16 {
     }
 }
 
-/// The priority of a pair [RFC 8445 § 6.1.2.3]: of the candidate of the controlling side, which is QUIC's client here, and
-/// that of the other. Priorities are below 2^31.
-pub fn pair_priority(controlling: u32, controlled: u32) -> u64 {
-    let (low, high) = (
-        u64::from(controlling.min(controlled)),
-        u64::from(controlling.max(controlled)),
-    );
-    (low << 32) + 2 * high + u64::from(controlling > controlled)
-}
-
 /// Puts candidates in order, the best first, leaves out what can't be reached from elsewhere and all but the best of an
 /// address [RFC 8445 § 5.1.3], and keeps [`MAX_CANDIDATES`].
 ///
@@ -248,15 +238,6 @@ mod tests {
         assert_eq!(host.priority(), (126 << 24) + (65_535 << 8) + 255);
         let relayed = candidate(Kind::Relayed, "192.0.2.1:1");
         assert_eq!(relayed.priority(), (60_000 << 8) + 255);
-    }
-
-    #[test]
-    fn a_pair_is_as_good_as_its_worse_half_and_both_sides_agree_on_the_order() {
-        assert_eq!(pair_priority(7, 3), (3 << 32) + 14 + 1);
-        assert_eq!(pair_priority(3, 7), (3 << 32) + 14);
-        assert!(pair_priority(5, 5) > pair_priority(4, 1000));
-        let most = (1 << 31) - 1;
-        assert!(pair_priority(most, most) > pair_priority(most, 1));
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub(crate) const MAX_ATTEMPTS: usize = 2;
 /// Probes of both sides leave in groups, so that a timer need not run a thousand times in a second.
 const GROUP: u32 = 5;
 
+/// How long the attempts rest when they have sent as many probes together as they may: for about a group.
+const DRAINED: Duration = Duration::from_millis(8);
+
 /// How long the easy side waits after its last probe, beyond the round trip of the relayed path.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
@@ -215,6 +218,8 @@ pub(crate) struct Birthday {
     /// Makes the order of ports of each attempt.
     seed: u64,
     bucket: Bucket,
+    /// When probes may be sent again, where there were too many.
+    drained: Option<Instant>,
     start: Instant,
 }
 
@@ -232,6 +237,7 @@ impl Birthday {
             next_socket: FIRST_SOCKET,
             seed: u64::from_be_bytes(number),
             bucket: Bucket::full(GROUP),
+            drained: None,
             start: now,
         }
     }
@@ -305,8 +311,11 @@ impl Birthday {
         let attempts = self.attempts.iter_mut().filter(ready);
         let attempt = attempts.min_by_key(|attempt| attempt.sent)?;
         if !self.bucket.take(elapsed, PROBES_PER_SECOND, 2 * GROUP) {
+            // Not before there is room for a group again: each wake-up costs a turn.
+            self.drained = Some(now + DRAINED);
             return None;
         }
+        self.drained = None;
         attempt.next(now)
     }
 
@@ -405,7 +414,12 @@ impl Birthday {
 
     /// When something is to be done next.
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
-        let attempts = self.attempts.iter().map(Attempt::due);
+        let attempts = self.attempts.iter().map(|attempt| {
+            let due = attempt.due();
+            // An attempt ends in time.
+            self.drained
+                .map_or(due, |until| due.max(until).min(attempt.until.max(due)))
+        });
         let kept = self.kept.values().filter_map(|kept| kept.until);
         let orders = (!self.orders.is_empty()).then_some(now);
         attempts.chain(kept).chain(orders).min()

@@ -122,7 +122,10 @@ pub(crate) struct Connection {
     backlog: Backlog,
     paths: Few<PathId, SocketAddr>,
     /// Where a path led before it moved last: QUIC goes back there when the new address does not answer.
-    left: Option<SocketAddr>,
+    pub(crate) left: Option<SocketAddr>,
+    /// An address that the remote has left, and where it is now.
+    #[cfg(feature = "traversal")]
+    pub(crate) detour: Option<(SocketAddr, SocketAddr)>,
 }
 
 impl Connection {
@@ -172,6 +175,8 @@ impl Connection {
             backlog: Backlog::default(),
             paths: Few::default(),
             left: None,
+            #[cfg(feature = "traversal")]
+            detour: None,
         }
     }
 
@@ -401,6 +406,20 @@ impl Connection {
     /// The paths that are established.
     pub(crate) fn path_ids(&self) -> impl Iterator<Item = PathId> {
         self.paths.keys().copied()
+    }
+
+    /// Where a datagram goes that QUIC sends to an address.
+    #[cfg(feature = "traversal")]
+    pub(crate) fn destination(&self, address: SocketAddr) -> SocketAddr {
+        self.detour
+            .filter(|(old, _)| *old == address)
+            .map_or(address, |(_, new)| new)
+    }
+
+    /// The same: a core without UDP knows no other way.
+    #[cfg(not(feature = "traversal"))]
+    pub(crate) const fn destination(&self, address: SocketAddr) -> SocketAddr {
+        address
     }
 
     /// Whether a path leads to an address, or led there before it moved.

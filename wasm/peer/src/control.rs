@@ -4,7 +4,7 @@
 //! is opened when something is to be agreed on, and closed when nothing has been said for a while.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anypath_wire::control::{Frame, MAX_FRAME_BYTES, Nat, Outcome, VERSION};
@@ -32,7 +32,10 @@ pub(crate) const RETRY: Duration = Duration::from_secs(1);
 /// How long it waits when the first one has found a pair of ports: QUIC repeats a lost challenge after one second and after three.
 const PROOF: Duration = Duration::from_secs(4);
 
-/// How long the next ones wait, and how long a control connection that could not be opened is not tried again.
+/// Attempts that may come to nothing within [`REST`], with all remotes together.
+const MAX_MISSED: usize = 16;
+
+/// How long the next ones wait for an occasion, and how long a control connection that could not be opened is not tried again.
 const REST: Duration = Duration::from_secs(600);
 
 /// Frames that a remote may send at once, and in a second.
@@ -137,14 +140,38 @@ struct History {
 pub(crate) struct Controls {
     pub(crate) open: BTreeMap<ConnectionKey, Control>,
     histories: BTreeMap<EndpointId, History>,
+    /// Where attempts have found nothing, and until when that counts.
+    missed: Vec<(IpAddr, Instant)>,
 }
 
 impl Controls {
     /// Whether a control connection with that remote may be dialled now.
     pub(crate) fn may_dial(&self, remote: &EndpointId, now: Instant) -> bool {
         let history = self.histories.get(remote);
-        self.open.len() < MAX_CONTROLS
+        self.count_ready() < MAX_CONTROLS
             && history.is_none_or(|known| known.next_dial.is_some_and(|at| at <= now))
+    }
+
+    /// Those whose handshake is over: anybody can begin one.
+    pub(crate) fn count_ready(&self) -> usize {
+        self.open.values().filter(|control| control.ready).count()
+    }
+
+    /// Whether an attempt may be aimed at an address that a remote tells. Ids cost nothing, so what has failed there counts for all of them.
+    pub(crate) fn may_aim_at(&self, address: IpAddr, now: Instant) -> bool {
+        let recent = self.missed.iter().filter(|(_, until)| *until > now);
+        let (all, there) = recent.fold((0, 0), |(all, there), (missed, _)| {
+            (all + 1, there + u32::from(*missed == address))
+        });
+        all < MAX_MISSED && there < MAX_ATTEMPTS
+    }
+
+    /// An attempt at an address has found nothing.
+    pub(crate) fn miss(&mut self, address: IpAddr, now: Instant) {
+        self.missed.retain(|(_, until)| *until > now);
+        if self.missed.len() < MAX_MISSED {
+            self.missed.push((address, now + REST));
+        }
     }
 
     /// The remote does not serve control connections: it is not asked again.
@@ -197,6 +224,7 @@ impl Controls {
 
     /// The network is another one, and what failed before may not fail there.
     pub(crate) fn forget_attempts(&mut self, now: Instant) {
+        self.missed.clear();
         for history in self.histories.values_mut() {
             history.failed = 0;
             history.next_attempt = now;
@@ -265,6 +293,37 @@ mod tests {
         assert_eq!(controls.next_attempt(&REMOTE, now), now);
         controls.rest_from_attempts(REMOTE, now);
         assert_eq!(controls.next_attempt(&REMOTE, now), now + REST);
+    }
+
+    #[test]
+    fn many_ids_can_not_have_one_address_probed_nor_many_addresses_without_end() {
+        let now = Instant::now();
+        let address = |last| IpAddr::from([192, 0, 2, last]);
+        let mut controls = Controls::default();
+        for _ in 0..MAX_ATTEMPTS {
+            assert!(controls.may_aim_at(address(1), now));
+            controls.miss(address(1), now);
+        }
+        assert!(!controls.may_aim_at(address(1), now) && controls.may_aim_at(address(2), now));
+        for last in 2..=255 {
+            controls.miss(address(last), now);
+        }
+        assert!(!controls.may_aim_at(address(9), now) && controls.missed.len() == MAX_MISSED);
+        assert!(controls.may_aim_at(address(1), now + REST));
+    }
+
+    #[test]
+    fn half_open_control_connections_take_no_ones_place() {
+        let now = Instant::now();
+        let mut controls = Controls::default();
+        for key in 1..1000 {
+            controls.open.insert(key, Control::new(now));
+        }
+        assert!(controls.may_dial(&REMOTE, now));
+        for control in controls.open.values_mut().take(MAX_CONTROLS) {
+            control.ready = true;
+        }
+        assert!(!controls.may_dial(&REMOTE, now));
     }
 
     #[test]

@@ -53,6 +53,43 @@ pub enum PathChange {
     Selected = 4,
 }
 
+/// Where a search for a direct path came to an end.
+#[cfg(feature = "traversal")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Found {
+    /// Nowhere.
+    Nothing = 0,
+    /// At an address that the remote had told.
+    Told = 1,
+    /// At one that a packet of the remote showed ([RFC 8445 § 7.3.1.3]).
+    ///
+    /// [RFC 8445 § 7.3.1.3]: https://www.rfc-editor.org/rfc/rfc8445#section-7.3.1.3
+    PeerReflexive = 2,
+    /// At one that the birthday scheme found.
+    Collision = 3,
+}
+
+/// A round of NAT traversal, or an attempt of the birthday scheme, that is over.
+#[cfg(feature = "traversal")]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Search {
+    /// Whether the birthday scheme searched.
+    pub by_collision: bool,
+    /// What it came to.
+    pub found: Found,
+    /// The path's route; where nothing was found, that of nobody.
+    pub route: Option<Route>,
+    /// Its number among the rounds since there was no direct path, from 1; of an attempt that of the round before.
+    pub round: u32,
+    /// How many addresses the remote has told.
+    pub addresses: u16,
+    /// Probes of this connection that left, or wait to, since the search began.
+    pub probes: u32,
+    /// The time since then.
+    pub elapsed: Duration,
+}
+
 /// Something that the application is to hear of.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -89,6 +126,9 @@ pub enum Event {
         /// Its latest round-trip time.
         rtt: Duration,
     },
+    /// A search for a direct path is over.
+    #[cfg(feature = "traversal")]
+    Search(ConnectionKey, Search),
     /// The session with the connection's remote changed its state.
     State(ConnectionKey, Transition),
     /// Somebody wants to connect: answer with `admit`.

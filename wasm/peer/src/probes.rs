@@ -19,6 +19,12 @@ const BURST: u32 = 1000;
 /// Probes that wait for their time.
 const MAX_WAITING: usize = 1024;
 
+/// The same of one connection.
+const MAX_WAITING_OF_ONE: usize = MAX_WAITING / 4;
+
+/// Answers at once, and in a second, of all connections together that search for no direct path: browsers that change their network ask.
+const ANSWERS: u32 = 16;
+
 /// When a probe leaves, for whom, and where to: a NAT that numbers its ports in order does so in the order of the probes,
 /// which the remote that expects certain ports counts on. Public destinations come first, so that those in private networks,
 /// which the remote's probes may not have a counterpart of, take no port before them.
@@ -30,6 +36,8 @@ pub(crate) struct Probes {
     waiting: BTreeMap<Place, Vec<u8>>,
     next: u64,
     bucket: Bucket,
+    /// Answers for connections that search for nothing.
+    answers: Bucket,
     start: Instant,
 }
 
@@ -39,6 +47,7 @@ impl Probes {
             waiting: BTreeMap::new(),
             next: 0,
             bucket: Bucket::full(BURST),
+            answers: Bucket::full(ANSWERS),
             start: now,
         }
     }
@@ -51,7 +60,8 @@ impl Probes {
         to: SocketAddrV6,
         probe: &[u8],
     ) -> bool {
-        if self.waiting.len() >= MAX_WAITING {
+        let of_it = self.waiting.keys().filter(|place| place.1 == key).count();
+        if self.waiting.len() >= MAX_WAITING || of_it >= MAX_WAITING_OF_ONE {
             return false;
         }
         self.waiting
@@ -81,6 +91,12 @@ impl Probes {
                     .insert((due, key, place.2, place.3, place.4), probe);
             }
         }
+    }
+
+    /// Whether one more answer may be given for a connection that searches for nothing.
+    pub(crate) fn may_answer(&mut self, now: Instant) -> bool {
+        let elapsed = now.saturating_duration_since(self.start);
+        self.answers.take(elapsed, ANSWERS, ANSWERS)
     }
 
     /// Whether all together may send one more.
@@ -169,8 +185,12 @@ mod tests {
     fn few_wait_and_all_together_keep_to_a_rate() {
         let now = Instant::now();
         let mut probes = Probes::new(now);
-        let taken = (0..5000).filter(|_| probes.add(now, 1, to(1), &[]));
-        assert_eq!(taken.count(), MAX_WAITING);
+        let mut taken = |key| {
+            (0..5000)
+                .filter(|_| probes.add(now, key, to(1), &[]))
+                .count()
+        };
+        assert_eq!([1, 2, 3, 4, 5].map(&mut taken), [256, 256, 256, 256, 0]);
         assert_eq!((0..5000).filter(|_| probes.may_send(now)).count(), 1000);
         let later = now + Duration::from_millis(500);
         assert_eq!((0..5000).filter(|_| probes.may_send(later)).count(), 500);

@@ -153,6 +153,10 @@ pub struct PeerStats {
     pub probes_limited: u64,
     /// Direct paths that were left because they had died.
     pub direct_paths_lost: u64,
+    /// Direct paths that were opened beside others.
+    pub direct_paths_opened: u64,
+    /// What remotes said of this peer's address, too often to be listened to.
+    pub observed_limited: u64,
     /// Of the birthday scheme, and of the control connections that it takes.
     #[cfg(feature = "traversal")]
     pub birthday: BirthdayStats,

@@ -1,6 +1,6 @@
 //! What a connection knows about its way to a direct path.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
 use anypath_paths::candidate::MAX_CANDIDATES;
@@ -42,6 +42,18 @@ const PER_SECOND: u32 = 9 * MAX_CANDIDATES as u32 / 5;
 /// its own until the next, and a remote can ask from ever new addresses. Two rounds of an honest one ask for no more than [`BURST`].
 const MAX_ANSWERS: u32 = 8 * BURST;
 
+/// The time in which probes are counted by their destination: that of two rounds, for this peer may have news after the first.
+const AIMING: Duration = Duration::from_secs(10);
+
+/// Probes that an address gets in that time, and answers: what two rounds have.
+const MAX_AIMED: u8 = 2 * 9;
+
+/// Addresses that get any.
+const MAX_TARGETS: usize = 2 * MAX_CANDIDATES;
+
+/// How often at once a remote may say that this peer is elsewhere; then once a second. A NAT that is renumbered is noticed once by each path.
+const OBSERVED_BURST: u32 = 8;
+
 /// How a connection's traversal stands.
 #[derive(Debug)]
 pub(crate) struct Traversal {
@@ -57,6 +69,8 @@ pub(crate) struct Traversal {
     failed: u32,
     /// When the first round of those that belong together began.
     pub(crate) since: Option<Instant>,
+    /// When the first of them began, also when they are over.
+    first: Instant,
     /// When a direct path is late.
     pub(crate) late: Option<Instant>,
     /// Whether there was a direct path when that was asked last.
@@ -71,11 +85,21 @@ pub(crate) struct Traversal {
     pub(crate) watched: Few<PathId, Watched>,
     /// The path that the remote has left by a rebinding of its NAT, and the one that is to take its place.
     pub(crate) successor: Option<(PathId, PathId)>,
+    /// The former, once it has.
+    pub(crate) former: Option<PathId>,
     /// When the client may follow its server again.
     pub(crate) next_follow: Option<Instant>,
     /// When unneeded paths are closed, and a relay as a backup is looked for.
     pub(crate) next_tidy: Option<Instant>,
     budget: Bucket,
+    /// What the remote may say of this peer's address.
+    observed: Bucket,
+    /// Where probes, and answers to probes, went since `aimed_since`, and how many.
+    aimed: Few<SocketAddrV6, [u8; 2]>,
+    aimed_since: Instant,
+    /// Rounds, and probes, since there was no direct path.
+    rounds: u32,
+    probes: u32,
     answers: u32,
     start: Instant,
 }
@@ -90,15 +114,22 @@ impl Traversal {
             failed: 0,
             since: None,
             late: None,
+            first: now,
             direct: false,
             held: None,
             hit: None,
             selected: None,
             watched: Few::default(),
             successor: None,
+            former: None,
             next_follow: None,
             next_tidy: None,
             budget: Bucket::full(BURST),
+            observed: Bucket::full(OBSERVED_BURST),
+            aimed: Few::default(),
+            aimed_since: now,
+            rounds: 0,
+            probes: 0,
             answers: 0,
             start: now,
         }
@@ -113,6 +144,13 @@ impl Traversal {
     /// A round is wanted because the remote told of an address. Those of the present round are probed anyway.
     pub(crate) fn hear_of_address(&mut self, now: Instant) {
         self.failed = 0;
+        let soonest = self.began.map_or(now, |began| began + ROUND_GAP);
+        self.wish(soonest.max(now + GATHERING));
+    }
+
+    /// A round is wanted because a remote, perhaps another one, says that this peer is elsewhere. It may lie, so this changes nothing about how
+    /// often and how long is searched.
+    pub(crate) fn hear_of_own_address(&mut self, now: Instant) {
         let soonest = self.began.map_or(now, |began| began + ROUND_GAP);
         self.wish(soonest.max(now + GATHERING));
     }
@@ -139,7 +177,9 @@ impl Traversal {
         if self.since.is_none() {
             self.since = Some(now);
             self.late = Some(now + LATE);
+            (self.first, self.rounds, self.probes) = (now, 0, 0);
         }
+        self.rounds += 1;
         self.until = Some(now + ROUND);
         self.next = None;
         self.answers = 0;
@@ -189,7 +229,51 @@ impl Traversal {
     /// Whether the connection may send one more probe, or answer to one.
     pub(crate) fn may_send(&mut self, now: Instant) -> bool {
         let elapsed = now.saturating_duration_since(self.start);
-        self.budget.take(elapsed, PER_SECOND, BURST)
+        let may = self.budget.take(elapsed, PER_SECOND, BURST);
+        self.probes += u32::from(may);
+        may
+    }
+
+    /// Whether what the remote says of this peer's address may be news once more: all remotes are told of it.
+    pub(crate) fn may_hear(&mut self, now: Instant) -> bool {
+        let elapsed = now.saturating_duration_since(self.start);
+        self.observed.take(elapsed, 1, OBSERVED_BURST)
+    }
+
+    /// Whether one more probe, or answer to one, may go to an address.
+    pub(crate) fn may_aim(&mut self, to: SocketAddrV6, is_answer: bool, now: Instant) -> bool {
+        if self.aimed_since + AIMING <= now {
+            self.aimed = Few::default();
+            self.aimed_since = now;
+        }
+        if !self.aimed.contains_key(&to) {
+            if self.aimed.len() >= MAX_TARGETS {
+                return false;
+            }
+            self.aimed.insert(to, [0; 2]);
+        }
+        let Some(counts) = self.aimed.get_mut(&to) else {
+            return false;
+        };
+        let count = &mut counts[usize::from(is_answer)];
+        let may = *count < MAX_AIMED;
+        *count += u8::from(may);
+        may
+    }
+
+    /// Whether a round is under way.
+    pub(crate) fn is_searching(&self) -> bool {
+        self.until.is_some()
+    }
+
+    /// The time since the first round.
+    pub(crate) fn searched(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.first)
+    }
+
+    /// The number of the round, and the probes since the first.
+    pub(crate) fn spent(&self) -> (u32, u32) {
+        (self.rounds, self.probes)
     }
 
     /// When something is to be done next.
@@ -259,6 +343,61 @@ mod tests {
         );
         assert_eq!(traversal.succeed(now), None);
         assert_eq!(traversal.due(), None);
+    }
+
+    #[test]
+    fn an_address_gets_the_probes_of_two_rounds_in_their_time_and_not_many_addresses_get_any() {
+        use std::net::Ipv6Addr;
+        let now = Instant::now();
+        let mut traversal = Traversal::new(now);
+        let at = |port| SocketAddrV6::new(Ipv6Addr::LOCALHOST, port, 0, 0);
+        let mut count = |is_answer, at_ms| {
+            let now = now + at_ms * MS;
+            (0..100)
+                .filter(|_| traversal.may_aim(at(1), is_answer, now))
+                .count()
+        };
+        assert_eq!((count(false, 0), count(true, 0)), (18, 18));
+        assert_eq!((count(false, 9_999), count(false, 10_000)), (0, 18));
+        let mut aim = |port| traversal.may_aim(at(port), false, now + AIMING);
+        assert_eq!((2..1000).filter(|port| aim(*port)).count(), 63);
+    }
+
+    #[test]
+    fn what_remotes_say_of_this_peers_address_makes_rounds_neither_frequent_nor_endless() {
+        let now = Instant::now();
+        let mut traversal = Traversal::new(now);
+        traversal.begin(now);
+        assert!(traversal.expire(now + ROUND));
+        traversal.begin(now + ROUND);
+        traversal.hear_of_own_address(now + ROUND + MS);
+        assert!(!traversal.is_due(now + ROUND + ROUND_GAP - MS));
+        assert_eq!(traversal.failed, 1);
+    }
+
+    #[test]
+    fn a_remote_can_not_make_this_peer_move_from_place_to_place() {
+        let now = Instant::now();
+        let mut traversal = Traversal::new(now);
+        let mut count = |at| (0..10_000).filter(|_| traversal.may_hear(at)).count();
+        assert_eq!(count(now), 8);
+        assert_eq!(count(now + Duration::from_secs(3)), 3);
+    }
+
+    #[test]
+    fn rounds_and_probes_are_counted_from_the_first_round_on() {
+        let now = Instant::now();
+        let mut traversal = Traversal::new(now);
+        traversal.may_send(now);
+        for round in 1..=3 {
+            traversal.begin(now);
+            traversal.may_send(now);
+            assert_eq!(traversal.spent(), (round, round));
+            traversal.expire(now + ROUND);
+        }
+        traversal.succeed(now);
+        traversal.begin(now);
+        assert_eq!(traversal.spent(), (1, 0));
     }
 
     #[test]

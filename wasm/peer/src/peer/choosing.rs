@@ -16,16 +16,22 @@ use super::lifecycle::change_network;
 use super::relaying::routes_of;
 use super::rerouting::NOT_NEEDED;
 use super::transmit::is_ready;
-use crate::carrier::CarrierTable;
+use crate::carrier::{CarrierTable, Route};
 use crate::clock::Instant;
 use crate::connection::{Connection, Phase};
-use crate::event::ConnectionKey;
+use crate::event::{ConnectionKey, Event, Found, PathChange};
 use crate::relay::table::Relays;
 use crate::traversal::Traversal;
 use crate::watched::{Watched, is_more_than_probes};
 
 /// How long the paths of a round are all kept, so that the best of them is known.
 pub(super) const SETTLING: Duration = Duration::from_secs(3);
+
+/// How long a path to an address that the remote has left is kept.
+const DETOUR: Duration = Duration::from_secs(1);
+
+/// How often a client that knows a relay and has no path over it looks for one.
+const BACKUP_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How often a connection without a relay as a backup looks for one.
 const TIDY_INTERVAL: Duration = Duration::from_secs(10);
@@ -40,10 +46,12 @@ impl Peer {
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
-        let qualities = qualities_of(connection, &self.carriers);
+        let mut qualities = qualities_of(connection, &self.carriers);
         let Some(traversal) = &mut connection.traversal else {
             return;
         };
+        // One that is about to be closed is not chosen.
+        qualities.retain(|path| Some(path.id) != traversal.former);
         let before = traversal.selected;
         let Some(selected) = use_best(&mut connection.quic, &qualities, before) else {
             return;
@@ -54,18 +62,18 @@ impl Peer {
         if direct && before != Some(selected) && connection.quic.side().is_client() {
             traversal.next_tidy = Some(now + SETTLING);
         }
-        if let Some(took) = took {
-            self.stats.traversals_succeeded += 1;
-            self.stats.traversal_ms += took.as_millis() as u64;
-            self.count_success(key);
-        }
         if before != Some(selected) {
             self.tell_selected(key, selected);
         }
+        if let Some(took) = took {
+            self.stats.traversals_succeeded += 1;
+            self.stats.traversal_ms += took.as_millis() as u64;
+            self.note_success(key);
+        }
     }
 
-    /// Counts by which way a search has come to the path in use, and behind which NAT.
-    fn count_success(&mut self, key: ConnectionKey) {
+    /// Counts by which way a search has come to the path in use, and behind which NAT, and tells it.
+    fn note_success(&mut self, key: ConnectionKey) {
         let Some(connection) = self.connections.get(&key) else {
             return;
         };
@@ -78,11 +86,18 @@ impl Peer {
         let remote = place.map(|place| place.remote());
         let told = connection.quic.get_remote_nat_traversal_addresses();
         let searches = &mut self.stats.searches[self.reflexive.observations.nat(&self.local)];
-        match remote {
-            Some(remote) if traversal.hit == Some(remote) => searches.birthday += 1,
-            Some(remote) if told.is_ok_and(|told| told.contains(&remote)) => searches.told += 1,
+        let found = match remote {
+            Some(remote) if traversal.hit == Some(remote) => Found::Collision,
+            Some(remote) if told.is_ok_and(|told| told.contains(&remote)) => Found::Told,
+            _ => Found::PeerReflexive,
+        };
+        match found {
+            Found::Collision => searches.birthday += 1,
+            Found::Told => searches.told += 1,
             _ => searches.peer_reflexive += 1,
         }
+        let route = remote.and_then(|remote| self.carriers.outward(remote));
+        self.tell_search(key, found == Found::Collision, found, route);
     }
 
     /// Closes what is not needed when the best path is known, and opens a relayed path as a backup.
@@ -98,6 +113,8 @@ impl Peer {
         };
         traversal.next_tidy = Some(now + TIDY_INTERVAL);
         let selected = traversal.selected;
+        traversal.former = None;
+        connection.detour = None;
         if connection.search.is_none() {
             for path in &qualities {
                 if !path.relayed && Some(path.id) != selected {
@@ -108,7 +125,55 @@ impl Peer {
         if !has_backup(connection, &self.carriers, &self.relays) {
             self.open_backup(key);
         }
+        self.tidy_soon(key);
         self.queue(key);
+    }
+
+    /// A client without a relay as a backup looks for one more often, where it knows one.
+    pub(super) fn tidy_soon(&mut self, key: ConnectionKey) {
+        let soon = self.clock.now() + BACKUP_INTERVAL;
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let knows = connection.known.iter().any(Route::is_relayed);
+        if knows
+            && connection.is_client()
+            && !has_backup(connection, &self.carriers, &self.relays)
+            && let Some(traversal) = &mut connection.traversal
+            && let Some(at) = traversal.next_tidy
+        {
+            traversal.next_tidy = Some(at.min(soon));
+        }
+    }
+
+    /// A server's client comes from another address. Until QUIC has validated that, it sends over whatever else is validated: the relay, with
+    /// which the client's connection has broken as likely as not, and what is lost there is long missed. Without such a path it waits for the
+    /// one round trip that the validation takes. Another port alone means that the mapping is a new one, and not the network.
+    pub(super) fn doubt_relays(&mut self, key: ConnectionKey, event: &Event) {
+        let now = self.clock.now();
+        let Event::Path {
+            change: PathChange::Migrated,
+            route,
+            ..
+        } = event
+        else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let before = connection.left.map(|left| to_mapped(left).ip().to_owned());
+        let after = route.address.socket().map(|at| at.ip().to_owned());
+        if connection.is_client() || after.is_none() || before == after {
+            return;
+        }
+        for path in connection.path_ids().collect::<Vec<_>>() {
+            let place = connection.quic.network_path(path).ok();
+            let over = place.and_then(|place| self.carriers.outward(place.remote()));
+            if over.is_some_and(|route| route.is_relayed()) {
+                let _ = connection.quic.close_path(now, path, NOT_NEEDED);
+            }
+        }
     }
 
     fn open_backup(&mut self, key: ConnectionKey) {
@@ -255,22 +320,32 @@ impl Peer {
         }
     }
 
-    /// A path is established: the one in whose place it was opened is closed.
+    /// A path is established: the one in whose place it was opened is closed soon. If that were done at once, QUIC would send what was lost on it
+    /// anew only after three probe timeouts, which the loss has made long; so what it asks for an answer goes to the new address, and
+    /// the answer tells what was lost.
     pub(super) fn succeed_path(&mut self, key: ConnectionKey, established: PathId) {
         let now = self.clock.now();
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
+        let place = connection.quic.network_path(established).ok();
+        let route = place.and_then(|place| self.carriers.outward(place.remote()));
+        self.stats.direct_paths_opened += u64::from(route.is_some_and(|route| !route.is_relayed()));
         let Some(traversal) = &mut connection.traversal else {
             return;
         };
-        if let Some((former, _)) = traversal
-            .successor
-            .take_if(|(_, path)| *path == established)
-            && connection.quic.close_path(now, former, NOT_NEEDED).is_ok()
-        {
-            self.stats.direct_paths_lost += 1;
+        let successor = &mut traversal.successor;
+        let Some((former, _)) = successor.take_if(|(_, path)| *path == established) else {
+            return;
+        };
+        self.stats.direct_paths_lost += 1;
+        traversal.former = Some(former);
+        traversal.next_tidy = Some(now + DETOUR);
+        let places = [former, established].map(|path| connection.quic.network_path(path));
+        if let [Ok(old), Ok(new)] = places {
+            connection.detour = Some((old.remote(), new.remote()));
         }
+        change_network(connection, now);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use anypath_paths::birthday::Side;
 use anypath_paths::candidate::may_probe;
+use anypath_wire::address::from_mapped;
 use anypath_wire::control::{Frame, Outcome};
 use anypath_wire::id::EndpointId;
 use anypath_wire::probe;
@@ -12,7 +13,7 @@ use crate::birthday::{EXPORTED, Heard, LABEL, Name, Order, Terms, usable};
 use crate::carrier::{CarrierKind, FIRST_SOCKET, Route};
 use crate::clock::Instant;
 use crate::connection::Phase;
-use crate::event::{ConnectionKey, Outbox};
+use crate::event::{ConnectionKey, Found, Outbox};
 
 /// How many of the routes that work a path is opened over: the second is there in case that the first is lost.
 const OPENED: usize = 2;
@@ -63,7 +64,11 @@ impl Peer {
     /// Where the remote of a control connection says that it is, if a probe may be sent there.
     fn place_of(&self, key: ConnectionKey) -> Option<std::net::SocketAddrV6> {
         let told = &self.controls.open.get(&key)?.remote.1;
-        usable(told).filter(|address| may_probe(address, &self.local).is_ok())
+        let now = self.clock.now();
+        usable(told).filter(|address| {
+            may_probe(address, &self.local).is_ok()
+                && self.controls.may_aim_at(from_mapped(*address).ip(), now)
+        })
     }
 
     /// The remote proposes an attempt.
@@ -149,18 +154,35 @@ impl Peer {
     /// Ends an attempt, if it is under way, and tells the remote if it is to be told.
     pub(super) fn end_attempt(&mut self, name: Name, outcome: Outcome, tell: bool) {
         let now = self.clock.now();
-        if self.birthday.end(name, now).is_none() {
+        let Some(attempt) = self.birthday.end(name, now) else {
             return;
+        };
+        if outcome != Outcome::Hit {
+            let address = from_mapped(attempt.address).ip();
+            self.controls.miss(address, now);
         }
         match outcome {
             Outcome::Hit => self.stats.birthday.hits += 1,
-            Outcome::Missed | Outcome::Refused => self.stats.birthday.misses += 1,
+            Outcome::Missed | Outcome::Refused => {
+                self.stats.birthday.misses += 1;
+                self.tell_miss(name);
+            }
         }
         if tell {
             let attempt = name.number;
             self.say(name.control, &Frame::End { attempt, outcome });
         }
         self.note_end(name.control, outcome);
+    }
+
+    /// The connections that an attempt was for are told that it found nothing.
+    fn tell_miss(&mut self, name: Name) {
+        let remote = self.remote_of(name.control);
+        let session = remote.and_then(|remote| self.sessions.get(remote.as_bytes()));
+        let keys = session.map(|session| session.connections.clone());
+        for key in keys.unwrap_or_default() {
+            self.tell_search(key, true, Found::Nothing, None);
+        }
     }
 
     /// The driver has opened a socket, or a carrier of its own; true when it was one of the scheme's.
@@ -297,6 +319,11 @@ impl Peer {
             self.end_attempt(name, Outcome::Missed, true);
         }
         while let Some((route, probe)) = self.birthday.next(now) {
+            // All kinds of probes together have one limit.
+            if !self.probes.may_send(now) {
+                self.stats.probes_limited += 1;
+                continue;
+            }
             self.stats.birthday.probes_sent += 1;
             if let Some(to) = route.address.socket() {
                 self.reflexive.flows.note((route.carrier, to), now);

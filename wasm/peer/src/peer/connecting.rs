@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anypath_wire::address::from_mapped;
 use anypath_wire::id::EndpointId;
 use noq_proto::{ClientConfig, TransportConfig, crypto};
 
@@ -105,9 +104,8 @@ impl Peer {
         let usable = |target: &&Target| {
             let possible = self.carriers.is_possible(&target.route);
             possible
-                && target.route.address.socket().is_none_or(|address| {
-                    address.port() != 0 && !from_mapped(address).ip().is_unspecified()
-                })
+                && (target.route.address.socket())
+                    .is_none_or(|address| anypath_paths::candidate::is_sendable(&address))
         };
         targets.iter().filter(usable).copied().collect()
     }

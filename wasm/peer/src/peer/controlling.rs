@@ -183,7 +183,7 @@ impl Peer {
             self.admissions.remove_origin(origin);
         }
         let known = remote.filter(|remote| self.sessions.contains_key(remote.as_bytes()));
-        let Some(remote) = known.filter(|_| self.controls.open.len() <= MAX_CONTROLS) else {
+        let Some(remote) = known.filter(|_| self.controls.count_ready() < MAX_CONTROLS) else {
             self.stats.birthday.controls_refused += 1;
             self.end_by_code(key, code::REFUSED, "no connection needs it");
             return true;

@@ -42,6 +42,7 @@ impl Peer {
                     let live = |c: &Connection| c.phase != Phase::Over;
                     if self.connections.get(&key).is_some_and(live) {
                         self.hear_observed(key, &event);
+                        self.doubt_relays(key, &event);
                         self.events.push_back(event);
                     }
                 }
@@ -547,8 +548,8 @@ impl Peer {
             return;
         };
         session.connections.remove(&key);
-        if !session.connections.is_empty() {
-            return;
+        if let Some(other) = session.connections.first().copied() {
+            return self.end_idle_search(other);
         }
         let (to, cause) = match failed {
             true => (State::Failed, Cause::Error),

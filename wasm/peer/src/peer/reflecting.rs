@@ -15,6 +15,7 @@ use crate::event::{ConnectionKey, Event, PathChange};
 use crate::reflexive::client::{Answer, Task};
 use crate::reflexive::flows::Flows;
 use crate::stun::Response;
+use crate::traversal::Traversal;
 
 /// The bit of the message type that both kinds of answers have ([RFC 8489 § 5]).
 ///
@@ -70,11 +71,6 @@ impl Peer {
             .keep_servers(|server| client.asks(server) || inquiries.asks(server));
         reflexive.asked = None;
         self.reflexive_changed();
-    }
-
-    /// Asks every STUN server that is not being asked already.
-    pub fn refresh_reflexive(&mut self) {
-        self.reflexive.asked = None;
     }
 
     /// Where the outside sees this peer, without its own addresses, at most 8: what servers saw latest comes first.
@@ -197,15 +193,26 @@ impl Peer {
         if way.carrier != MAIN_CARRIER || !anypath_paths::candidate::is_sendable(&mapped) {
             return;
         }
+        let server = to_mapped(place.remote());
+        let mut heard = self.reflexive.observations.heard().iter();
+        let known =
+            heard.any(|o| o.observer == Observer::Peer && (o.server, o.mapped) == (server, mapped));
+        let now = self.clock.now();
+        let traversal = self.connections.get_mut(&key);
+        let traversal = traversal.and_then(|connection| connection.traversal.as_mut());
+        if !known && traversal.is_some_and(|traversal| !traversal.may_hear(now)) {
+            self.stats.observed_limited += 1;
+            return;
+        }
         self.reflexive.observations.add(Observation {
             observer: Observer::Peer,
-            server: to_mapped(place.remote()),
+            server,
             mapped,
-            sent_ms: self.clock.ms(self.clock.now()),
+            sent_ms: self.clock.ms(now),
             order: 0,
             rtt_ms: None,
         });
-        self.reflexive_changed();
+        self.reflexive_changed_by(Traversal::hear_of_own_address);
     }
 
     /// A path was lost, perhaps with the mapping that it went through: servers are asked again, unless they just were.
@@ -305,11 +312,15 @@ impl Peer {
 
     /// Tells, and lets connections know, when the addresses are others.
     pub(super) fn reflexive_changed(&mut self) {
+        self.reflexive_changed_by(Traversal::learn_address);
+    }
+
+    fn reflexive_changed_by(&mut self, learn: fn(&mut Traversal, Instant)) {
         let found = (self.reflexive_addresses(), self.predicted_addresses());
         if found != self.reflexive.told {
             self.reflexive.told = found;
             self.events.push_back(Event::Reflexive);
-            self.candidates_changed();
+            self.candidates_changed(learn);
         }
         self.mappings_changed();
     }

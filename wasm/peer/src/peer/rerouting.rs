@@ -292,6 +292,7 @@ impl Peer {
         self.choose_path(key);
         if established.is_none() {
             self.widen_soon(key);
+            self.tidy_soon(key);
         }
         self.path_lost(key);
         self.attempt_settled(key);
@@ -337,16 +338,25 @@ impl Peer {
         }
     }
 
-    /// The state of a session whose connection works.
+    /// The state of a session of which a connection works: direct as soon as one of its connections is.
     pub(super) fn connected_state(&self, key: ConnectionKey) -> State {
-        let Some(connection) = self.connections.get(&key) else {
-            return State::Direct;
-        };
-        let mut routes = routes_of(connection, &self.carriers).peekable();
+        let keys = self.session_keys(key);
+        let connections = keys.iter().filter_map(|key| self.connections.get(key));
+        let working = connections.filter(|connection| connection.phase == Phase::Established);
+        let mut routes = working
+            .flat_map(|connection| routes_of(connection, &self.carriers))
+            .peekable();
         match routes.peek().is_some() && routes.all(|route| route.is_relayed()) {
             true => State::Relayed,
             false => State::Direct,
         }
+    }
+
+    /// The connections of the session that a connection belongs to.
+    pub(super) fn session_keys(&self, key: ConnectionKey) -> Vec<ConnectionKey> {
+        let remote = self.connections.get(&key).and_then(|c| c.remote);
+        let session = remote.and_then(|remote| self.sessions.get(remote.as_bytes()));
+        session.map_or_else(|| vec![key], |s| s.connections.iter().copied().collect())
     }
 }
 

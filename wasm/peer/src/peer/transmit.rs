@@ -141,7 +141,10 @@ impl Peer {
                         dial.keep(datagram);
                     }
                 }
-                _ => match exit.carriers.outward(transmit.destination) {
+                _ => match exit
+                    .carriers
+                    .outward(connection.destination(transmit.destination))
+                {
                     Some(route) => {
                         connection.usual = Some(transmit.destination);
                         exit.hand_over(route, ecn, segment, datagrams);

@@ -23,7 +23,7 @@ use crate::carrier::{CarrierKind, CarrierTable, MAIN_CARRIER, Route};
 use crate::clock::Instant;
 use crate::connection::{Connection, Phase};
 use crate::error::ErrorCode;
-use crate::event::{ConnectionKey, Outbox};
+use crate::event::{ConnectionKey, Event, Found, Outbox, Search};
 use crate::first_flight::min_rtt;
 use crate::session::{Cause, State};
 use crate::traversal::Traversal;
@@ -32,6 +32,9 @@ use crate::traversal::Traversal;
 ///
 /// [RFC 9000 § 8.2.2]: https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
 const ANSWER_BYTES: usize = 1200;
+
+/// The longest that probes are held back: a round trip twice as long is not the way's, or its remote's doing.
+const LONGEST_HOLD: Duration = Duration::from_millis(750);
 
 /// How many addresses are taken that routers forward: a host has few routers.
 const MAX_MAPPED: usize = 4;
@@ -44,7 +47,7 @@ impl Peer {
         if self.local != addresses {
             self.local = addresses.to_vec();
             self.reflect_anew();
-            self.candidates_changed();
+            self.candidates_changed(Traversal::learn_address);
         }
     }
 
@@ -57,7 +60,7 @@ impl Peer {
         let mapped: Vec<_> = usable.take(MAX_MAPPED).collect();
         if self.mapped != mapped {
             self.mapped = mapped;
-            self.candidates_changed();
+            self.candidates_changed(Traversal::learn_address);
         }
     }
 
@@ -88,7 +91,7 @@ impl Peer {
     }
 
     /// This peer's candidates are others now: every connection tells its remote, and tries them.
-    pub(super) fn candidates_changed(&mut self) {
+    pub(super) fn candidates_changed(&mut self, learn: fn(&mut Traversal, Instant)) {
         let now = self.clock.now();
         for key in self.connections.keys().copied().collect::<Vec<_>>() {
             if !self.tell_candidates(key) {
@@ -98,7 +101,7 @@ impl Peer {
                 && connection.is_client()
                 && let Some(traversal) = &mut connection.traversal
             {
-                traversal.learn_address(now);
+                learn(traversal, now);
             }
             self.queue(key);
         }
@@ -201,6 +204,7 @@ impl Peer {
         if expired {
             self.stats.traversals_failed += 1;
             self.stats.searches[self.reflexive.observations.nat(&self.local)].failed += 1;
+            self.tell_search(key, false, Found::Nothing, None);
             // Where nothing is heard any more, the end of a search does not bring the remote back.
             if !direct && self.session_state(key) == Some(State::Traversing) {
                 self.step_session(key, State::Relayed, Cause::Timeout);
@@ -219,6 +223,35 @@ impl Peer {
             self.want_birthday(key);
         }
         self.watch_paths(key);
+    }
+
+    /// Tells that a round is over, or an attempt of the birthday scheme.
+    pub(super) fn tell_search(
+        &mut self,
+        key: ConnectionKey,
+        by_collision: bool,
+        found: Found,
+        route: Option<Route>,
+    ) {
+        let now = self.clock.now();
+        let Some(connection) = self.connections.get(&key) else {
+            return;
+        };
+        let Some(traversal) = &connection.traversal else {
+            return;
+        };
+        let told = connection.quic.get_remote_nat_traversal_addresses();
+        let (round, probes) = traversal.spent();
+        let search = Search {
+            by_collision,
+            found,
+            route,
+            round,
+            addresses: told.map_or(0, |told| told.len().try_into().unwrap_or(u16::MAX)),
+            probes,
+            elapsed: traversal.searched(now),
+        };
+        self.events.push_back(Event::Search(key, search));
     }
 
     /// When [`Peer::tend`] has something to do.
@@ -252,7 +285,25 @@ impl Peer {
                 self.queue(key);
             }
             // The remote knows nothing of it, or there is no candidate yet.
-            Err(_) => traversal.give_up(),
+            Err(_) => {
+                traversal.give_up();
+                self.end_idle_search(key);
+            }
+        }
+    }
+
+    /// A search that no connection of the session goes on with is over, whoever began it.
+    pub(super) fn end_idle_search(&mut self, key: ConnectionKey) {
+        if self.session_state(key) != Some(State::Traversing) || self.is_direct(key) {
+            return;
+        }
+        let searching = |key: &ConnectionKey| {
+            let connection = self.connections.get(key);
+            let traversal = connection.and_then(|connection| connection.traversal.as_ref());
+            traversal.is_some_and(|traversal| traversal.is_searching())
+        };
+        if !self.session_keys(key).iter().any(searching) {
+            self.step_session(key, State::Relayed, Cause::Timeout);
         }
     }
 
@@ -276,13 +327,14 @@ impl Peer {
         self.doubt_mappings();
     }
 
-    /// Whether a datagram that QUIC sends is a probe, or an answer to one: it leads to where no path does.
+    /// Whether a datagram that QUIC sends is a probe, or an answer to one: it leads to where no path does. QUIC's NAT traversal can be had on
+    /// every connection, also with browsers and with clients of services, who may be anybody.
     pub(super) fn is_probe(
         connection: &Connection,
         carriers: &CarrierTable,
         destination: SocketAddr,
     ) -> bool {
-        connection.traversal.is_some()
+        connection.phase != Phase::Handshaking
             && connection.usual != Some(destination)
             && !connection.leads_to(destination)
             && !carriers.is_virtual(&to_mapped(destination))
@@ -292,7 +344,8 @@ impl Peer {
     pub(super) fn take_probe(&mut self, key: ConnectionKey, to: SocketAddr, datagram: &[u8]) {
         let now = self.clock.now();
         let to = to_mapped(to);
-        if datagram.len() >= ANSWER_BYTES && !self.count_answer(key) {
+        let is_answer = datagram.len() >= ANSWER_BYTES;
+        if is_answer && !self.count_answer(key) {
             return;
         }
         let is_udp = self.carriers.kind(MAIN_CARRIER) == Some(CarrierKind::Udp);
@@ -305,17 +358,20 @@ impl Peer {
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
-        let held = match datagram.len() < ANSWER_BYTES {
-            true => holding(connection, &self.carriers),
-            false => None,
+        let held = match is_answer {
+            true => None,
+            false => holding(connection, &self.carriers),
         };
         let due = now + held.unwrap_or_default();
-        let granted = connection.traversal.as_mut().is_some_and(|traversal| {
-            if held.is_some() {
-                traversal.held = held;
+        let granted = match connection.traversal.as_mut() {
+            Some(traversal) => {
+                if held.is_some() {
+                    traversal.held = held;
+                }
+                traversal.may_aim(to, is_answer, now) && traversal.may_send(now)
             }
-            traversal.may_send(now)
-        });
+            None => is_answer && self.probes.may_answer(now),
+        };
         if !granted || !self.probes.add(due, key, to, datagram) {
             self.stats.probes_limited += 1;
         }
@@ -388,5 +444,6 @@ fn holding(connection: &Connection, carriers: &CarrierTable) -> Option<Duration>
     }
     let mut paths = qualities_of(connection, carriers).into_iter();
     let relayed = paths.find(|path| path.relayed)?;
-    Some(min_rtt(&connection.quic, relayed.id).unwrap_or(relayed.rtt) / 2)
+    let rtt = min_rtt(&connection.quic, relayed.id).unwrap_or(relayed.rtt);
+    Some((rtt / 2).min(LONGEST_HOLD))
 }

@@ -11,6 +11,7 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use anypath_peer::error::ErrorCode;
 use anypath_peer::event::Event;
 use anypath_peer::wire::address::from_mapped;
+use anypath_peer::wire::control::CONTROL_ALPN;
 use stranger::{Carry, Stranger};
 use world::{Stray, World, address};
 
@@ -160,6 +161,57 @@ fn a_relayed_server_that_names_ten_thousand_addresses_is_probed_in_rounds() {
     assert!(stats.probes_forbidden > 0, "{stats:?}");
     assert_eq!(world.received.values().sum::<usize>(), written);
     assert_eq!(closed(&world), []);
+}
+
+#[test]
+fn nobody_is_probed_for_a_connection_that_is_no_applications() {
+    let mut world = World::new(vec![attacker(Carry::Udp), honest()]);
+    world.dial_peer(0);
+    world.dial_peer(1);
+    world.run(100);
+    world.dial_service(0, CONTROL_ALPN);
+    world.run(100);
+    let mut written = 0;
+    for turn in 0..100 {
+        rename(&mut world.strangers[0], turn);
+        let now = world.now();
+        let round = world.strangers[0]
+            .connection()
+            .initiate_nat_traversal_round(now);
+        round.expect("a round");
+        written += world.strangers[1].write(&[7; 5000]);
+        world.run(25);
+    }
+    assert!(world.strays.is_empty(), "{:?}", world.strays.first());
+    let stats = world.peer.stats();
+    assert!(stats.probes_limited > 500, "{stats:?}");
+    assert_eq!(stats.probes_sent, 0);
+    assert_eq!(world.received.values().sum::<usize>(), written);
+    assert_eq!(closed(&world), []);
+}
+
+#[test]
+fn one_address_that_is_named_in_every_round_gets_the_probes_of_two() {
+    let mut world = World::new(vec![attacker(Carry::Udp)]);
+    world.dial_peer(0);
+    world.run(100);
+    let victim = from_mapped(address([100, 200, 0, 9], 443));
+    for turn in 0..300 {
+        rename(&mut world.strangers[0], turn);
+        let added = world.strangers[0]
+            .connection()
+            .add_nat_traversal_address(victim);
+        added.expect("fewer than a peer takes");
+        let now = world.now();
+        let round = world.strangers[0]
+            .connection()
+            .initiate_nat_traversal_round(now);
+        round.expect("a round");
+        world.run(25);
+    }
+    let there = |stray: &&Stray| from_mapped(stray.to) == victim;
+    let there = world.strays.iter().filter(there).count();
+    assert!((9..=18).contains(&there), "{there}");
 }
 
 #[test]

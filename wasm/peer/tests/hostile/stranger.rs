@@ -59,8 +59,14 @@ impl Stranger {
         self.stock.id()
     }
 
-    pub(crate) fn dial(&mut self, now: Instant, to: SocketAddrV6, id: &EndpointId) -> usize {
-        let alpn = str::from_utf8(ALPN).expect("text");
+    pub(crate) fn dial(
+        &mut self,
+        now: Instant,
+        to: SocketAddrV6,
+        id: &EndpointId,
+        alpn: &[u8],
+    ) -> usize {
+        let alpn = str::from_utf8(alpn).expect("text");
         let mut config = ClientConfig::new(self.stock.client(alpn));
         config.transport_config(transport());
         let (handle, connection) = self
@@ -71,7 +77,7 @@ impl Stranger {
         handle.0
     }
 
-    /// Its only connection.
+    /// Its latest connection.
     pub(crate) fn connection(&mut self) -> &mut Connection {
         self.connections.values_mut().last().expect("a connection")
     }

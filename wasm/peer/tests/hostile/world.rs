@@ -131,8 +131,13 @@ impl World {
 
     /// A stranger dials the peer.
     pub(crate) fn dial_peer(&mut self, stranger: usize) {
+        self.dial_service(stranger, ALPN);
+    }
+
+    /// A stranger dials the peer for what is not the application's.
+    pub(crate) fn dial_service(&mut self, stranger: usize, alpn: &[u8]) {
         let (now, to, id) = (self.now(), self.address, self.peer.id());
-        self.strangers[stranger].dial(now, to, &id);
+        self.strangers[stranger].dial(now, to, &id, alpn);
     }
 
     /// Milliseconds pass, one by one.
@@ -289,7 +294,7 @@ fn config() -> PeerConfig {
         mtu_discovery: false,
         stun: false,
         web_transport: None,
-        control: false,
+        control: true,
         discovery: None,
         key_exchange: KeyExchange::PostQuantum,
         congestion: Congestion::Cubic,

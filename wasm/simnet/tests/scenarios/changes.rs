@@ -329,3 +329,25 @@ fn between_two_nats_data_goes_on_over_the_relay_until_there_is_a_direct_path_aga
         assert!(gaps.iter().all(|gap| *gap < 4_000), "{gaps:?}");
     }
 }
+
+#[test]
+fn a_second_connection_over_the_relay_does_not_make_a_direct_session_a_relayed_one() {
+    for kinds in [["none", "portrestricted"], ["portrestricted", "none"]] {
+        let mut pair = pair(kinds, &access(), SEED);
+        assert!(pair.becomes(State::Direct, 5 * SECOND), "{}", pair.name);
+        let id = pair.net.id_of(1);
+        let peer = pair.net.peer(0);
+        let target = peer.relay_target(id, RELAYS[0], Duration::ZERO).unwrap();
+        let second = peer.connect(id, ALPN, &[target], false).unwrap();
+        let mut connected = false;
+        for _ in 0..300 {
+            pair.net.run_for(STEP);
+            connected |= is_connected(&pair.net, 0, second);
+            assert!(pair.are(State::Direct), "{}", pair.name);
+        }
+        assert!(connected);
+        pair.net.peer(0).close(second, 0, "");
+        pair.net.run_for(5 * SECOND);
+        assert!(pair.are(State::Direct), "{}", pair.name);
+    }
+}

@@ -127,9 +127,6 @@ fn mappings_are_kept_fresh_while_there_is_a_connection_and_nothing_is_sent_other
     net.run_for(600 * SECOND);
     let after = net.peer(0).stats().stun_requests_sent;
     assert!(after <= asked + 2, "{after}");
-    net.peer(0).refresh_reflexive();
-    net.run_for(SECOND);
-    assert_eq!(net.peer(0).stats().stun_requests_sent, after + 2);
 }
 
 #[test]

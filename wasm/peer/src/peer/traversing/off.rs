@@ -9,7 +9,7 @@ use super::carrying::{qualities_of, use_best};
 use crate::carrier::CarrierTable;
 use crate::clock::Instant;
 use crate::connection::Connection;
-use crate::event::{ConnectionKey, Outbox};
+use crate::event::{ConnectionKey, Event, Outbox};
 
 impl Peer {
     /// Changes nothing: there is no socket that has addresses.
@@ -52,6 +52,12 @@ impl Peer {
     pub(super) fn follow_server(&mut self, _: ConnectionKey, _: SocketAddr, _: FrameStats) {}
 
     pub(super) fn succeed_path(&mut self, _key: ConnectionKey, _established: PathId) {}
+
+    pub(super) fn end_idle_search(&mut self, _key: ConnectionKey) {}
+
+    pub(super) fn doubt_relays(&mut self, _key: ConnectionKey, _event: &Event) {}
+
+    pub(super) fn tidy_soon(&mut self, _key: ConnectionKey) {}
 
     pub(super) fn path_lost(&mut self, _key: ConnectionKey) {}
 
