@@ -26,6 +26,8 @@ const BUNDLES = [
     options: { platform: 'node', target: 'node20', packages: 'external', splitting: true, chunkNames: 'shared-[hash]' },
   },
   { name: 'browser', entries: { browser: 'entry/browser.ts', slim: 'entry/slim.ts' }, options: browserOptions('esm') },
+  // A page loads it when it has a use for it: most of it is simple-peer.
+  { name: 'webrtc', entries: { anypath_webrtc: 'entry/web-rtc.ts' }, options: browserOptions('esm') },
   {
     name: 'global',
     extension: '.global.js',
@@ -71,7 +73,7 @@ async function bundleEntries({ extension = '.mjs', entries, options }) {
     absWorkingDir: ROOT,
     bundle: true,
     format: 'esm',
-    plugins: [coreFrom(CORE_DIR)],
+    plugins: [coreFrom(CORE_DIR), webRtcBeside()],
     metafile: true,
     sourcemap: 'linked',
     sourcesContent: false,
@@ -92,6 +94,16 @@ function coreFrom(coreDir) {
       setup.onResolve({ filter: /\/wasm\/pkg\/[\w.]+\.js$/ }, ({ path }) => ({
         path: join(coreDir, path.split('/').at(-1)),
       }))
+    },
+  }
+}
+
+/** Leaves what is loaded later in a file of its own, which bundlers find by the `import()` as it stands. */
+function webRtcBeside() {
+  return {
+    name: 'web-rtc-beside',
+    setup(setup) {
+      setup.onResolve({ filter: /^\.\/web-rtc\.js$/ }, () => ({ path: './anypath_webrtc.mjs', external: true }))
     },
   }
 }

@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { buildTests } from '../build-tests.mjs'
 import { peersEnv, prepareIrohPeer, preparePeers } from '../interop-peers.mjs'
 import { endLeftovers, endMarked } from '../leftovers.mjs'
+import { inOwnNetwork } from '../own-network.mjs'
 import { packForUsers } from '../pack.mjs'
 import { preparePython } from '../python-packages.mjs'
 import { run } from '../run.mjs'
@@ -23,6 +24,8 @@ const BROWSER = /^test\/browser\//
 const BESIDE = /^\/\/ beside others: /m
 /** One whose times count may say so by such a line: it is over before any other begins. */
 const ALONE = /^\/\/ alone: /m
+/** A file may say by such a line that its tests need a network of their own: a loopback, and an address that nobody else has. */
+const OWN_NETWORK = /^\/\/ network: /m
 /** A file may ask for more by a line such as `// time limit: 900 s`. */
 const DEFAULT_LIMIT_SECONDS = 300
 
@@ -139,10 +142,7 @@ async function runFiles(context, belongs, hooks = {}) {
       await hooks.after?.(file.source)
     }
   }
-  const says =
-    (mark) =>
-    ({ source }) =>
-      mark.test(readFileSync(join(root, source), 'utf8'))
+  const says = (mark) => (file) => mark.test(readFileSync(join(root, file.source), 'utf8'))
   const [isBeside, isAlone] = [says(BESIDE), says(ALONE)]
   await worker(files.filter(isAlone))
   const rest = files.filter((file) => !isAlone(file))
@@ -167,11 +167,14 @@ async function runFile(root, report, { built, source }, testEnv = {}) {
     `--test-reporter-destination=${countsFile}`,
     built,
   ]
-  const limit =
-    readFileSync(join(root, source), 'utf8').match(/^\/\/ time limit: (\d+) s$/m)?.[1] ?? DEFAULT_LIMIT_SECONDS
+  const text = readFileSync(join(root, source), 'utf8')
+  const limit = text.match(/^\/\/ time limit: (\d+) s$/m)?.[1] ?? DEFAULT_LIMIT_SECONDS
   const { NODE_TEST_CONTEXT: _, ...env } = process.env
   const options = { cwd: root, env: { ...env, ...testEnv, ANYPATH_ROOT: root }, timeoutMs: Number(limit) * 1000 }
-  const result = await run(process.execPath, args, options)
+  const [program, ...rest] = OWN_NETWORK.test(text)
+    ? inOwnNetwork([process.execPath, ...args])
+    : [process.execPath, ...args]
+  const result = await run(program, rest, options)
   console.log(`\n--- ${source} (${result.seconds.toFixed(1)} s)\n${result.output.trimEnd()}`)
   countFile(report, source, existsSync(countsFile) ? readFileSync(countsFile, 'utf8') : '', result, limit)
   rmSync(folder, { recursive: true, force: true })

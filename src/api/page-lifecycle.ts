@@ -4,8 +4,10 @@ export interface LifecycleEvents {
   visible(visible: boolean): void
   /** A second has passed in a hidden page, whose own timers may run once a minute only. */
   tick(): void
-  /** Nothing ran for a while, or the network came back. */
+  /** Nothing ran for a while. */
   resumed(): void
+  /** The network came back, or is another one. */
+  networkChanged(): void
   /** The page goes away and will not come back. */
   ending(): void
 }
@@ -29,7 +31,11 @@ export const watchPage = (events: LifecycleEvents, startTicks?: () => Worker): (
   const { signal } = listening
   const scope: EventTarget = globalThis as unknown as EventTarget
   if (typeof scope.addEventListener !== 'function') return () => {}
-  scope.addEventListener('online', () => events.resumed(), { signal })
+  const moved = () => events.networkChanged()
+  scope.addEventListener('online', moved, { signal })
+  // Chromium alone tells (Network Information API); elsewhere the channels and relays notice.
+  const { connection } = (globalThis.navigator ?? {}) as { connection?: EventTarget }
+  connection?.addEventListener?.('change', moved, { signal })
   // A worker has neither a document nor an end that is told.
   if (typeof document === 'undefined') return () => listening.abort()
   const ticks = new BackgroundTicks(events.tick, startTicks)

@@ -94,6 +94,10 @@ export class Peer {
       visible: (visible) => engine.setVisible(visible),
       tick: () => engine.wake(),
       resumed: () => engine.resumed(),
+      networkChanged: () => {
+        engine.resumed()
+        engine.networkChanged()
+      },
       // A page that goes away has no time for more than telling the remotes.
       ending: () => void this.close({ reason: 'the page was closed' }),
     })

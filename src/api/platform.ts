@@ -1,5 +1,5 @@
 import type { RelaySettings } from '../config/relays.js'
-import type { PersistSettings, UdpSettings } from '../config/settings.js'
+import type { PersistSettings, UdpSettings, WebRtcSettings } from '../config/settings.js'
 import type { DiagnosedPeer } from '../diagnose/diagnose.node.js'
 import type { DiagnoseOptions, Diagnosis } from '../diagnose/report.js'
 import type { Discovery } from '../discovery/discovery.js'
@@ -13,6 +13,7 @@ import type { QlogSink } from '../observe/qlog.js'
 import type { WebTransportAddressOf } from './make-ticket.js'
 import type { WatchLifecycle } from './page-lifecycle.js'
 import type { GivenCore } from './peer-options.js'
+import type { ChannelEngineParts } from './web-rtc/channel-engine.js'
 import type { SessionPolicy } from './web-transport/admission.js'
 import type { IncomingSessions, SessionsContext } from './web-transport/sessions.js'
 
@@ -28,6 +29,8 @@ export interface Platform {
   readonly relayDialer: (relays: readonly RelaySettings[]) => NonNullable<EngineOptions['relayDialer']>
   /** Opens WebTransport sessions to peers, where that can be done. */
   readonly webTransportDialer?: () => EngineOptions['webTransportDialer']
+  /** Makes data channels with peers, where that can be done; what it takes is loaded at the first call. */
+  readonly channels?: (settings: Required<WebRtcSettings>) => ChannelEngineParts['maker'] | undefined
   /** Watches what the peer runs in, where that can be hidden or frozen. */
   readonly watchLifecycle?: WatchLifecycle
   /** Instruments for the meter that only a peer of this platform has something to tell by. */

@@ -1,6 +1,7 @@
 import { checkInjected, type ResolvedSettings, resolveSettings } from '../config/index.js'
 import type { DiagnosedPeer } from '../diagnose/diagnose.node.js'
 import type { Discovery } from '../discovery/discovery.js'
+import type { ChannelKeeper } from '../driver/channels.js'
 import { type Clock, systemClock } from '../driver/clock.js'
 import { createEngine, type EngineOptions } from '../driver/create.js'
 import type { Engine } from '../driver/engine.js'
@@ -15,6 +16,8 @@ import { recordReader } from './engine/record-reader.js'
 import { ReleasingEngine } from './engine/releasing.js'
 import type { PeerOptions } from './peer-options.js'
 import type { HeldKey, Platform } from './platform.js'
+import { ChannelEngine, type ChannelEngineParts } from './web-rtc/channel-engine.js'
+import { SIGNALLING_ALPN } from './web-rtc/signal.js'
 
 /** An engine with everything around it that lives beside the core. */
 export interface StartedEngine {
@@ -36,12 +39,14 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
   const relayDialer = options.relayDialer ?? platform.relayDialer(settings.relays)
   const servers = addressServers(options, platform, relayDialer)
   const webTransportDialer = platform.webTransportDialer?.()
+  const maker = settings.directPaths ? platform.channels?.(settings.webRtc) : undefined
   const discovery = discoveryOf(settings, options, platform)
   const key = await secretKeyOf(settings, platform, random)
   const writers = new Map<number, QlogWriter>()
-  let inner: (Engine & RecordKeeper) | undefined
+  let inner: (Engine & RecordKeeper & ChannelKeeper) | undefined
   try {
-    const resolved = { ...settings, secretKey: key.secretKey }
+    const own = maker && settings.alpns.length > 0 ? [new TextEncoder().encode(SIGNALLING_ALPN)] : []
+    const resolved = { ...settings, secretKey: key.secretKey, alpns: [...settings.alpns, ...own] }
     inner = await createEngine({
       ...engineOptions(resolved, options, platform, writers),
       relayDialer,
@@ -52,6 +57,7 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
       writers,
       timeoutMs: settings.limits.handshakeTimeoutMs,
       opensSessions: webTransportDialer !== undefined,
+      maker,
     })
     const engine = admitting(wrapping, settings, options, platform)
     return {
@@ -124,21 +130,25 @@ function engineOptions(
 
 /** The engine with what the options inject around it. */
 function wrapped(
-  inner: Engine & RecordKeeper,
+  inner: Engine & RecordKeeper & ChannelKeeper,
   options: PeerOptions,
   { instruments }: Platform,
   {
     writers,
     timeoutMs,
     opensSessions,
+    maker,
   }: {
     readonly writers: Map<number, QlogWriter>
     readonly timeoutMs: number
     readonly opensSessions: boolean
+    readonly maker: ChannelEngineParts['maker'] | undefined
   },
 ): Engine {
   const { logger, meter, tracer, accept, qlog, discovery = [] } = options
-  let engine: Engine = inner
+  const clock = options.clock ?? systemClock()
+  const channels = maker && new ChannelEngine({ inner, maker, clock, asks: accept?.connection !== undefined })
+  let engine: Engine = channels ?? inner
   if (meter || tracer || logger || qlog) {
     const drained = (connectionId: number) => {
       writers.get(connectionId)?.close?.()
@@ -155,10 +165,10 @@ function wrapped(
   }
   engine = new AddressingEngine(engine, discovery, timeoutMs, logger, recordReader(inner), opensSessions)
   if (discovery.some(({ publish }) => publish !== undefined)) {
-    const clock = options.clock ?? systemClock()
     engine = new PublishingEngine(engine, { records: inner, discovery, clock, logger })
   }
-  if (accept?.address || accept?.connection) engine = new AcceptingEngine(engine, accept, logger)
+  if (accept?.address || accept?.connection)
+    engine = new AcceptingEngine(engine, accept, logger, (connectionId) => channels?.wanted(connectionId))
   return engine
 }
 

@@ -2,10 +2,12 @@ import { InvalidConfigError } from '../errors/index.js'
 import { integer, isRecord, oneOf, wrong } from './expect.js'
 import { DEFAULT_LIMITS, LIMIT_RANGES, type Limits } from './limits.js'
 import { resolveRelays } from './relays.js'
-import type { PersistSettings, ResolvedSettings, Settings, UdpSettings } from './settings.js'
+import type { IceServer, PersistSettings, ResolvedSettings, Settings, UdpSettings } from './settings.js'
 
 const CONGESTION = ['cubic', 'new-reno', 'bbr'] as const
 const MAX_SESSIONS = 256
+const MAX_ICE_SERVERS = 8
+const RESERVED = ['h3', 'anypath/1', 'anypath/webrtc/1']
 const WHEN_IN_USE = ['fail', 'fresh-key'] as const
 
 /**
@@ -28,6 +30,7 @@ export function resolveSettings(settings: Settings, randomBytes: (length: number
     portMapping: settings.portMapping === undefined ? undefined : flag('portMapping', settings.portMapping),
     lan: settings.lan === undefined ? undefined : flag('lan', settings.lan),
     webTransport: webTransport(settings.webTransport),
+    webRtc: webRtc(settings.webRtc),
     relays: settings.relays === undefined ? [] : resolveRelays(settings.relays),
   }
 }
@@ -70,8 +73,8 @@ export function encodeAlpn(field: string, value: unknown): Uint8Array {
   if (typeof value !== 'string') throw wrong(field, 'a text', value)
   const bytes = new TextEncoder().encode(value)
   if (bytes.length < 1 || bytes.length > 255) throw wrong(field, '1 to 255 bytes long', value)
-  // HTTP/3 means an X.509 certificate, and browsers behind it; the other is what peers tell each other apart from applications.
-  if (value === 'h3' || value === 'anypath/1') throw wrong(field, 'an application protocol', value)
+  // HTTP/3 means an X.509 certificate, and browsers behind it; the others are what peers tell each other apart from applications.
+  if (RESERVED.includes(value as string)) throw wrong(field, 'an application protocol', value)
   return bytes
 }
 
@@ -113,6 +116,26 @@ function webTransport(value: unknown): ResolvedSettings['webTransport'] {
   const isTexts = Array.isArray(origins) && origins.every((origin) => typeof origin === 'string')
   if (origins !== undefined && !isTexts) throw wrong('webTransport.origins', 'an array of texts', origins)
   return { maxSessions: maxSessions as number, origins: origins as string[] | undefined }
+}
+
+function webRtc(value: unknown): Required<ResolvedSettings['webRtc']> {
+  if (value === undefined) return { iceServers: [] }
+  if (!isRecord(value)) throw wrong('webRtc', 'an object', value)
+  const { iceServers = [], ...rest } = value
+  for (const name of Object.keys(rest)) throw new InvalidConfigError(`webRtc.${name}: there is no such setting`)
+  if (!Array.isArray(iceServers) || iceServers.length > MAX_ICE_SERVERS)
+    throw wrong('webRtc.iceServers', `an array of at most ${MAX_ICE_SERVERS} servers`, iceServers)
+  return { iceServers: iceServers.map((server: unknown, i) => iceServer(`webRtc.iceServers[${i}]`, server)) }
+}
+
+function iceServer(field: string, value: unknown): IceServer {
+  if (!isRecord(value)) throw wrong(field, 'an object', value)
+  const urls: unknown[] = Array.isArray(value.urls) ? value.urls : [value.urls]
+  const isServer = (url: unknown) => typeof url === 'string' && /^(stuns?|turns?):[^\s]+$/.test(url)
+  // What it is must not be shown: it has a password.
+  if (urls.length === 0 || !urls.every(isServer))
+    throw new InvalidConfigError(`${field}.urls: must be stun: or turn: URLs`)
+  return value as unknown as IceServer
 }
 
 function flag(field: string, value: unknown): boolean {

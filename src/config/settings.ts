@@ -41,8 +41,8 @@ export interface Settings {
   readonly congestion?: 'cubic' | 'new-reno' | 'bbr'
   readonly udp?: UdpSettings
   /**
-   * Node only: looks for a direct path where a connection is relayed (NAT traversal). Remotes are told the addresses of this machine and of its
-   * NAT for that; `false` keeps them from everybody but the relay, and such connections stay relayed.
+   * Looks for a direct path where a connection is relayed: NAT traversal in Node, WebRTC in a browser. Remotes are told the addresses of this
+   * machine and of its NAT for that; `false` keeps them from everybody but the relay, and such connections stay relayed.
    *
    * @default true
    */
@@ -78,6 +78,12 @@ export interface Settings {
    */
   readonly webTransport?: boolean | WebTransportSettings
   /**
+   * Browsers only: how data channels with peers are made, for `directPaths`.
+   *
+   * @default no STUN or TURN servers: paths are found on the local network alone
+   */
+  readonly webRtc?: WebRtcSettings
+  /**
    * The relays of this peer: the nearest becomes its home, where others reach it. Relays that a ticket or discovery names are used only when
    * there is one here. `n0Relays` are public ones.
    *
@@ -97,6 +103,20 @@ export interface WebTransportSettings {
    * @default all: a page has to know the certificate's hash, and sends no cookies, so an origin proves nothing that matters by itself
    */
   readonly origins?: readonly string[]
+}
+
+/** What the browser's ICE agent (RFC 8445) may use. */
+export interface WebRtcSettings {
+  /** STUN and TURN servers, as `RTCConfiguration` has them (W3C WebRTC section 4.2.1), at most 8. They see this machine's public address. */
+  readonly iceServers?: readonly IceServer[]
+}
+
+/** A server, or several with the same credentials. */
+export interface IceServer {
+  /** `stun:HOST:PORT`, `turn:HOST:PORT`, `turns:HOST:PORT`. */
+  readonly urls: string | readonly string[]
+  readonly username?: string
+  readonly credential?: string
 }
 
 /** How a browser keeps a peer's secret key. */
@@ -128,5 +148,6 @@ export interface ResolvedSettings {
   /** `undefined` where the environment decides. */
   readonly lan: boolean | undefined
   readonly webTransport: { readonly maxSessions: number; readonly origins: readonly string[] | undefined } | undefined
+  readonly webRtc: Required<WebRtcSettings>
   readonly relays: readonly RelaySettings[]
 }

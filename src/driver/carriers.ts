@@ -5,6 +5,7 @@ import { isSession } from '../core/session.js'
 import type { AnypathError } from '../errors/index.js'
 import { createError } from '../errors/index.js'
 import type { Transport, TransportAddress } from '../transport/transport.js'
+import { type Channels, isChannel } from './channels.js'
 import type { Clock } from './clock.js'
 import type { EngineAddress, PathInfo } from './engine.js'
 import type { Relays } from './relays.js'
@@ -28,6 +29,8 @@ export class Carriers {
   readonly sockets: Sockets
   /** Sessions that this peer has opened. */
   readonly sessions: WebTransports
+  /** Data channels with peers. */
+  readonly channels: Channels
   readonly #core: Core
   readonly #byId = new Map<number, Transport>()
   #malformed = 0
@@ -36,11 +39,12 @@ export class Carriers {
     core: Core,
     clock: Clock,
     transports: readonly Transport[],
-    { relays, sessions }: { readonly relays: Relays; readonly sessions: WebTransports },
+    parts: { readonly relays: Relays; readonly sessions: WebTransports; readonly channels: Channels },
   ) {
     this.#core = core
-    this.relays = relays
-    this.sessions = sessions
+    this.relays = parts.relays
+    this.sessions = parts.sessions
+    this.channels = parts.channels
     // Carrier 0 is real UDP on the main socket; everything else has virtual addresses in the core.
     const main = transports.find(({ kind }) => kind === 'udp')
     this.sockets = new Sockets(core, clock, main)
@@ -57,6 +61,7 @@ export class Carriers {
     }
     this.sockets.start(owner)
     this.sessions.start(owner)
+    this.channels.start(owner)
     try {
       for (const [id, transport] of this.#byId) await this.#startOne(id, transport, events)
     } catch (thrown) {
@@ -85,14 +90,17 @@ export class Carriers {
   send(id: number, address: TransportAddress, packets: Uint8Array<ArrayBuffer>, segmentBytes: number): void {
     const session = this.sessions.find(id)
     if (session) return session.open?.session.send(packets, segmentBytes)
+    if (this.channels.send(id, packets, segmentBytes)) return
     const transport = this.#byId.get(id) ?? this.sockets.get(id)
     transport?.send(address, packets, segmentBytes)
   }
 
   /** What the least busy carrier takes: a full one drops what is beyond its queue, and must not hold up the others. */
   get writableBytes(): number {
-    // Beside an open session relays are backups: their room must not hide that the session has none.
-    let most = this.sessions.writableBytes ?? this.relays.writableBytes
+    // Beside an open session or channel relays are backups: their room must not hide that it has none.
+    const { sessions, channels, relays } = this
+    let most = Math.max(sessions.writableBytes ?? -1, channels.writableBytes ?? -1)
+    if (most < 0) most = relays.writableBytes
     for (const transport of this.#byId.values()) most = Math.max(most, transport.writableBytes)
     return most
   }
@@ -111,6 +119,7 @@ export class Carriers {
   place(id: number, { host, port }: SocketAddress): Pick<PathInfo, 'kind' | 'host' | 'port' | 'relay'> {
     const session = this.sessions.find(id)
     if (session || isSession(id)) return { kind: 'webtransport', host, port, ...session?.open?.at }
+    if (isChannel(id)) return { kind: 'webrtc', host: '', port: 0, ...this.channels.place(id) }
     if (!isRelay(id)) return { kind: this.#byId.get(id)?.kind ?? 'udp', host, port }
     const relay = this.relays.find(id)?.url ?? ''
     return { kind: 'relay', ...hostOf(relay), relay }
@@ -130,6 +139,7 @@ export class Carriers {
     }
     this.sockets.addDrops(sum)
     this.sessions.addDrops(sum)
+    this.channels.addDrops(sum)
     if (this.relays.dropped > 0) sum['relay-queue-full'] = this.relays.dropped
     return sum
   }
@@ -139,6 +149,7 @@ export class Carriers {
     this.#byId.clear()
     this.relays.closeAll()
     this.sessions.closeAll()
+    this.channels.closeAll()
     await Promise.all([this.sockets.closeAll(), ...transports.map((transport) => transport.close())])
   }
 

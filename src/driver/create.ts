@@ -4,6 +4,7 @@ import { CoreInstance } from '../core/instance.js'
 import { type CoreProgram, type CoreSource, compileCore } from '../core/load.js'
 import type { PortMapping, RelayDialer, Transport, WebTransportDialer } from '../transport/transport.js'
 import { Carriers } from './carriers.js'
+import { type ChannelKeeper, Channels } from './channels.js'
 import { type Clock, systemClock } from './clock.js'
 import { type DiscoveryServices, Driver, type StunServers } from './driver.js'
 import type { Engine } from './engine.js'
@@ -103,14 +104,18 @@ export interface EngineOptions {
  *
  * @throws AnypathError `InvalidConfig`, `InvalidKey`, `AddressInUse` or `TransportFailed`; nothing stays open then.
  */
-export async function createEngine(options: EngineOptions): Promise<Engine & RecordKeeper> {
+export async function createEngine(options: EngineOptions): Promise<Engine & RecordKeeper & ChannelKeeper> {
   const clock = options.clock ?? systemClock()
   const module = await compileCore(options.core)
   const config = encodeConfig(coreConfig(options, clock))
   const core = new Core(new CoreInstance(module, options.core.createGlue(), config, () => clock.now()))
   const relays = new Relays(core, clock, options.relayDialer)
   const sessions = new WebTransports(core, clock, options.webTransportDialer)
-  const carriers = new Carriers(core, clock, options.transports, { relays, sessions })
+  const carriers = new Carriers(core, clock, options.transports, {
+    relays,
+    sessions,
+    channels: new Channels(core, clock),
+  })
   const observers = { log: options.log, qlog: options.qlog }
   const driver = new Driver({
     core,

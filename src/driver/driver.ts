@@ -3,6 +3,7 @@ import type { DiscoveryServicesRequest } from '../core/dial.js'
 import { type AnypathError, createError, toAnypathError } from '../errors/index.js'
 import type { PortMapping, TransportAddress } from '../transport/transport.js'
 import { type Carriers, carriersLost } from './carriers.js'
+import type { CarriedChannel, ChannelKeeper } from './channels.js'
 import type { Clock } from './clock.js'
 import { Dispatch, type Observers } from './dispatch.js'
 import type {
@@ -48,7 +49,7 @@ export interface DriverParts {
 /**
  * The only caller of the core: commands go straight in and ask for a turn of the event loop, which brings out what they caused.
  */
-export class Driver implements Engine, RecordKeeper {
+export class Driver implements Engine, RecordKeeper, ChannelKeeper {
   readonly endpointId: Uint8Array<ArrayBuffer>
   readonly #core: Core
   readonly #carriers: Carriers
@@ -187,6 +188,10 @@ export class Driver implements Engine, RecordKeeper {
       this.#core.addAddresses(connectionId, resolved)
       sessions.use(connectionId, resolved)
     })
+  }
+
+  carry(begin: Parameters<ChannelKeeper['carry']>[0]): CarriedChannel {
+    return this.#carriers.channels.carry(begin)
   }
 
   admit(incomingId: number, decision: Admission): void {

@@ -14,6 +14,11 @@ export function browserPlatform(core: CoreProgram['wasm'], startTicks?: () => Wo
     transports: () => [],
     relayDialer: (relays) => new WebSocketRelays(openWebSocket, tokensOf(relays)),
     webTransportDialer: browserWebTransport,
+    channels: ({ iceServers }) =>
+      // Workers have none.
+      typeof RTCPeerConnection === 'undefined'
+        ? undefined
+        : async () => (await import('./web-rtc.js')).channelMaker(iceServers),
     watchLifecycle: (events) => watchPage(events, startTicks),
     holdKey,
   }

@@ -162,3 +162,40 @@ export interface PacketSessionEvents {
   /** It was closed, or could not be opened; told once. Browsers do not say much about why, so that a page learns nothing about networks. */
   closed(): void
 }
+
+/** What the driver's owner needs to make WebRTC data channels with peers. How the two sides learn of each other's signals is not its business. */
+export interface ChannelMaker {
+  /**
+   * Begins to negotiate a channel. Never throws: what fails is told by `closed`, in a later turn.
+   *
+   * @param initiator whether this side makes the offer.
+   */
+  negotiate(initiator: boolean, events: ChannelEvents): Channel
+}
+
+/** One data channel with a peer. */
+export interface Channel extends PacketSession {
+  /** Where the peer is, while it is known: an address that the browser hides is empty. */
+  readonly place: TransportAddress
+  /** Takes a signal of the peer's; what is none is dropped. */
+  signal(signal: ChannelSignal): void
+}
+
+/** What one side tells the other: a session description (RFC 8829) or an ICE candidate (RFC 8839). */
+export type ChannelSignal =
+  | { readonly type: 'offer' | 'answer'; readonly sdp: string }
+  | {
+      readonly type: 'candidate'
+      readonly candidate: string
+      readonly sdpMid: string | null
+      readonly sdpMLineIndex: number | null
+    }
+
+export interface ChannelEvents extends PacketSessionEvents {
+  /** To be taken to the peer's `signal`. */
+  signal(signal: ChannelSignal): void
+  /** Nothing comes through for now; `opened` follows when it does again, or else `closed`. */
+  interrupted(): void
+  /** A message was no packets. */
+  malformed(): void
+}

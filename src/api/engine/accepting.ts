@@ -17,6 +17,7 @@ const REFUSED = { code: 0, reason: 'refused' }
 export class AcceptingEngine extends ForwardingEngine {
   readonly #hooks: AcceptHooks
   readonly #logger: Logger | undefined
+  readonly #wanted: (connectionId: number) => void
   /** The events of incoming connections that wait for the hook. */
   readonly #undecided = new Map<number, EngineEvent[]>()
   /** Those about whom the hook is being asked. */
@@ -24,10 +25,17 @@ export class AcceptingEngine extends ForwardingEngine {
   readonly #refused = new Set<number>()
   #listener: (event: EngineEvent) => void = () => {}
 
-  constructor(inner: Engine, hooks: AcceptHooks, logger: Logger | undefined) {
+  /** @param wanted is told of each connection that the hook wants. */
+  constructor(
+    inner: Engine,
+    hooks: AcceptHooks,
+    logger: Logger | undefined,
+    wanted: (connectionId: number) => void = () => {},
+  ) {
     super(inner)
     this.#hooks = hooks
     this.#logger = logger
+    this.#wanted = wanted
     inner.onEvent((event) => this.#handle(event))
   }
 
@@ -90,6 +98,7 @@ export class AcceptingEngine extends ForwardingEngine {
     const held = this.#undecided.get(connectionId) ?? []
     this.#undecided.delete(connectionId)
     if (wanted) {
+      this.#wanted(connectionId)
       for (const event of held) this.#listener(event)
       return
     }

@@ -1,0 +1,150 @@
+import type { ChannelKeeper, ChannelMaker } from '../../driver/channels.js'
+import type { Clock } from '../../driver/clock.js'
+import type { ConnectedInfo, ConnectRequest, Engine, EngineEvent } from '../../driver/engine.js'
+import { ForwardingEngine } from '../engine/forwarding.js'
+import { idToText } from '../identity.js'
+import { RemoteChannel } from './remote-channel.js'
+import { SIGNALLING_ALPN } from './signal.js'
+import { SIGNALLING_CODES, type Signalling } from './signalling.js'
+
+/** The number of `AlpnNotServed` in the error table. */
+const ALPN_NOT_SERVED = 12
+
+/** What a `ChannelEngine` is made of. */
+export interface ChannelEngineParts {
+  readonly inner: Engine & ChannelKeeper
+  /** Makes channels; what it takes is loaded at the first call. */
+  readonly maker: () => Promise<ChannelMaker>
+  readonly clock: Clock
+  /** Whether incoming connections count only when `wanted` is called: a hook of the application's decides about them. */
+  readonly asks: boolean
+}
+
+/** A signalling connection: dialled ones are known before they are there. */
+interface Own {
+  readonly remote: RemoteChannel
+  readonly dialled: boolean
+  signalling?: Signalling
+}
+
+/**
+ * Negotiates WebRTC data channels with remotes whose connections are relayed, over connections of its own that nobody behind this engine
+ * sees, and leads connections over them.
+ */
+export class ChannelEngine extends ForwardingEngine {
+  readonly #parts: ChannelEngineParts
+  /** By the text of the remote's id; only those with connections. */
+  readonly #remotes = new Map<string, RemoteChannel>()
+  readonly #own = new Map<number, Own>()
+  /** The applications' connections, by id. */
+  readonly #connections = new Map<number, RemoteChannel>()
+  /** Incoming connections about which the application is being asked. */
+  readonly #asked = new Map<number, ConnectedInfo>()
+  #listener: (event: EngineEvent) => void = () => {}
+
+  constructor(parts: ChannelEngineParts) {
+    super(parts.inner)
+    this.#parts = parts
+    parts.inner.onEvent((event) => this.#handle(event))
+  }
+
+  override onEvent(listener: (event: EngineEvent) => void): void {
+    this.#listener = listener
+  }
+
+  override connect(request: ConnectRequest): Promise<number> {
+    const target = this.#remotes.get(idToText(request.remoteId))?.target
+    const addresses = target === undefined ? request.addresses : [target, ...request.addresses]
+    return super.connect({ ...request, addresses })
+  }
+
+  override networkChanged(): void {
+    super.networkChanged()
+    for (const remote of this.#remotes.values()) remote.networkChanged()
+  }
+
+  override close(code: number, reason: string, timeoutMs: number): Promise<void> {
+    for (const remote of this.#remotes.values()) remote.stop()
+    return super.close(code, reason, timeoutMs)
+  }
+
+  /** The application wants an incoming connection. */
+  wanted(connectionId: number): void {
+    const info = this.#asked.get(connectionId)
+    this.#asked.delete(connectionId)
+    if (info !== undefined) this.#add(connectionId, info)
+  }
+
+  #handle(event: EngineEvent): void {
+    if (event.type === 'network') for (const remote of this.#remotes.values()) remote.networkChanged()
+    if (!('connectionId' in event)) return this.#listener(event)
+    const { connectionId } = event
+    if (event.type === 'connected' && isSignalling(event.info)) return this.#adopt(connectionId, event.info)
+    const own = this.#own.get(connectionId)
+    if (own !== undefined) return this.#handleOwn(own, event)
+    if (event.type === 'connected' && !event.info.early) {
+      if (event.info.incoming && this.#parts.asks) this.#asked.set(connectionId, event.info)
+      else this.#add(connectionId, event.info)
+    }
+    if (event.type === 'path' && event.change === 'selected')
+      this.#connections.get(connectionId)?.selected(connectionId, event.path)
+    if (event.type === 'drained') this.#delete(connectionId)
+    this.#listener(event)
+  }
+
+  #add(connectionId: number, { remoteId, incoming, path }: ConnectedInfo): void {
+    const name = idToText(remoteId)
+    const remote = this.#remotes.get(name) ?? this.#begin(name, remoteId)
+    this.#connections.set(connectionId, remote)
+    remote.add(connectionId, incoming, path)
+  }
+
+  #begin(name: string, remoteId: Uint8Array): RemoteChannel {
+    const { inner, maker, clock } = this.#parts
+    const remote: RemoteChannel = new RemoteChannel({
+      engine: inner,
+      keeper: inner,
+      maker,
+      clock,
+      remoteId,
+      dialled: (connectionId) => this.#own.set(connectionId, { remote, dialled: true }),
+      ended: () => this.#remotes.delete(name),
+    })
+    this.#remotes.set(name, remote)
+    return remote
+  }
+
+  #delete(connectionId: number): void {
+    this.#asked.delete(connectionId)
+    this.#connections.get(connectionId)?.delete(connectionId)
+    this.#connections.delete(connectionId)
+  }
+
+  /** A signalling connection's handshake is over. Nobody has any business with it who has no connection. */
+  #adopt(connectionId: number, { remoteId, early }: ConnectedInfo): void {
+    const dialled = this.#own.get(connectionId)
+    const remote = dialled?.remote ?? this.#remotes.get(idToText(remoteId))
+    if (early) return
+    if (!remote?.isUsed) return this.inner.closeConnection(connectionId, SIGNALLING_CODES.refused, '')
+    const own: Own = dialled ?? { remote, dialled: false }
+    this.#own.set(connectionId, own)
+    own.signalling = remote.connected(connectionId, own.dialled, isSmaller(this.endpointId, remoteId))
+  }
+
+  #handleOwn(own: Own, event: EngineEvent & { readonly connectionId: number }): void {
+    const { remote, signalling } = own
+    if (event.type === 'stream' && event.bidirectional) signalling?.take(event.streamId)
+    if (event.type === 'closed') remote.disconnected(signalling, event.code === ALPN_NOT_SERVED)
+    if (event.type === 'drained') this.#own.delete(event.connectionId)
+  }
+}
+
+function isSignalling({ alpn }: ConnectedInfo): boolean {
+  return new TextDecoder().decode(alpn) === SIGNALLING_ALPN
+}
+
+/** Compares ids as bytes. */
+function isSmaller(one: Uint8Array, other: Uint8Array): boolean {
+  const at = one.findIndex((byte, i) => byte !== other[i])
+  return at >= 0 && (one[at] ?? 0) < (other[at] ?? 0)
+}

@@ -1,0 +1,188 @@
+import SimplePeer from 'simple-peer/simplepeer.min.js'
+import { framed, joined, PacketReader } from './packet-stream.js'
+import type { Channel, ChannelEvents, ChannelMaker, ChannelSignal, TransportAddress } from './transport.js'
+
+/** Bytes that may wait for the channel, those of the message under way included. */
+const QUEUE_BYTES = 512 * 1024
+
+/**
+ * The largest message that packets are gathered into: a channel's cost is per message. Of a message that is lost in part all is lost, so it
+ * must not be larger than it has to.
+ */
+const MESSAGE_BYTES = 16 * 1024
+
+/** How long the channel may take nothing before it no longer holds up what else the page sends. */
+const STUCK_MS = 3000
+
+/** How long a channel may go on when it is being closed, for what was sent last. */
+const FAREWELL_MS = 100
+
+/** The states of an ICE agent in which packets come through (W3C WebRTC, `RTCIceConnectionState`). */
+const THROUGH = ['connected', 'completed']
+
+/** Data channels of the browser's, or of something that looks like it. */
+export class WebRtcChannels implements ChannelMaker {
+  readonly #configuration: RTCConfiguration
+
+  /** @param configuration with the STUN and TURN servers that are asked; none are asked by default. */
+  constructor(configuration: RTCConfiguration = {}) {
+    this.#configuration = { iceServers: [], ...configuration }
+  }
+
+  negotiate(initiator: boolean, events: ChannelEvents): Channel {
+    return new NegotiatedChannel(this.#configuration, initiator, events)
+  }
+}
+
+/**
+ * Packets over one unordered data channel that repeats nothing: QUIC does that once. Each message is packets, each behind its length in two
+ * bytes.
+ */
+class NegotiatedChannel implements Channel {
+  readonly #events: ChannelEvents
+  readonly #peer: SimplePeer.Instance | undefined
+  #waiting: Uint8Array[] = []
+  #queued = 0
+  #isWriting = false
+  #movedAt = 0
+  #isOpen = false
+  #over = false
+
+  constructor(config: RTCConfiguration, initiator: boolean, events: ChannelEvents) {
+    this.#events = events
+    try {
+      this.#peer = new SimplePeer({ initiator, config, channelConfig: { ordered: false, maxRetransmits: 0 } })
+    } catch {
+      // The page may not, or has too many.
+      queueMicrotask(() => this.#end())
+      return
+    }
+    const peer = this.#peer
+    peer.on('signal', (signal) => this.#emit(signal))
+    peer.on('connect', () => this.#through(true))
+    peer.on('data', (data: unknown) => this.#receive(data))
+    peer.on('iceStateChange', (state: string) => this.#iceChanged(state))
+    // `close` follows.
+    peer.on('error', () => {})
+    peer.on('close', () => this.#end())
+  }
+
+  get place(): TransportAddress {
+    const { remoteAddress: host = '', remotePort: port = 0 } = (this.#peer ?? {}) as Partial<Remote>
+    return { host, port: Number(port) || 0 }
+  }
+
+  get writableBytes(): number {
+    const isStuck = this.#isWriting && performance.now() - this.#movedAt >= STUCK_MS
+    return isStuck ? QUEUE_BYTES : Math.max(0, QUEUE_BYTES - this.#queued)
+  }
+
+  signal(signal: ChannelSignal): void {
+    if (this.#over) return
+    const { type, ...rest } = signal
+    // A description or candidate that the browser does not take ends the negotiation, by `close`.
+    this.#peer?.signal(
+      type === 'candidate' ? { type, candidate: new RTCIceCandidate(rest as RTCIceCandidateInit) } : signal,
+    )
+  }
+
+  send(packets: Uint8Array, segmentBytes: number): void {
+    if (!this.#isOpen) return
+    const size = segmentBytes || packets.length
+    for (let at = 0; at < packets.length; at += size) this.#add(packets.subarray(at, at + size))
+    if (this.#isWriting || this.#queued === 0) return
+    this.#isWriting = true
+    this.#movedAt = performance.now()
+    // What else this turn sends goes with it.
+    queueMicrotask(() => this.#write())
+  }
+
+  close(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#isOpen = false
+    if (this.#isWriting) setTimeout(() => this.#peer?.destroy(), FAREWELL_MS)
+    else this.#peer?.destroy()
+  }
+
+  #emit(signal: SimplePeer.SignalData): void {
+    if (this.#over) return
+    if ('sdp' in signal && (signal.type === 'offer' || signal.type === 'answer'))
+      this.#events.signal({ type: signal.type, sdp: signal.sdp ?? '' })
+    else if ('candidate' in signal && signal.candidate) {
+      const { candidate = '', sdpMid = null, sdpMLineIndex = null } = signal.candidate
+      this.#events.signal({ type: 'candidate', candidate, sdpMid, sdpMLineIndex })
+    }
+  }
+
+  #iceChanged(state: string): void {
+    if (state === 'disconnected') this.#through(false)
+    else if (THROUGH.includes(state) && this.#peer?.connected) this.#through(true)
+  }
+
+  #through(isThrough: boolean): void {
+    if (this.#over || this.#isOpen === isThrough) return
+    this.#isOpen = isThrough
+    if (isThrough) this.#events.opened()
+    else this.#events.interrupted()
+  }
+
+  #receive(data: unknown): void {
+    if (this.#over) return
+    if (!(data instanceof Uint8Array)) return this.#events.malformed()
+    const packets = new PacketReader()
+    try {
+      packets.push(data, (packet) => this.#events.packet(packet))
+    } catch {
+      this.#events.malformed()
+    }
+  }
+
+  #add(packet: Uint8Array): void {
+    if (this.#queued + packet.length > QUEUE_BYTES) return this.#events.dropped()
+    this.#waiting.push(framed(packet))
+    this.#queued += packet.length + 2
+  }
+
+  /** Sends a message; the next one when the channel has room. */
+  #write(): void {
+    if (this.#over) return
+    const count = this.#fitting()
+    if (count === 0) {
+      this.#isWriting = false
+      return
+    }
+    const message = joined(this.#waiting.splice(0, count))
+    this.#peer?.write(message, () => {
+      this.#movedAt = performance.now()
+      this.#queued -= message.length
+      this.#events.writable()
+      this.#write()
+    })
+  }
+
+  /** How many of the packets that wait go into one message. */
+  #fitting(): number {
+    let bytes = 0
+    let count = 0
+    for (const { length } of this.#waiting) {
+      bytes += length
+      if (count > 0 && bytes > MESSAGE_BYTES) break
+      count += 1
+    }
+    return count
+  }
+
+  #end(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#isOpen = false
+    this.#events.closed()
+  }
+}
+
+/** What simple-peer knows of the pair of candidates in use, which its types leave out. */
+interface Remote {
+  readonly remoteAddress: string
+  readonly remotePort: number | string
+}

@@ -1,0 +1,123 @@
+// time limit: 900 s
+// network: a namespace, where browsers find an address that is not the loopback's
+
+import assert from 'node:assert/strict'
+import { after } from 'node:test'
+import type { Page } from 'playwright-core'
+import {
+  channelStats,
+  closeTab,
+  dialTab,
+  killChannels,
+  pathsOfTab,
+  receiveInTab,
+  sendInTab,
+  serveTab,
+  watchPeerConnections,
+} from './harness/channel.js'
+import type { EngineName } from './harness/engines.js'
+import { type BrowserTest, testInBrowsers } from './harness/in-browsers.js'
+import { userProject } from './harness/package.js'
+import { packagePages } from './harness/pages.js'
+import { policyFor, startRelay, until } from './harness/relayed.js'
+
+const FILE_BYTES = 64 << 20
+
+const user = await userProject()
+/** It outlives the pages: of a relay that has gone they say that it can't be reached. */
+const relay = await startRelay(user)
+after(() => relay.close())
+
+/** Two pages with a connection; the second one has dialled. */
+async function twoTabs(
+  { serve, open, profile }: BrowserTest,
+  { other, watch = {}, options = {} }: { other?: EngineName; watch?: { candidates?: boolean }; options?: object } = {},
+): Promise<readonly [Page, Page]> {
+  const { url } = await serve(packagePages(user, { headers: policyFor([relay.url]) }))
+  const server = await open(url)
+  const dialler = await open(url, await profile(other))
+  for (const page of [server, dialler]) await page.evaluate(watchPeerConnections, watch)
+  const ticket = await server.evaluate(serveTab, { relay: relay.url, options })
+  const { kind } = await dialler.evaluate(dialTab, { relay: relay.url, ticket, options })
+  assert.equal(kind, 'relay')
+  await until('the server has it, too', async () => (await server.evaluate(pathsOfTab)).kinds.length > 0)
+  return [server, dialler]
+}
+
+const uses = (kind: string, pages: readonly Page[]) => async () => {
+  const tabs = await Promise.all(pages.map((page) => page.evaluate(pathsOfTab)))
+  return tabs.every(({ kinds }) => kinds[0] === kind)
+}
+
+/** Sends a file; gives the seconds that it took. */
+async function transfer(from: Page, to: Page): Promise<number> {
+  const received = to.evaluate(receiveInTab)
+  const sent = await from.evaluate(sendInTab, FILE_BYTES)
+  const { hash, ms } = await received
+  assert.equal(hash, sent)
+  return ms / 1000
+}
+
+const relayedBytes = () => relay.metrics().bytesReceived
+
+async function leavesTheRelay(browser: BrowserTest, other?: EngineName): Promise<void> {
+  const pages = await twoTabs(browser, { ...(other && { other }) })
+  const [server, dialler] = pages
+  const directMs = await until('both are direct', uses('webrtc', pages))
+  const before = relayedBytes()
+  const seconds = [await transfer(server, dialler), await transfer(dialler, server)]
+  const rates = seconds.map((took) => (FILE_BYTES / 1e6 / took).toFixed(1))
+  console.log(`# ${browser.engine}, ${other ?? browser.engine}: direct after ${directMs.toFixed(0)} ms, ${rates} MB/s`)
+  assert.ok(relayedBytes() - before < FILE_BYTES / 100, 'the relay has carried the file')
+  for (const page of pages) {
+    const { open, bytesSent, bytesReceived } = await page.evaluate(channelStats)
+    assert.equal(open, 1)
+    assert.ok(bytesSent > FILE_BYTES && bytesReceived > FILE_BYTES, `${bytesSent} sent, ${bytesReceived} received`)
+  }
+  await dialler.evaluate(closeTab)
+  await until('no channel is left', async () => {
+    const stats = await Promise.all(pages.map((page) => page.evaluate(channelStats)))
+    return stats.every(({ open }) => open === 0)
+  })
+}
+
+testInBrowsers('two pages leave the relay for a data channel, and 64 MiB go both ways', (browser) =>
+  leavesTheRelay(browser),
+)
+
+testInBrowsers(
+  'so do pages of two browsers, whichever dials',
+  async (browser) => leavesTheRelay(browser, browser.engine === 'chromium' ? 'firefox' : 'chromium'),
+  { with: 'firefox' },
+)
+
+testInBrowsers(
+  'a channel that dies in mid-transfer costs nothing but time, and another one follows',
+  async (browser) => {
+    const pages = await twoTabs(browser)
+    const [server, dialler] = pages
+    await until('both are direct', uses('webrtc', pages))
+    const received = server.evaluate(receiveInTab)
+    const sending = dialler.evaluate(sendInTab, FILE_BYTES)
+    for (const task of [received, sending]) task.catch(() => {})
+    const arrived = async () => (await server.evaluate(channelStats)).bytesReceived
+    await until('a quarter has arrived', async () => (await arrived()) > FILE_BYTES / 4)
+    assert.equal(await dialler.evaluate(killChannels), 1)
+    assert.equal((await received).hash, await sending)
+    const { selected } = await dialler.evaluate(pathsOfTab)
+    assert.ok(selected.includes('relay'), String(selected))
+    await until('both are direct again', uses('webrtc', pages))
+  },
+)
+
+testInBrowsers('where no channel can be made the connection stays relayed, and works', async (browser) => {
+  const pages = await twoTabs(browser, { watch: { candidates: false } })
+  await transfer(...pages)
+  assert.deepEqual((await pages[1].evaluate(pathsOfTab)).selected, [])
+})
+
+testInBrowsers('without direct paths no peer connection is made', async (browser) => {
+  const pages = await twoTabs(browser, { options: { directPaths: false } })
+  await transfer(...pages)
+  for (const page of pages) assert.equal((await page.evaluate(channelStats)).open, 0)
+})
