@@ -2,12 +2,14 @@ export type { Listener } from './api/emitter.js'
 export * from './api/index.js'
 export {
   DEFAULT_LIMITS,
+  type IceServer,
   type Limits,
   n0Relays,
   type PersistSettings,
   type RelaySettings,
   type Settings,
   type UdpSettings,
+  type WebRtcSettings,
   type WebTransportSettings,
 } from './config/index.js'
 export type { CoreGlue, RawCore } from './core/glue.js'

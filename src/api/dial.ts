@@ -97,7 +97,10 @@ async function destinationOf(engine: Engine, target: Ticket | string | DialTarge
     throw new InvalidArgumentError('target: must be a ticket or its text, an id, or an id with addresses')
   const carriers = carriersOf(await engine.localAddresses())
   if (target instanceof Ticket)
-    return { remoteId: target.parts.id, targets: reachableAddresses(target.addresses, carriers) }
+    return {
+      remoteId: target.parts.id,
+      targets: { ...reachableAddresses(target.addresses, carriers), ...(!target.anypath && { isForeign: true }) },
+    }
   const { id, addresses = [], relays = [], webTransport }: RememberedTarget = target
   const remoteId = idFromText(id)
   if (!Array.isArray(addresses)) throw new InvalidArgumentError('target.addresses: must be an array')

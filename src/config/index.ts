@@ -2,4 +2,12 @@ export { checkInjected } from './injected.js'
 export { DEFAULT_LIMITS, type Limits } from './limits.js'
 export { n0Relays, type RelaySettings, relayUrl } from './relays.js'
 export { encodeAlpn, resolveSettings } from './resolve.js'
-export type { PersistSettings, ResolvedSettings, Settings, UdpSettings, WebTransportSettings } from './settings.js'
+export type {
+  IceServer,
+  PersistSettings,
+  ResolvedSettings,
+  Settings,
+  UdpSettings,
+  WebRtcSettings,
+  WebTransportSettings,
+} from './settings.js'

@@ -91,6 +91,8 @@ export interface DialTargets {
   readonly relays: readonly { readonly url: string; readonly delayMs?: number }[]
   /** Where sessions can be opened to the peer, as its ticket has it. Ignored where no sessions can be opened. */
   readonly webTransport?: readonly Uint8Array[]
+  /** Its ticket says that it is another program's peer: it is asked for nothing that only peers of this library have. */
+  readonly isForeign?: true
 }
 
 export interface ConnectRequest extends DialTargets {

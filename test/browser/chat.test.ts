@@ -50,7 +50,7 @@ testInBrowsers(
     await hears(ana, 'yes, <b>me</b>')
     await ben.getByLabel('Your message').pressSequentially('typ')
     await ana.getByText('Ben is typing…').waitFor()
-    await ana.locator('.member-detail', { hasText: /via relay · [\d.]+ ms/ }).waitFor()
+    await ana.locator('.member-detail', { hasText: /(via relay|direct, WebRTC) · [\d.]+ ms/ }).waitFor()
     assert.notEqual(await ana.locator('.member .sparkline polyline').getAttribute('points'), '')
   },
 )

@@ -38,6 +38,8 @@ export class ChannelEngine extends ForwardingEngine {
   readonly #own = new Map<number, Own>()
   /** The applications' connections, by id. */
   readonly #connections = new Map<number, RemoteChannel>()
+  /** Dialled connections with peers of other programs. */
+  readonly #foreign = new Set<number>()
   /** Incoming connections about which the application is being asked. */
   readonly #asked = new Map<number, ConnectedInfo>()
   #listener: (event: EngineEvent) => void = () => {}
@@ -52,10 +54,12 @@ export class ChannelEngine extends ForwardingEngine {
     this.#listener = listener
   }
 
-  override connect(request: ConnectRequest): Promise<number> {
+  override async connect(request: ConnectRequest): Promise<number> {
     const target = this.#remotes.get(idToText(request.remoteId))?.target
     const addresses = target === undefined ? request.addresses : [target, ...request.addresses]
-    return super.connect({ ...request, addresses })
+    const connectionId = await super.connect({ ...request, addresses })
+    if (request.isForeign) this.#foreign.add(connectionId)
+    return connectionId
   }
 
   override networkChanged(): void {
@@ -93,6 +97,7 @@ export class ChannelEngine extends ForwardingEngine {
   }
 
   #add(connectionId: number, { remoteId, incoming, path }: ConnectedInfo): void {
+    if (this.#foreign.has(connectionId)) return
     const name = idToText(remoteId)
     const remote = this.#remotes.get(name) ?? this.#begin(name, remoteId)
     this.#connections.set(connectionId, remote)
@@ -116,6 +121,7 @@ export class ChannelEngine extends ForwardingEngine {
 
   #delete(connectionId: number): void {
     this.#asked.delete(connectionId)
+    this.#foreign.delete(connectionId)
     this.#connections.get(connectionId)?.delete(connectionId)
     this.#connections.delete(connectionId)
   }

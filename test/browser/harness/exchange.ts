@@ -64,7 +64,8 @@ export async function exchangeInPage({ relays, target, records, bytes }: Exchang
   const exchanged = {
     id: peer.id,
     remoteId: connection.remoteId,
-    relays: connection.paths.map(({ relay }) => relay),
+    // Pages may be on a data channel already; the relay is their backup.
+    relays: connection.paths.flatMap(({ relay }) => relay ?? []),
     bidirectional: same(back),
     unidirectional: same(answered),
     datagram,

@@ -20,6 +20,12 @@ function recorder(): { sink: OutputSink; calls: unknown[][] } {
   return { sink, calls }
 }
 
+const found = { byCollision: true, found: 3, round: 2, candidates: 12, probes: 40, elapsedMs: 2.5 }
+
+function search(writer: ByteWriter): ByteWriter {
+  return writer.u8(1).u8(3).u32(2).u16(12).u32(40).f64(2.5)
+}
+
 function record(kind: number, id: number, payload: (writer: ByteWriter) => void = () => {}): Uint8Array {
   const body = new ByteWriter()
   payload(body)
@@ -178,6 +184,8 @@ test('every output record reaches the sink with its fields', () => {
     record(24, 7),
     record(25, 7),
     record(26, 8, (w) => session(w)),
+    record(27, 5, (w) => search(w)),
+    record(27, 5, (w) => search(w).bytes(address('192.0.2.1', 9))),
   )
   readOutput(bytes, codec, sink)
   const plain = calls.map((call) =>
@@ -233,6 +241,8 @@ test('every output record reaches the sink with its fields', () => {
       8,
       { carrier: 0, address: entry, authority: 'example:1', path: '/room', origin: 'https://example.com' },
     ],
+    ['search', 5, found],
+    ['search', 5, { ...found, remote: entry }],
   ])
 })
 
@@ -252,6 +262,7 @@ test('every truncation of an output record is an InternalError, and the records 
     record(15, 0, (w) => w.u8(3).text16('noq', '').text16('hello', '')),
     record(22, RELAY, (w) => relay(w)),
     record(26, 8, (w) => session(w)),
+    record(27, 5, (w) => search(w)),
   ]
   for (const kind of kinds) {
     for (let length = 1; length < kind.length; length++) {
@@ -262,14 +273,14 @@ test('every truncation of an output record is an InternalError, and the records 
     }
   }
   // The length field tells the truth and the payload is too short for its kind.
-  for (const kind of [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15, 17, 22, 26]) {
+  for (const kind of [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15, 17, 22, 26, 27]) {
     assert.throws(
       () => readOutput(concatenated(record(kind, 1)), codec, recorder().sink),
       { code: 'InternalError' },
       `kind ${kind}`,
     )
   }
-  for (const kind of [0, 27, 255])
+  for (const kind of [0, 28, 255])
     assert.throws(() => readOutput(concatenated(record(kind, 1)), codec, recorder().sink), /unknown kind/)
 })
 
