@@ -41,10 +41,6 @@ export class Signalling {
     this.#events = events
   }
 
-  get isOver(): boolean {
-    return this.#over
-  }
-
   /** Opens the stream, if this side dialled. */
   async begin(): Promise<void> {
     if (!this.dialled) return
