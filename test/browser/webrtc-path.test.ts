@@ -2,9 +2,11 @@
 // network: a namespace, where browsers find an address that is not the loopback's
 
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { after } from 'node:test'
 import type { Page } from 'playwright-core'
 import {
+  accountOfTab,
   channelStats,
   closeTab,
   dialTab,
@@ -22,6 +24,9 @@ import { packagePages } from './harness/pages.js'
 import { policyFor, startRelay, until } from './harness/relayed.js'
 
 const FILE_BYTES = 64 << 20
+
+/** A busy machine takes a sixth of it. */
+const TRANSFER_LIMIT_MS = 90_000
 
 const user = await userProject()
 /** It outlives the pages: of a relay that has gone they say that it can't be reached. */
@@ -52,10 +57,21 @@ const uses = (kind: string, pages: readonly Page[]) => async () => {
 /** Sends a file; gives the seconds that it took. */
 async function transfer(from: Page, to: Page): Promise<number> {
   const received = to.evaluate(receiveInTab)
-  const sent = await from.evaluate(sendInTab, FILE_BYTES)
-  const { hash, ms } = await received
-  assert.equal(hash, sent)
+  const sent = from.evaluate(sendInTab, FILE_BYTES)
+  const arrived = await inTime([from, to], Promise.all([received, sent]))
+  const [{ hash, ms }, expected] = arrived
+  assert.equal(hash, expected)
   return ms / 1000
+}
+
+/** Fails with what both pages know when a transfer stands still. */
+async function inTime<T>(pages: readonly Page[], work: Promise<T>): Promise<T> {
+  const limit = AbortSignal.timeout(TRANSFER_LIMIT_MS)
+  const late = once(limit, 'abort').then(async () => {
+    const accounts = await Promise.all(pages.map((page) => page.evaluate(accountOfTab)))
+    throw new Error(`no transfer within ${TRANSFER_LIMIT_MS} ms:\n${accounts.join('\n')}`)
+  })
+  return Promise.race([work, late])
 }
 
 const relayedBytes = () => relay.metrics().bytesReceived

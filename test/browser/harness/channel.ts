@@ -16,17 +16,25 @@ interface Tab {
  */
 export function watchPeerConnections({ candidates = true }: { candidates?: boolean } = {}): void {
   const made: RTCPeerConnection[] = []
+  const channels: RTCDataChannel[] = []
   class WatchedPeerConnection extends RTCPeerConnection {
     constructor(configuration?: RTCConfiguration) {
       super(configuration)
       made.push(this)
+      this.addEventListener('datachannel', ({ channel }) => channels.push(channel))
+    }
+
+    override createDataChannel(label: string, options?: RTCDataChannelInit): RTCDataChannel {
+      const channel = super.createDataChannel(label, options)
+      channels.push(channel)
+      return channel
     }
 
     override set onicecandidate(listener: typeof RTCPeerConnection.prototype.onicecandidate) {
       super.onicecandidate = candidates ? listener : null
     }
   }
-  Object.assign(globalThis, { made, RTCPeerConnection: WatchedPeerConnection })
+  Object.assign(globalThis, { made, channels, RTCPeerConnection: WatchedPeerConnection })
 }
 
 /** Runs in a page: a peer that serves, and takes the first connection; gives its ticket. */
@@ -99,6 +107,27 @@ export async function channelStats(): Promise<{ open: number; bytesSent: number;
     }
   }
   return sum
+}
+
+/** Runs in a page: all that is known of its connection and of its channels, for whoever wonders why nothing moves. */
+export async function accountOfTab(): Promise<string> {
+  const { tab, made, channels } = globalThis as unknown as {
+    tab: Tab
+    made: RTCPeerConnection[]
+    channels: RTCDataChannel[]
+  }
+  return JSON.stringify({
+    state: tab.connection?.state,
+    selected: tab.selected,
+    connection: await tab.connection?.getStats(),
+    peer: await tab.peer.stats(),
+    peerConnections: made.map(({ signalingState, connectionState, iceConnectionState }) => [
+      signalingState,
+      connectionState,
+      iceConnectionState,
+    ]),
+    channels: channels.map(({ readyState, bufferedAmount }) => ({ readyState, bufferedAmount })),
+  })
 }
 
 /** Runs in a page: ends its peer connections under the peer, as a browser does whose network is gone; gives how many. */
