@@ -59,10 +59,13 @@ const FOR_SIZE = [
     .map((crate) => `profile.release.package.${crate}.opt-level=3`),
 ]
 
+/** What of the standard library is not written for speed: sorting, formatting, searching in text. No packet passes through it. */
+const STD_FOR_SIZE = ['-Z', 'build-std-features=optimize_for_size']
+
 /** Each core is one wasm-pack build of wasm/boundary; the name is that of its files in wasm/pkg. */
 const CORES = [
-  { name: 'anypath_core_node', cargoFeatures: ['node'], cargoConfig: [] },
-  { name: 'anypath_core', cargoFeatures: ['browser'], cargoConfig: FOR_SIZE },
+  { name: 'anypath_core_node', cargoFeatures: ['node'], cargoConfig: [], stdArgs: [] },
+  { name: 'anypath_core', cargoFeatures: ['browser'], cargoConfig: FOR_SIZE, stdArgs: STD_FOR_SIZE },
 ]
 const wasmDir = resolve(options.wasm)
 const outDir = resolve(options.out ?? join(wasmDir, 'pkg'))
@@ -160,7 +163,7 @@ async function buildCore(core, { toolchain, tools, wasmOpt, staging }) {
     ...core.cargoFeatures.flatMap((feature) => ['--features', feature]),
     ...core.cargoConfig.flatMap((setting) => ['--config', setting]),
   ]
-  if (toolchain.buildStd) cargoArgs.push('-Z', 'build-std=std,panic_abort')
+  if (toolchain.buildStd) cargoArgs.push('-Z', 'build-std=std,panic_abort', ...core.stdArgs)
   const args = ['build', '--mode', 'force', '--target', 'web', '--release', '--no-opt', '--no-pack', '--no-gitignore']
   args.push('--out-dir', packDir, '--out-name', core.name, join(wasmDir, 'boundary'), '--', ...cargoArgs)
   const env = {
@@ -277,6 +280,7 @@ function buildFlags() {
   return {
     rust: TARGET_FLAGS,
     forSize: FOR_SIZE,
+    stdForSize: STD_FOR_SIZE,
     c: C_FLAGS,
     wasmOpt: [`-${options.opt}`, ...WASM_OPT_FEATURES, ...WASM_OPT_STRIP],
   }

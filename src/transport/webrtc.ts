@@ -11,8 +11,14 @@ const QUEUE_BYTES = 512 * 1024
  */
 const MESSAGE_BYTES = 16 * 1024
 
-/** How long the channel may take nothing before it no longer holds up what else the page sends. */
+/**
+ * How long the channel may take nothing before it counts as interrupted, so that it no longer holds up what else the page sends: the event
+ * that it has room again may be lost.
+ */
 const STUCK_MS = 3000
+
+/** How often that is looked at. */
+const STUCK_CHECK_MS = 1000
 
 /** How long a channel may go on when it is being closed, for what was sent last. */
 const FAREWELL_MS = 100
@@ -46,6 +52,9 @@ class NegotiatedChannel implements Channel {
   #isWriting = false
   #movedAt = 0
   #isOpen = false
+  #iceState = ''
+  #isStuck = false
+  #stuckCheck: ReturnType<typeof setInterval> | undefined
   #over = false
 
   constructor(config: RTCConfiguration, initiator: boolean, events: ChannelEvents) {
@@ -59,7 +68,10 @@ class NegotiatedChannel implements Channel {
     }
     const peer = this.#peer
     peer.on('signal', (signal) => this.#emit(signal))
-    peer.on('connect', () => this.#through(true))
+    peer.on('connect', () => {
+      this.#stuckCheck = setInterval(() => this.#checkStuck(), STUCK_CHECK_MS)
+      this.#through(true)
+    })
     peer.on('data', (data: unknown) => this.#receive(data))
     peer.on('iceStateChange', (state: string) => this.#iceChanged(state))
     // `close` follows.
@@ -73,8 +85,7 @@ class NegotiatedChannel implements Channel {
   }
 
   get writableBytes(): number {
-    const isStuck = this.#isWriting && performance.now() - this.#movedAt >= STUCK_MS
-    return isStuck ? QUEUE_BYTES : Math.max(0, QUEUE_BYTES - this.#queued)
+    return Math.max(0, QUEUE_BYTES - this.#queued)
   }
 
   signal(signal: ChannelSignal): void {
@@ -99,8 +110,7 @@ class NegotiatedChannel implements Channel {
 
   close(): void {
     if (this.#over) return
-    this.#over = true
-    this.#isOpen = false
+    this.#stop()
     if (this.#isWriting) setTimeout(() => this.#peer?.destroy(), FAREWELL_MS)
     else this.#peer?.destroy()
   }
@@ -116,8 +126,22 @@ class NegotiatedChannel implements Channel {
   }
 
   #iceChanged(state: string): void {
+    this.#iceState = state
     if (state === 'disconnected') this.#through(false)
-    else if (THROUGH.includes(state) && this.#peer?.connected) this.#through(true)
+    else if (THROUGH.includes(state) && this.#peer?.connected) this.#through(!this.#isStuck)
+  }
+
+  #checkStuck(): void {
+    if (!this.#isWriting || performance.now() - this.#movedAt < STUCK_MS) return
+    this.#isStuck = true
+    this.#through(false)
+  }
+
+  #moved(): void {
+    this.#movedAt = performance.now()
+    if (!this.#isStuck) return
+    this.#isStuck = false
+    if (THROUGH.includes(this.#iceState)) this.#through(true)
   }
 
   #through(isThrough: boolean): void {
@@ -154,7 +178,7 @@ class NegotiatedChannel implements Channel {
     }
     const message = joined(this.#waiting.splice(0, count))
     this.#peer?.write(message, () => {
-      this.#movedAt = performance.now()
+      this.#moved()
       this.#queued -= message.length
       this.#events.writable()
       this.#write()
@@ -173,10 +197,15 @@ class NegotiatedChannel implements Channel {
     return count
   }
 
-  #end(): void {
-    if (this.#over) return
+  #stop(): void {
     this.#over = true
     this.#isOpen = false
+    clearInterval(this.#stuckCheck)
+  }
+
+  #end(): void {
+    if (this.#over) return
+    this.#stop()
     this.#events.closed()
   }
 }

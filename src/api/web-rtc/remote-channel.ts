@@ -11,6 +11,9 @@ const ATTEMPT_MS = 20_000
 const FIRST_PAUSE_MS = 1000
 const LONGEST_PAUSE_MS = 60_000
 
+/** How long a channel has to last so that what happened before is forgotten. */
+const LASTING_MS = 30_000
+
 /** How long a remote is left alone that does not know of WebRTC. */
 const REFUSED_MS = 600_000
 
@@ -40,12 +43,17 @@ interface Attempt {
   readonly channel: Channel
   readonly carried: CarriedChannel
   isOpen: boolean
+  /** When it opened first. */
+  openedAt: number
 }
 
 interface Live {
   /** Whether the remote dialled it: then paths are the remote's to open. */
   readonly incoming: boolean
+  /** The relay over which it goes, if it does. */
   relay?: string | undefined
+  /** The channel over which it goes, if it does. */
+  channel?: Attempt | undefined
 }
 
 /**
@@ -92,8 +100,12 @@ export class RemoteChannel {
   selected(connectionId: number, { kind, relay }: PathInfo): void {
     const connection = this.#connections.get(connectionId)
     if (connection === undefined) return
+    const former = connection.channel
     connection.relay = kind === 'relay' ? relay : undefined
-    this.#want()
+    connection.channel = kind === 'webrtc' ? this.#open : undefined
+    // QUIC has found the channel dead, of which the browser knows nothing: it may carry nothing, or in one direction alone.
+    if (connection.relay !== undefined && former?.isOpen && former === this.#open) this.#interrupted(former)
+    else this.#want()
   }
 
   /** A connection is gone. The last one takes everything with it. */
@@ -264,7 +276,7 @@ export class RemoteChannel {
       })
       return channel
     })
-    const attempt: Attempt = { number, channel: channel as unknown as Channel, carried, isOpen: false }
+    const attempt: Attempt = { number, channel: channel as unknown as Channel, carried, isOpen: false, openedAt: 0 }
     this.#attempt = attempt
     this.#timers.deadline = this.#parts.clock.setTimeout(() => this.#failed(), ATTEMPT_MS)
   }
@@ -275,7 +287,7 @@ export class RemoteChannel {
     if (attempt === this.#attempt) {
       clock.clearTimeout(this.#timers.deadline)
       this.#attempt = undefined
-      this.#failures = 0
+      attempt.openedAt = clock.now()
       const former = this.#open
       this.#open = attempt
       if (former) clock.setTimeout(() => former.carried.close(), OVERLAP_MS)
@@ -287,7 +299,7 @@ export class RemoteChannel {
   #interrupted(attempt: Attempt): void {
     attempt.isOpen = false
     // Whether it is the network that is gone or the remote, another one may find a way where this one waits.
-    if (attempt === this.#open) this.#want()
+    if (attempt === this.#open) this.#lost(attempt)
   }
 
   #closed(attempt: Attempt): void {
@@ -295,6 +307,13 @@ export class RemoteChannel {
     if (attempt === this.#attempt) return this.#failed()
     if (attempt !== this.#open) return
     this.#open = undefined
+    this.#lost(attempt)
+  }
+
+  /** The open channel is none any more. Another one follows at once, unless it was short-lived. */
+  #lost({ openedAt }: Attempt): void {
+    if (this.#parts.clock.now() - openedAt >= LASTING_MS) this.#failures = 0
+    else this.#pause()
     this.#want()
   }
 
@@ -302,9 +321,13 @@ export class RemoteChannel {
   #failed(): void {
     if (this.#attempt !== undefined) this.#signalling?.send({ type: 'end', attempt: this.#attempt.number })
     this.#drop()
+    this.#pause()
+    this.#want()
+  }
+
+  #pause(): void {
     const pause = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures++, LONGEST_PAUSE_MS)
     this.#notBefore = Math.max(this.#notBefore, this.#parts.clock.now() + pause)
-    this.#want()
   }
 
   #drop(): void {

@@ -147,6 +147,21 @@ test('a channel through which nothing comes is left at once, and replaced', LIMI
   await waitFor('the former channel is closed', () => pair.network.live.size === 2)
 })
 
+test('a channel that carries nothing one way, and says nothing, is left and replaced', LIMIT, async (context) => {
+  for (const side of ['initiator', 'answerer'] as const) {
+    const pair = await pairOf(context)
+    await bothUse(pair, 'webrtc')
+    const selected = selectedOf(pair.near)
+    const transfer = carries(pair, 4 << 20)
+    pair.network.mute(side)
+    await waitFor(`it is left where the ${side} is mute`, () => selected[0] === 'relay', 5000)
+    await transfer
+    await waitFor('another pair is used', () => String(selected) === 'relay,webrtc')
+    await bothUse(pair, 'webrtc')
+    await waitFor('the former channel is closed', () => pair.network.live.size === 2)
+  }
+})
+
 test(
   'on another network a new channel is made beside the old one, which closes when that is there',
   LIMIT,

@@ -29,6 +29,11 @@ export class FakeNetwork implements ChannelMaker {
     for (const channel of [...this.live]) channel.fail()
   }
 
+  /** What one side sends is lost from now on, which nobody notices: a page whose channel takes nothing more. */
+  mute(side: 'initiator' | 'answerer'): void {
+    for (const channel of this.live) if (channel.initiator === (side === 'initiator')) channel.isMuted = true
+  }
+
   /** Nothing comes through for a while, which ICE agents notice. */
   interrupt(): void {
     for (const channel of this.live) channel.interrupt()
@@ -37,6 +42,8 @@ export class FakeNetwork implements ChannelMaker {
 
 class FakeChannel implements Channel {
   readonly name: string
+  readonly initiator: boolean
+  isMuted = false
   readonly #network: FakeNetwork
   readonly #events: ChannelEvents
   #other: string | undefined
@@ -45,6 +52,7 @@ class FakeChannel implements Channel {
   constructor(network: FakeNetwork, initiator: boolean, name: string, events: ChannelEvents) {
     this.#network = network
     this.name = name
+    this.initiator = initiator
     this.#events = events
     if (initiator) setImmediate(() => events.signal({ type: 'offer', sdp: name }))
   }
@@ -66,6 +74,7 @@ class FakeChannel implements Channel {
   }
 
   send(packets: Uint8Array, segmentBytes: number): void {
+    if (this.isMuted) return
     const size = segmentBytes || packets.length
     for (let at = 0; at < packets.length; at += size) {
       const packet = packets.slice(at, at + size)

@@ -8,8 +8,8 @@ use anypath_wire::address::to_mapped;
 use anypath_wire::id::EndpointId;
 use noq_proto::coding::Encodable;
 use noq_proto::{
-    ConnectionError, ConnectionHandle, Dir, Endpoint, Event as QuicEvent, FrameStats, PathEvent,
-    PathId, Side, StreamEvent, StreamId,
+    ConnectionError, ConnectionHandle, Dir, Endpoint, Event as QuicEvent, PathEvent, PathId, Side,
+    StreamEvent, StreamId,
 };
 
 use crate::admission::Origin;
@@ -23,6 +23,7 @@ use crate::peer::{ReadOutcome, Search, StreamError};
 use crate::stats::{ConnectionStats, PathStats};
 use crate::tls::{HandshakeInfo, Slack};
 use crate::traversal::Traversal;
+use crate::watched::{Heard, Watched};
 
 /// How far a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,9 +103,10 @@ pub(crate) struct Connection {
     pub(crate) traversal: Option<Box<Traversal>>,
     /// Where the latest datagram went over a path: most go there.
     pub(crate) usual: Option<SocketAddr>,
-    /// The path that carries data.
-    #[cfg(not(feature = "traversal"))]
+    /// The path that carries data, once one is chosen.
     pub(crate) selected: Option<PathId>,
+    /// That path as it was listened to last, where there are others.
+    pub(crate) watched: Option<Watched>,
     /// When a path is tried again that could not be opened, and how often one could not.
     pub(crate) next_widening: Option<Instant>,
     pub(crate) narrow: u32,
@@ -115,8 +117,8 @@ pub(crate) struct Connection {
     /// How streams ended of which the application has read the data but not the end.
     pub(crate) ended: BTreeMap<StreamId, Result<ReadOutcome, StreamError>>,
     min_rtt: Duration,
-    /// The frames that had arrived when the remote was listened to last.
-    frames: FrameStats,
+    /// What had arrived when the remote was listened to last.
+    heard: Heard,
     /// Streams of which the application knows that they are readable.
     announced: BTreeSet<StreamId>,
     backlog: Backlog,
@@ -161,8 +163,8 @@ impl Connection {
             known: Vec::new(),
             traversal: None,
             usual: None,
-            #[cfg(not(feature = "traversal"))]
             selected: None,
+            watched: None,
             next_widening: None,
             narrow: 0,
             search: None,
@@ -170,7 +172,7 @@ impl Connection {
             datagrams_dropped: 0,
             ended: BTreeMap::new(),
             min_rtt: Duration::MAX,
-            frames: FrameStats::default(),
+            heard: Heard::default(),
             announced: BTreeSet::new(),
             backlog: Backlog::default(),
             paths: Few::default(),
@@ -199,8 +201,8 @@ impl Connection {
         if !std::mem::take(&mut self.arrived) {
             return false;
         }
-        let frames = self.quic.stats().frame_rx;
-        std::mem::replace(&mut self.frames, frames) != frames
+        let heard = Heard::of(&self.quic.stats().frame_rx);
+        std::mem::replace(&mut self.heard, heard) != heard
     }
 
     /// Passes events between QUIC's connection, its endpoint and the application until there are none.

@@ -80,7 +80,6 @@ mod traversal;
 #[cfg(not(feature = "traversal"))]
 #[path = "traversal/off.rs"]
 mod traversal;
-#[cfg(feature = "traversal")]
 mod watched;
 #[cfg(feature = "webtransport")]
 pub mod web_transport;

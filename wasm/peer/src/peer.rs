@@ -44,6 +44,7 @@ mod traversing;
 #[cfg(not(feature = "traversal"))]
 #[path = "peer/traversing/off.rs"]
 mod traversing;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{SocketAddr, SocketAddrV6};

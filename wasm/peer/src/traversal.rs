@@ -9,7 +9,6 @@ use noq_proto::PathId;
 use crate::bucket::Bucket;
 use crate::clock::Instant;
 use crate::few::Few;
-use crate::watched::Watched;
 
 /// How long after the first round's start a direct path is late: probes that can meet have met by then, unless they were lost.
 const LATE: Duration = Duration::from_secs(2);
@@ -79,10 +78,6 @@ pub(crate) struct Traversal {
     pub(crate) held: Option<Duration>,
     /// Where the birthday scheme had a path opened last.
     pub(crate) hit: Option<SocketAddr>,
-    /// The path that carries data.
-    pub(crate) selected: Option<PathId>,
-    /// The paths as they were listened to last.
-    pub(crate) watched: Few<PathId, Watched>,
     /// The path that the remote has left by a rebinding of its NAT, and the one that is to take its place.
     pub(crate) successor: Option<(PathId, PathId)>,
     /// The former, once it has.
@@ -118,8 +113,6 @@ impl Traversal {
             direct: false,
             held: None,
             hit: None,
-            selected: None,
-            watched: Few::default(),
             successor: None,
             former: None,
             next_follow: None,
@@ -278,9 +271,8 @@ impl Traversal {
 
     /// When something is to be done next.
     pub(crate) fn due(&self) -> Option<Instant> {
-        let watches = self.watched.values().filter_map(|watched| watched.due);
-        let own = [self.next, self.until, self.next_tidy, self.late];
-        own.into_iter().flatten().chain(watches).min()
+        let times = [self.next, self.until, self.next_tidy, self.late];
+        times.into_iter().flatten().min()
     }
 }
 

@@ -1,14 +1,13 @@
 //! Which path carries data, and what becomes of the others.
 //!
-//! A direct path comes before a relayed one, which is kept as a backup. The path in use is left when it has died while another one
-//! lives; and where the remote's NAT has given it another address, so that the remote is heard and does not hear, a path leads there.
+//! A direct path comes before a relayed one, which is kept as a backup. Where the remote's NAT has given it another address, so that the remote is heard and does not hear, a path leads there.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anypath_paths::candidate::may_probe;
 use anypath_wire::address::to_mapped;
-use noq_proto::{FourTuple, FrameStats, PathId, PathStatus};
+use noq_proto::{FourTuple, PathId, PathStatus};
 
 use super::Peer;
 use super::carrying::{qualities_of, use_best};
@@ -17,12 +16,10 @@ use super::relaying::routes_of;
 use super::rerouting::NOT_NEEDED;
 use super::transmit::is_ready;
 use crate::carrier::{CarrierTable, Route};
-use crate::clock::Instant;
 use crate::connection::{Connection, Phase};
 use crate::event::{ConnectionKey, Event, Found, PathChange};
 use crate::relay::table::Relays;
-use crate::traversal::Traversal;
-use crate::watched::{Watched, is_more_than_probes};
+use crate::watched::Heard;
 
 /// How long the paths of a round are all kept, so that the best of them is known.
 pub(super) const SETTLING: Duration = Duration::from_secs(3);
@@ -52,11 +49,11 @@ impl Peer {
         };
         // One that is about to be closed is not chosen.
         qualities.retain(|path| Some(path.id) != traversal.former);
-        let before = traversal.selected;
+        let before = connection.selected;
         let Some(selected) = use_best(&mut connection.quic, &qualities, before) else {
             return;
         };
-        traversal.selected = Some(selected);
+        connection.selected = Some(selected);
         let direct = qualities.iter().any(|path| !path.relayed);
         let took = direct.then(|| traversal.succeed(now)).flatten();
         if direct && before != Some(selected) && connection.quic.side().is_client() {
@@ -80,7 +77,7 @@ impl Peer {
         let Some(traversal) = &connection.traversal else {
             return;
         };
-        let place = traversal
+        let place = connection
             .selected
             .and_then(|path| connection.quic.network_path(path).ok());
         let remote = place.map(|place| place.remote());
@@ -112,7 +109,7 @@ impl Peer {
             return;
         };
         traversal.next_tidy = Some(now + TIDY_INTERVAL);
-        let selected = traversal.selected;
+        let selected = connection.selected;
         traversal.former = None;
         connection.detour = None;
         if connection.search.is_none() {
@@ -198,72 +195,12 @@ impl Peer {
         }
     }
 
-    /// Notices that the path in use has died while another one lives, and leaves it.
-    pub(super) fn watch_paths(&mut self, key: ConnectionKey) {
-        self.hasten_probes(key);
-        let now = self.clock.now();
-        let Some(connection) = self.connections.get_mut(&key) else {
-            return;
-        };
-        let paths: Vec<PathId> = connection.path_ids().collect();
-        let Some(traversal) = &mut connection.traversal else {
-            return;
-        };
-        if paths.len() < 2 {
-            traversal.watched.retain(|_, _| false);
-            return;
-        }
-        let selected = traversal.selected;
-        traversal.watched.retain(|path, _| paths.contains(path));
-        let mut ask = false;
-        for path in paths {
-            let Some(stats) = connection.quic.path_stats(path) else {
-                continue;
-            };
-            let seen = (stats.frame_rx, stats.sent_packets);
-            let matters = selected == Some(path);
-            match traversal.watched.get_mut(&path) {
-                Some(watched) => ask |= watched.look(seen, stats.rtt, matters, now),
-                None => {
-                    let watched = Watched::new(seen.0, seen.1, now);
-                    traversal.watched.insert(path, watched);
-                }
-            }
-        }
-        let others = traversal.watched.iter();
-        let others = others.filter(|(path, _)| selected != Some(**path));
-        if let Some(heard) = others.map(|(_, watched)| watched.heard).max()
-            && let Some(watched) = selected.and_then(|path| traversal.watched.get_mut(&path))
-        {
-            let first = watched.hear_elsewhere(heard, now);
-            if first {
-                // A ping would wait behind a full congestion window, and QUIC's own probes have become rare.
-                change_network(connection, now);
-            }
-            ask |= first;
-        }
-        let Some(traversal) = &connection.traversal else {
-            return;
-        };
-        if let Some(dead) = dead_path(traversal, &connection.quic, now) {
-            if connection.quic.close_path(now, dead, NOT_NEEDED).is_ok() {
-                self.stats.direct_paths_lost += 1;
-                self.queue(key);
-            }
-        } else if ask {
-            for path in connection.path_ids().collect::<Vec<_>>() {
-                let _ = connection.quic.ping_path(path);
-            }
-            self.queue(key);
-        }
-    }
-
     /// What has arrived over the path in use, when a datagram comes from where no path of the connection leads.
     pub(super) fn frames_before(
         &mut self,
         key: ConnectionKey,
         source: SocketAddr,
-    ) -> Option<FrameStats> {
+    ) -> Option<Heard> {
         let now = self.clock.now();
         let connection = self.connections.get_mut(&key)?;
         if connection.usual == Some(source)
@@ -273,7 +210,7 @@ impl Peer {
             return None;
         }
         let traversal = connection.traversal.as_ref()?;
-        let selected = traversal.selected?;
+        let selected = connection.selected?;
         if traversal.next_follow.is_some_and(|at| at > now)
             || connection.leads_to(source)
             || self.carriers.is_virtual(&to_mapped(source))
@@ -283,17 +220,12 @@ impl Peer {
         let place = connection.quic.network_path(selected).ok()?;
         let relayed = self.carriers.is_virtual(&to_mapped(place.remote()));
         let stats = connection.quic.path_stats(selected).filter(|_| !relayed)?;
-        Some(stats.frame_rx)
+        Some(Heard::of(&stats.frame_rx))
     }
 
     /// The server is heard on the path in use, and from another address: its NAT has lost the mapping that the path
     /// leads to. Whatever is sent there is lost, so a path to the new one takes its place.
-    pub(super) fn follow_server(
-        &mut self,
-        key: ConnectionKey,
-        source: SocketAddr,
-        before: FrameStats,
-    ) {
+    pub(super) fn follow_server(&mut self, key: ConnectionKey, source: SocketAddr, before: Heard) {
         let now = self.clock.now();
         let allowed = may_probe(&to_mapped(source), &self.local).is_ok();
         let Some(connection) = self.connections.get_mut(&key).filter(|_| allowed) else {
@@ -302,11 +234,12 @@ impl Peer {
         let Some(traversal) = &mut connection.traversal else {
             return;
         };
-        let Some(selected) = traversal.selected else {
+        let Some(selected) = connection.selected else {
             return;
         };
         let after = connection.quic.path_stats(selected);
-        let heard = after.is_some_and(|after| is_more_than_probes(&before, &after.frame_rx));
+        let heard =
+            after.is_some_and(|after| Heard::of(&after.frame_rx).is_more_than_probes(before));
         if !heard {
             return;
         }
@@ -347,14 +280,6 @@ impl Peer {
         }
         change_network(connection, now);
     }
-}
-
-/// The path in use, when it was doubted for long enough while another one is heard.
-fn dead_path(traversal: &Traversal, quic: &noq_proto::Connection, now: Instant) -> Option<PathId> {
-    let selected = traversal.selected?;
-    let watched = traversal.watched.get(&selected)?;
-    let verdict = watched.verdict(quic.rtt(selected)?)?;
-    (verdict <= now).then_some(selected)
 }
 
 /// Whether there is a path over a relay that works.

@@ -8,6 +8,7 @@ use noq_proto::{ConnectionError, EndpointEvent, PathId, VarInt};
 
 use super::Peer;
 use super::transmit::is_ready;
+use super::watching::watch_due;
 use crate::carrier::Route;
 use crate::clock::Instant;
 use crate::connection::{Connection, Found, Milestone, Phase};
@@ -291,6 +292,8 @@ impl Peer {
             self.tend_http3(key);
             self.widen_again(key);
             self.tend(key);
+            self.hasten_probes(key);
+            self.watch_paths(key);
             self.check_silence(key);
             self.queue(key);
         }
@@ -385,14 +388,14 @@ impl Peer {
             .served_until
             .filter(|_| connection.phase == Phase::Established);
         let quic = connection.quic.poll_timeout();
-        let traversal = Self::tend_due(connection);
+        let tended = earlier(Self::tend_due(connection), watch_due(connection));
         let wake = [
             quic,
             handshake,
             start,
             silence,
             earlier(aged, http3),
-            earlier(traversal, connection.next_widening),
+            earlier(tended, connection.next_widening),
         ]
         .into_iter()
         .flatten()

@@ -40,6 +40,7 @@ impl Peer {
             self.carry();
             let more = self.transmit(key, &mut left, outbox);
             self.pump(key);
+            self.hasten_probes(key);
             self.watch_paths(key);
             self.observe(key);
             self.set_timer(key);

@@ -114,7 +114,7 @@ impl Peer {
             return;
         };
         let mut traversal = Traversal::new(now);
-        traversal.selected = connection.quic.paths().first().copied();
+        connection.selected = connection.quic.paths().first().copied();
         traversal.next_tidy = connection.is_client().then_some(now + SETTLING);
         connection.traversal = Some(Box::new(traversal));
         self.predict_anew();
@@ -222,7 +222,6 @@ impl Peer {
         if late && !direct {
             self.want_birthday(key);
         }
-        self.watch_paths(key);
     }
 
     /// Tells that a round is over, or an attempt of the birthday scheme.

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, SocketAddrV6};
 
-use noq_proto::{FrameStats, PathId};
+use noq_proto::PathId;
 
 use super::Peer;
 use super::carrying::{qualities_of, use_best};
@@ -10,6 +10,7 @@ use crate::carrier::CarrierTable;
 use crate::clock::Instant;
 use crate::connection::Connection;
 use crate::event::{ConnectionKey, Event, Outbox};
+use crate::watched::Heard;
 
 impl Peer {
     /// Changes nothing: there is no socket that has addresses.
@@ -45,11 +46,11 @@ impl Peer {
         }
     }
 
-    pub(super) fn frames_before(&mut self, _: ConnectionKey, _: SocketAddr) -> Option<FrameStats> {
+    pub(super) fn frames_before(&mut self, _: ConnectionKey, _: SocketAddr) -> Option<Heard> {
         None
     }
 
-    pub(super) fn follow_server(&mut self, _: ConnectionKey, _: SocketAddr, _: FrameStats) {}
+    pub(super) fn follow_server(&mut self, _: ConnectionKey, _: SocketAddr, _: Heard) {}
 
     pub(super) fn succeed_path(&mut self, _key: ConnectionKey, _established: PathId) {}
 
@@ -61,7 +62,7 @@ impl Peer {
 
     pub(super) fn path_lost(&mut self, _key: ConnectionKey) {}
 
-    pub(super) fn watch_paths(&mut self, _key: ConnectionKey) {}
+    pub(super) fn hasten_probes(&mut self, _key: ConnectionKey) {}
 
     pub(super) fn is_probe(_: &Connection, _: &CarrierTable, _: SocketAddr) -> bool {
         false
