@@ -11,6 +11,7 @@ import {
   closeTab,
   dialTab,
   killChannels,
+  muteChannels,
   pathsOfTab,
   receiveInTab,
   sendInTab,
@@ -107,23 +108,32 @@ testInBrowsers(
   { with: 'firefox' },
 )
 
-testInBrowsers(
-  'a channel that dies in mid-transfer costs nothing but time, and another one follows',
-  async (browser) => {
-    const pages = await twoTabs(browser)
-    const [server, dialler] = pages
-    await until('both are direct', uses('webrtc', pages))
-    const received = server.evaluate(receiveInTab)
-    const sending = dialler.evaluate(sendInTab, FILE_BYTES)
-    for (const task of [received, sending]) task.catch(() => {})
-    const arrived = async () => (await server.evaluate(channelStats)).bytesReceived
-    await until('a quarter has arrived', async () => (await arrived()) > FILE_BYTES / 4)
-    assert.equal(await dialler.evaluate(killChannels), 1)
-    assert.equal((await received).hash, await sending)
-    const { selected } = await dialler.evaluate(pathsOfTab)
-    assert.ok(selected.includes('relay'), String(selected))
-    await until('both are direct again', uses('webrtc', pages))
-  },
+/** Has something done to the channel in mid-transfer: the connection goes on over the relay, and over another channel. */
+async function survives(browser: BrowserTest, harm: (dialler: Page) => Promise<number>): Promise<void> {
+  const pages = await twoTabs(browser)
+  const [server, dialler] = pages
+  await until('both are direct', uses('webrtc', pages))
+  const done = transfer(dialler, server)
+  done.catch(() => {})
+  const arrived = async () => (await server.evaluate(channelStats)).bytesReceived
+  await until('a quarter has arrived', async () => (await arrived()) > FILE_BYTES / 4)
+  assert.equal(await harm(dialler), 1)
+  await done
+  const { selected } = await dialler.evaluate(pathsOfTab)
+  assert.ok(selected.includes('relay'), String(selected))
+  await until('both are direct again', uses('webrtc', pages))
+}
+
+testInBrowsers('a channel that dies in mid-transfer costs nothing but time, and another one follows', (browser) =>
+  survives(browser, (dialler) => dialler.evaluate(killChannels)),
+)
+
+testInBrowsers('so does one that loses all that it is given', (browser) =>
+  survives(browser, (dialler) => dialler.evaluate(muteChannels, { stuck: false })),
+)
+
+testInBrowsers('so does one that takes nothing more and never says so', (browser) =>
+  survives(browser, (dialler) => dialler.evaluate(muteChannels, { stuck: true })),
 )
 
 testInBrowsers('where no channel can be made the connection stays relayed, and works', async (browser) => {

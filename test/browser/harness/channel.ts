@@ -138,6 +138,22 @@ export function killChannels(): number {
   return open.length
 }
 
+/**
+ * Runs in a page: what its channels are given goes nowhere from now on, of which the browser knows nothing. `stuck`: nor do they take it, as
+ * if the event that they have room were lost. Gives how many.
+ */
+export function muteChannels({ stuck }: { stuck: boolean }): number {
+  const { channels } = globalThis as unknown as { channels: RTCDataChannel[] }
+  const open = channels.filter(({ readyState }) => readyState === 'open')
+  for (const channel of open) {
+    channel.send = () => {}
+    if (!stuck) continue
+    channel.onbufferedamountlow = null
+    Object.defineProperty(channel, 'bufferedAmount', { get: () => 1 << 20 })
+  }
+  return open.length
+}
+
 /** Runs in a page: sends pseudo-random bytes on a one-way stream; gives their SHA-256. */
 export async function sendInTab(bytes: number): Promise<string> {
   const { connection } = (globalThis as unknown as { tab: Required<Tab> }).tab
