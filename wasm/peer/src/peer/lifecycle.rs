@@ -250,7 +250,12 @@ impl Peer {
         if connection.phase != Phase::Established || control {
             return;
         }
-        connection.next_probe = None;
+        if connection.next_probe.take().is_some() {
+            // QUIC's own probes have become rare, and until one is acknowledged a full congestion window holds back what the remote waits for, its
+            // acknowledgements with it.
+            change_network(connection, now);
+            self.queue(key);
+        }
         self.found_again(key);
         let Some(connection) = self.connections.get(&key) else {
             return;
