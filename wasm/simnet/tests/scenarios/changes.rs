@@ -198,7 +198,7 @@ fn another_outside_address() {
 
 #[test]
 fn an_outage_of_five_seconds() {
-    with_each_client("outage of 5 s", 9_000, |net, nat| {
+    with_each_client("outage of 5 s", 6_500, |net, nat| {
         let now = net.now();
         net.cut_off(nat, now..now + 5 * SECOND);
     });
@@ -206,7 +206,7 @@ fn an_outage_of_five_seconds() {
 
 #[test]
 fn an_outage_of_thirty_seconds() {
-    with_each_client("outage of 30 s", 36_000, |net, nat| {
+    with_each_client("outage of 30 s", 33_000, |net, nat| {
         let now = net.now();
         net.cut_off(nat, now..now + 30 * SECOND);
     });
@@ -296,7 +296,7 @@ fn a_loss_of_five_and_of_twelve_percent() {
 fn no_seed_loses_a_connection_to_a_reboot_or_an_outage() {
     for seed in 1..=4 {
         with_seed(seed, "reboot", 4_000, |net, nat| net.reboot_site(nat));
-        with_seed(seed, "outage of 30 s", 36_000, |net, nat| {
+        with_seed(seed, "outage of 30 s", 33_000, |net, nat| {
             let now = net.now();
             net.cut_off(nat, now..now + 30 * SECOND);
         });
