@@ -1,6 +1,6 @@
 //! Relays in virtual time, and what may be wrong with them.
 //!
-//! A relay here speaks the protocol of the wire crate, keeps the order of each WebSocket's messages, and forwards
+//! A relay here speaks the protocol of the wire crate, keeps the order of each WebSocket's messages unless it is told not to, and forwards
 //! by id. It takes every signature for good: whether one is, the peer's own tests say.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +14,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::simulation::{HostId, Micros, Simulation};
+
+/// How much longer a message takes that others overtake.
+const HELD: Micros = 50_000;
 
 /// A WebSocket's number; never reused.
 pub type SocketId = usize;
@@ -54,6 +57,10 @@ pub struct Wire {
     pub delay: Micros,
     /// The share of messages with datagrams that are dropped.
     pub loss: f64,
+    /// The share of them that come twice.
+    pub duplicates: f64,
+    /// The share of them that others overtake: they take `HELD` longer.
+    pub reordered: f64,
     /// Bytes per second towards each host; `None`: no limit.
     pub rate: Option<u64>,
     /// The version of the protocol.
@@ -65,6 +72,8 @@ impl Default for Wire {
         Self {
             delay: 10_000,
             loss: 0.0,
+            duplicates: 0.0,
+            reordered: 0.0,
             rate: None,
             version: Version::V2,
         }
@@ -316,11 +325,23 @@ impl RelayNet {
                 relay.forwarded += 1;
                 relay.sent_to.entry(id).or_default().insert(destination);
                 let source = id;
+                let wire = relay.wire;
                 let _ = RelayMessage::Datagrams { source, datagrams }.encode(version, &mut out);
-                vec![self.down(to, out, now)]
+                let copy = self.happens(wire.duplicates).then(|| out.clone());
+                let mut answers = vec![self.down(to, out, now)];
+                if self.happens(wire.reordered) {
+                    answers[0].0 += HELD;
+                }
+                answers.extend(copy.map(|copy| self.down(to, copy, now)));
+                answers
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Whether something happens that happens in this share of cases.
+    fn happens(&mut self, share: f64) -> bool {
+        share > 0.0 && self.rng.random::<f64>() < share
     }
 
     /// A client is gone: who heard from it is told.

@@ -583,6 +583,40 @@ fn a_lossy_relay_carries_a_transfer() {
 }
 
 #[test]
+fn a_relay_that_reorders_duplicates_and_drops_carries_a_transfer_and_costs_bounded_work() {
+    let harms = [
+        (0.0, 0.0, 0.3),
+        (0.0, 0.5, 0.0),
+        (0.02, 0.3, 0.3),
+        (0.0, 1.0, 0.5),
+    ];
+    for (loss, duplicates, reordered) in harms {
+        let mut net = relayed(18, &[(HOME, 10 * MS)]);
+        let keys = connect_over(&mut net, 0, HOME);
+        let harm = Wire {
+            loss,
+            duplicates,
+            reordered,
+            ..Wire::default()
+        };
+        net.rewire_relay(HOME, harm);
+        let before = net.forwarded(HOME);
+        transfers(&mut net, keys, 60 * SECOND);
+        let forwarded = net.forwarded(HOME) - before;
+        assert!(forwarded < 1_000, "{harm:?}: {forwarded} messages");
+        for host in [0, 1] {
+            assert_eq!(
+                net.application(host).state(keys[host]),
+                Some(State::Relayed)
+            );
+        }
+        // A second transfer, for which the relay is well again, needs no more than one would have.
+        net.rewire_relay(HOME, Wire::default());
+        transfers(&mut net, keys, 20 * SECOND);
+    }
+}
+
+#[test]
 fn a_peer_whose_relay_died_is_found_at_another_by_either_side_as_the_client() {
     for from in [0, 1] {
         let mut net = relayed(19, &[(HOME, 10 * MS), (OTHER, 30 * MS)]);
