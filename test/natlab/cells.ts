@@ -110,6 +110,8 @@ export interface Pair extends Meeting {
   readonly laboratory: Laboratory
   /** Gives a second address for STUN, and a relay to turn to. */
   readonly secondRelay: LabRelay
+  /** The one of them at which the listener is, and over which it is dialled. */
+  readonly home: LabRelay
 }
 
 export interface PairOptions extends Omit<LaboratoryOptions, 'sites'> {
@@ -136,7 +138,8 @@ export async function startPair(
     const [, address] = await Promise.all([dialler.ready(), listener.ready()])
     const connect = () => dial(dialler, address)
     const end = () => laboratory.end()
-    return { laboratory, relay, secondRelay, dialler, listener, connect, [Symbol.asyncDispose]: end }
+    const home = address.relay.startsWith(relay.url) ? relay : secondRelay
+    return { laboratory, relay, secondRelay, home, dialler, listener, connect, [Symbol.asyncDispose]: end }
   } catch (error) {
     await laboratory.end()
     throw error

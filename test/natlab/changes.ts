@@ -45,9 +45,9 @@ const inLaboratory =
   ({ laboratory }: Pair) =>
     act(laboratory)
 
-const restartRelay = async ({ relay }: Pair): Promise<void> => {
-  await relay.kill()
-  await relay.restart()
+const restartRelay = async ({ home }: Pair): Promise<void> => {
+  await home.kill()
+  await home.restart()
 }
 
 /** A NAT at the dialler, and the same at the listener. */
@@ -118,7 +118,7 @@ export const CHANGES: readonly Change[] = [
     sites: ['udpblock', 'none'],
     relayed: true,
     anotherRelay: true,
-    act: ({ relay }) => relay.kill(),
+    act: ({ home }) => home.kill(),
   },
 ]
 

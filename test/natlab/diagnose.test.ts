@@ -39,8 +39,8 @@ const CLAIMS: readonly (readonly [SiteKind, Partial<NatReport>, RemoteVerdict['o
 ]
 
 /** What the command prints on a host behind a router of that kind, with a relay and a server by RFC 5780 outside. */
-async function diagnosed(kind: SiteKind): Promise<Diagnosis> {
-  await using laboratory = await Laboratory.start({ sites: { a: kind, b: 'none' } })
+async function diagnosed(kind: SiteKind, hairpin = false): Promise<Diagnosis> {
+  await using laboratory = await Laboratory.start({ sites: { a: kind, b: 'none' }, hairpin })
   const reflector = laboratory.hosts.spawn('srv', [process.execPath, REFLECTOR, 'serve'])
   await new Promise<void>((resolve) => reflector.onLine(() => resolve()))
   const { url } = await LabRelay.start(laboratory, 0)
@@ -72,6 +72,16 @@ describe('anypath diagnose', { skip, concurrency: 2 }, () => {
       // A pool has several, of which the first requests need not have seen all.
       if (kind !== 'sympool') assert.equal(ipv4?.addresses.length, 1)
     })
+  }
+
+  for (const kind of ['fullcone', 'portrestricted'] as const) {
+    for (const hairpin of [true, false]) {
+      const what = hairpin ? 'hairpins' : 'does not hairpin'
+      test(`it tells that a NAT (${kind}) ${what}`, { timeout: 120_000 }, async () => {
+        const { ipv4 } = await diagnosed(kind, hairpin)
+        assert.equal(ipv4?.hairpin, hairpin)
+      })
+    }
   }
 
   for (const kind of ['linux', 'symmetric'] as const) {

@@ -45,6 +45,8 @@ export interface LaboratoryOptions {
   readonly impairment?: Impairment
   /** How long a mapping lives without outbound packets. @default 30 */
   readonly mappingLifetimeSeconds?: number
+  /** Whether NATs pass what their inside hosts send to each other's external addresses. @default false */
+  readonly hairpin?: boolean
 }
 
 export type Router = `${'r' | 'x'}${string}`
@@ -226,7 +228,11 @@ export class Laboratory {
 
   async #applyRules(router: Router): Promise<void> {
     const { kind, address } = this.#router(router)
-    await this.hosts.in(router, ['nft', '-f', '-'], natRules(kind, address, this.#lifetimeSeconds))
+    await this.hosts.in(
+      router,
+      ['nft', '-f', '-'],
+      natRules(kind, address, this.#lifetimeSeconds, this.#options.hairpin),
+    )
   }
 
   async #applyLifetime(router: Router): Promise<void> {

@@ -66,8 +66,9 @@ table ip lab {
  *
  * @param address the router's external address
  * @param lifetimeSeconds how long a mapping lives without outbound packets
+ * @param hairpin whether inside hosts reach each other by their external addresses (RFC 4787 section 6)
  */
-export function natRules(kind: NatKind, address: string, lifetimeSeconds: number): string {
+export function natRules(kind: NatKind, address: string, lifetimeSeconds: number, hairpin = false): string {
   const behaviour: Behaviour = KINDS[kind]
   if (behaviour.mapping === 'none') return NO_RULES
   const kept = `flags dynamic,timeout; timeout ${lifetimeSeconds}s; size 65536;`
@@ -80,9 +81,11 @@ table ip lab {
   chain prerouting {
     type nat hook prerouting priority dstnat; policy accept;
     ${behaviour.filtering === 'address-and-port-dependent' ? '' : 'iifname "wan" meta l4proto udp dnat to udp dport map @outside'}
+    ${hairpin ? `iifname "lan" ip daddr ${address} meta l4proto udp dnat to udp dport map @outside` : ''}
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
+    ${hairpin ? `oifname "lan" ct status dnat meta l4proto udp snat to ${address} : ip saddr . udp sport map @inside` : ''}
     ${mappingRules(behaviour, address).join('\n    ')}
     oifname "wan" masquerade
   }
