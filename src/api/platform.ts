@@ -30,7 +30,10 @@ export interface Platform {
   /** Opens WebTransport sessions to peers, where that can be done. */
   readonly webTransportDialer?: () => EngineOptions['webTransportDialer']
   /** Makes data channels with peers, where that can be done; what it takes is loaded at the first call. */
-  readonly channels?: (settings: Required<WebRtcSettings>) => ChannelEngineParts['maker'] | undefined
+  readonly channels?: (
+    settings: WebRtcSettings,
+    relays: readonly RelaySettings[],
+  ) => ChannelEngineParts['maker'] | undefined
   /** Watches what the peer runs in, where that can be hidden or frozen. */
   readonly watchLifecycle?: WatchLifecycle
   /** Instruments for the meter that only a peer of this platform has something to tell by. */

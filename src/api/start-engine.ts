@@ -39,7 +39,7 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
   const relayDialer = options.relayDialer ?? platform.relayDialer(settings.relays)
   const servers = addressServers(options, platform, relayDialer)
   const webTransportDialer = platform.webTransportDialer?.()
-  const maker = settings.directPaths ? platform.channels?.(settings.webRtc) : undefined
+  const maker = settings.directPaths ? platform.channels?.(settings.webRtc, settings.relays) : undefined
   const discovery = discoveryOf(settings, options, platform)
   const key = await secretKeyOf(settings, platform, random)
   const writers = new Map<number, QlogWriter>()

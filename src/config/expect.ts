@@ -26,3 +26,12 @@ function shown(value: unknown): string {
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
   return typeof value === 'function' ? 'a function' : String(value)
 }
+
+/**
+ * Takes it that nothing is left of an object of settings.
+ *
+ * @throws InvalidConfigError when something is.
+ */
+export function nothingElse(field: string, rest: object): void {
+  for (const name of Object.keys(rest)) throw new InvalidConfigError(`${field}.${name}: there is no such setting`)
+}

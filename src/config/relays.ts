@@ -1,4 +1,5 @@
 import { InvalidConfigError } from '../errors/index.js'
+import { nothingElse } from './expect.js'
 
 /** A relay that this peer may use. */
 export interface RelaySettings {
@@ -37,7 +38,7 @@ function resolveRelay(field: string, value: unknown): RelaySettings {
   if (typeof value !== 'object' || value === null)
     throw new InvalidConfigError(`${field}: must be a URL, or { url, token }`)
   const { url, token, ca, ...rest } = value as Record<string, unknown>
-  for (const name of Object.keys(rest)) throw new InvalidConfigError(`${field}.${name}: there is no such setting`)
+  nothingElse(field, rest)
   if (typeof url !== 'string') throw new InvalidConfigError(`${field}.url: must be a URL`)
   // What it is must not be shown.
   if (token !== undefined && !isToken(token))

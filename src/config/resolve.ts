@@ -1,8 +1,8 @@
 import { InvalidConfigError } from '../errors/index.js'
-import { integer, isRecord, oneOf, wrong } from './expect.js'
+import { integer, isRecord, nothingElse, oneOf, wrong } from './expect.js'
 import { DEFAULT_LIMITS, LIMIT_RANGES, type Limits } from './limits.js'
 import { resolveRelays } from './relays.js'
-import type { IceServer, PersistSettings, ResolvedSettings, Settings, UdpSettings } from './settings.js'
+import type { IceServer, PersistSettings, ResolvedSettings, Settings, UdpSettings, WebRtcSettings } from './settings.js'
 
 const CONGESTION = ['cubic', 'new-reno', 'bbr'] as const
 const MAX_SESSIONS = 256
@@ -50,7 +50,7 @@ function persist({ persist: value, secretKey }: Settings): Required<PersistSetti
   if (value === true) return { name: 'default', whenInUse: 'fail' }
   if (!isRecord(value)) throw wrong('persist', 'true, false or an object', value)
   const { name = 'default', whenInUse = 'fail', ...rest } = value
-  for (const other of Object.keys(rest)) throw new InvalidConfigError(`persist.${other}: there is no such setting`)
+  nothingElse('persist', rest)
   if (typeof name !== 'string' || name.length < 1 || name.length > 255) {
     throw wrong('persist.name', 'a text of 1 to 255 characters', name)
   }
@@ -99,7 +99,7 @@ function limits(value: unknown): Limits {
 function udp(value: unknown): UdpSettings {
   if (!isRecord(value)) throw wrong('udp', 'an object', value)
   const { host, port, watchIntervalMs, ...rest } = value
-  for (const name of Object.keys(rest)) throw new InvalidConfigError(`udp.${name}: there is no such setting`)
+  nothingElse('udp', rest)
   if (host !== undefined && (typeof host !== 'string' || host === '')) throw wrong('udp.host', 'an IP address', host)
   if (port !== undefined) integer('udp.port', port, 0, 65_535)
   if (watchIntervalMs !== undefined) integer('udp.watchIntervalMs', watchIntervalMs, 0, 0x7fff_ffff)
@@ -111,18 +111,18 @@ function webTransport(value: unknown): ResolvedSettings['webTransport'] {
   if (value === true) return { maxSessions: MAX_SESSIONS, origins: undefined }
   if (!isRecord(value)) throw wrong('webTransport', 'true, false or an object', value)
   const { maxSessions = MAX_SESSIONS, origins, ...rest } = value
-  for (const name of Object.keys(rest)) throw new InvalidConfigError(`webTransport.${name}: there is no such setting`)
+  nothingElse('webTransport', rest)
   integer('webTransport.maxSessions', maxSessions, 1, 0xffff_ffff)
   const isTexts = Array.isArray(origins) && origins.every((origin) => typeof origin === 'string')
   if (origins !== undefined && !isTexts) throw wrong('webTransport.origins', 'an array of texts', origins)
   return { maxSessions: maxSessions as number, origins: origins as string[] | undefined }
 }
 
-function webRtc(value: unknown): Required<ResolvedSettings['webRtc']> {
-  if (value === undefined) return { iceServers: [] }
+function webRtc(value: unknown = {}): WebRtcSettings {
   if (!isRecord(value)) throw wrong('webRtc', 'an object', value)
-  const { iceServers = [], ...rest } = value
-  for (const name of Object.keys(rest)) throw new InvalidConfigError(`webRtc.${name}: there is no such setting`)
+  const { iceServers, ...rest } = value
+  nothingElse('webRtc', rest)
+  if (iceServers === undefined) return {}
   if (!Array.isArray(iceServers) || iceServers.length > MAX_ICE_SERVERS)
     throw wrong('webRtc.iceServers', `an array of at most ${MAX_ICE_SERVERS} servers`, iceServers)
   return { iceServers: iceServers.map((server: unknown, i) => iceServer(`webRtc.iceServers[${i}]`, server)) }

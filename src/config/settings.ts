@@ -107,7 +107,11 @@ export interface WebTransportSettings {
 
 /** What the browser's ICE agent (RFC 8445) may use. */
 export interface WebRtcSettings {
-  /** STUN and TURN servers, as `RTCConfiguration` has them (W3C WebRTC section 4.2.1), at most 8. They see this machine's public address. */
+  /**
+   * STUN and TURN servers, as `RTCConfiguration` has them (W3C WebRTC section 4.2.1), at most 8. They see this machine's public address.
+   *
+   * @default STUN at the first two relays: at the port of the relay's URL, where `anypath relay` answers it, or at 3478 if the URL has none
+   */
   readonly iceServers?: readonly IceServer[]
 }
 
@@ -148,6 +152,6 @@ export interface ResolvedSettings {
   /** `undefined` where the environment decides. */
   readonly lan: boolean | undefined
   readonly webTransport: { readonly maxSessions: number; readonly origins: readonly string[] | undefined } | undefined
-  readonly webRtc: Required<WebRtcSettings>
+  readonly webRtc: WebRtcSettings
   readonly relays: readonly RelaySettings[]
 }

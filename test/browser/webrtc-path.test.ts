@@ -3,7 +3,9 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { networkInterfaces } from 'node:os'
 import { after } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 import {
   accountOfTab,
@@ -22,22 +24,39 @@ import type { EngineName } from './harness/engines.js'
 import { type BrowserTest, testInBrowsers } from './harness/in-browsers.js'
 import { userProject } from './harness/package.js'
 import { packagePages } from './harness/pages.js'
-import { policyFor, startRelay, until } from './harness/relayed.js'
+import { policyFor, type Relay, startRelay, until } from './harness/relayed.js'
 
 const FILE_BYTES = 64 << 20
+
+/** In a network of the test's own nothing else has it. */
+const STUN_PORT = 3343
+
+/** A relay brings what its STUN service has answered into its figures four times a second. */
+const COUNTED_AFTER_MS = 1000
 
 /** A busy machine takes a sixth of it. */
 const TRANSFER_LIMIT_MS = 90_000
 
 const user = await userProject()
 /** It outlives the pages: of a relay that has gone they say that it can't be reached. */
-const relay = await startRelay(user)
-after(() => relay.close())
+const plainRelay = await startRelay(user)
+after(() => plainRelay.close())
+/** As `anypath relay` starts one, at an address from which browsers ask: from others than the loopback's Firefox does not ask that. */
+const [address = '127.0.0.1'] = Object.values(networkInterfaces()).flatMap((all) =>
+  (all ?? []).filter(({ internal, family }) => !internal && family === 'IPv4').map(({ address }) => address),
+)
+const withStun = await startRelay(user, STUN_PORT, { host: address, stunPort: STUN_PORT })
+after(() => withStun.close())
 
 /** Two pages with a connection; the second one has dialled. */
 async function twoTabs(
   { serve, open, profile }: BrowserTest,
-  { other, watch = {}, options = {} }: { other?: EngineName; watch?: { candidates?: boolean }; options?: object } = {},
+  {
+    other,
+    watch = {},
+    options = {},
+    relay = plainRelay,
+  }: { other?: EngineName; watch?: { candidates?: boolean }; options?: object; relay?: Relay } = {},
 ): Promise<readonly [Page, Page]> {
   const { url } = await serve(packagePages(user, { headers: policyFor([relay.url]) }))
   const server = await open(url)
@@ -75,7 +94,7 @@ async function inTime<T>(pages: readonly Page[], work: Promise<T>): Promise<T> {
   return Promise.race([work, late])
 }
 
-const relayedBytes = () => relay.metrics().bytesReceived
+const relayedBytes = () => plainRelay.metrics().bytesReceived
 
 async function leavesTheRelay(browser: BrowserTest, other?: EngineName): Promise<void> {
   const pages = await twoTabs(browser, { ...(other && { other }) })
@@ -140,6 +159,18 @@ testInBrowsers('where no channel can be made the connection stays relayed, and w
   const pages = await twoTabs(browser, { watch: { candidates: false } })
   await transfer(...pages)
   assert.deepEqual((await pages[1].evaluate(pathsOfTab)).selected, [])
+})
+
+testInBrowsers('STUN is asked at the relay, unless other servers are named, or none', async (browser) => {
+  const asked = async (options: object) => {
+    const before = withStun.metrics().stunAnswered
+    const pages = await twoTabs(browser, { relay: withStun, options })
+    await until('both are direct', uses('webrtc', pages))
+    await setTimeout(COUNTED_AFTER_MS)
+    return withStun.metrics().stunAnswered - before
+  }
+  assert.ok((await asked({})) > 0)
+  assert.equal(await asked({ webRtc: { iceServers: [] } }), 0)
 })
 
 testInBrowsers('without direct paths no peer connection is made', async (browser) => {

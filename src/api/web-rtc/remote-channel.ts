@@ -51,9 +51,7 @@ interface Live {
   /** Whether the remote dialled it: then paths are the remote's to open. */
   readonly incoming: boolean
   /** The relay over which it goes, if it does. */
-  relay?: string | undefined
-  /** The channel over which it goes, if it does. */
-  channel?: Attempt | undefined
+  relay: string | undefined
 }
 
 /**
@@ -90,21 +88,20 @@ export class RemoteChannel {
 
   /** A connection of an application with the remote is there. */
   add(connectionId: number, incoming: boolean, path: PathInfo): void {
-    this.#connections.set(connectionId, { incoming })
+    this.#connections.set(connectionId, { incoming, relay: path.relay })
     const { target } = this
     if (!incoming && target !== undefined && path.kind !== 'webrtc') this.#lead(connectionId, target)
-    this.selected(connectionId, path)
+    this.#want()
   }
 
   /** Another path of a connection carries data. */
-  selected(connectionId: number, { kind, relay }: PathInfo): void {
+  selected(connectionId: number, { relay }: PathInfo): void {
     const connection = this.#connections.get(connectionId)
     if (connection === undefined) return
-    const former = connection.channel
-    connection.relay = kind === 'relay' ? relay : undefined
-    connection.channel = kind === 'webrtc' ? this.#open : undefined
+    const isLeft = connection.relay === undefined && relay !== undefined
+    connection.relay = relay
     // QUIC has found the channel dead, of which the browser knows nothing: it may carry nothing, or in one direction alone.
-    if (connection.relay !== undefined && former?.isOpen && former === this.#open) this.#interrupted(former)
+    if (isLeft && this.#open?.isOpen) this.#interrupted(this.#open)
     else this.#want()
   }
 

@@ -14,10 +14,12 @@ export function inNode(user: UserProject): Promise<typeof Anypath> {
   return import(pathToFileURL(join(user.dist, 'node.mjs')).href)
 }
 
+export type Relay = RelayServer.Relay
+
 /** The embedded relay of the installed package. */
-export async function startRelay(user: UserProject, port = 0): Promise<RelayServer.Relay> {
+export async function startRelay(user: UserProject, port = 0, options: RelayServer.RelayOptions = {}): Promise<Relay> {
   const relay: typeof RelayServer = await import(pathToFileURL(join(user.dist, 'relay.mjs')).href)
-  return relay.startRelay({ port })
+  return relay.startRelay({ port, ...options })
 }
 
 /** The headers of a page that may reach these relays, a server of records if one is named, and nothing else but what it was loaded from. */
