@@ -25,6 +25,8 @@ export interface CarriedEvents extends PacketSessionEvents {
 export interface CarriedChannel {
   /** Where connections are led over it. */
   readonly target: Omit<EngineAddress, 'transport'>
+  /** Leads no connection over it until it opens anew. */
+  interrupt(): void
   /** Closes it; connections over it lose that path. Idempotent. */
   close(): void
 }
@@ -81,6 +83,7 @@ export class Channels implements ChannelKeeper {
     this.#byId.set(id, { channel, isOpen: false })
     return {
       target: { carrier: id, ...BEHIND },
+      interrupt: () => this.#set(id, false),
       close: () => {
         this.#remove(id)
         channel.close()

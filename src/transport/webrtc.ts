@@ -11,14 +11,14 @@ const QUEUE_BYTES = 512 * 1024
  */
 const MESSAGE_BYTES = 16 * 1024
 
-/**
- * How long the channel may take nothing before it counts as interrupted, so that it no longer holds up what else the page sends: the event
- * that it has room again may be lost.
- */
-const STUCK_MS = 3000
-
-/** How often that is looked at. */
+/** How often it is looked at whether the channel takes anything. */
 const STUCK_CHECK_MS = 1000
+
+/**
+ * After how many looks at a channel that takes nothing it counts as interrupted, so that it no longer holds up what else the page sends: the
+ * event that it has room again may be lost. Looks, and not time: a page may stand still itself.
+ */
+const STUCK_CHECKS = 3
 
 /** How long a channel may go on when it is being closed, for what was sent last. */
 const FAREWELL_MS = 100
@@ -50,7 +50,8 @@ class NegotiatedChannel implements Channel {
   #waiting: Uint8Array[] = []
   #queued = 0
   #isWriting = false
-  #movedAt = 0
+  /** Looks since the channel has taken something. */
+  #stillness = 0
   #isOpen = false
   #iceState = ''
   #isStuck = false
@@ -69,6 +70,7 @@ class NegotiatedChannel implements Channel {
     const peer = this.#peer
     peer.on('signal', (signal) => this.#emit(signal))
     peer.on('connect', () => {
+      if (this.#over) return
       this.#stuckCheck = setInterval(() => this.#checkStuck(), STUCK_CHECK_MS)
       this.#through(true)
     })
@@ -103,7 +105,7 @@ class NegotiatedChannel implements Channel {
     for (let at = 0; at < packets.length; at += size) this.#add(packets.subarray(at, at + size))
     if (this.#isWriting || this.#queued === 0) return
     this.#isWriting = true
-    this.#movedAt = performance.now()
+    this.#stillness = 0
     // What else this turn sends goes with it.
     queueMicrotask(() => this.#write())
   }
@@ -132,13 +134,13 @@ class NegotiatedChannel implements Channel {
   }
 
   #checkStuck(): void {
-    if (!this.#isWriting || performance.now() - this.#movedAt < STUCK_MS) return
+    if (!this.#isWriting || ++this.#stillness <= STUCK_CHECKS) return
     this.#isStuck = true
     this.#through(false)
   }
 
   #moved(): void {
-    this.#movedAt = performance.now()
+    this.#stillness = 0
     if (!this.#isStuck) return
     this.#isStuck = false
     if (THROUGH.includes(this.#iceState)) this.#through(true)

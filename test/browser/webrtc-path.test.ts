@@ -2,7 +2,6 @@
 // network: a namespace, where browsers find an address that is not the loopback's
 
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { networkInterfaces } from 'node:os'
 import { after } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -86,12 +85,17 @@ async function transfer(from: Page, to: Page): Promise<number> {
 
 /** Fails with what both pages know when a transfer stands still. */
 async function inTime<T>(pages: readonly Page[], work: Promise<T>): Promise<T> {
-  const limit = AbortSignal.timeout(TRANSFER_LIMIT_MS)
-  const late = once(limit, 'abort').then(async () => {
+  const over = new AbortController()
+  const late = setTimeout(TRANSFER_LIMIT_MS, undefined, { signal: over.signal }).then(async () => {
     const accounts = await Promise.all(pages.map((page) => page.evaluate(accountOfTab)))
     throw new Error(`no transfer within ${TRANSFER_LIMIT_MS} ms:\n${accounts.join('\n')}`)
   })
-  return Promise.race([work, late])
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    late.catch(() => {})
+    over.abort()
+  }
 }
 
 const relayedBytes = () => plainRelay.metrics().bytesReceived
@@ -132,11 +136,15 @@ async function survives(browser: BrowserTest, harm: (dialler: Page) => Promise<n
   const pages = await twoTabs(browser)
   const [server, dialler] = pages
   await until('both are direct', uses('webrtc', pages))
-  const done = transfer(dialler, server)
+  let isDone = false
+  const done = transfer(dialler, server).finally(() => {
+    isDone = true
+  })
   done.catch(() => {})
   const arrived = async () => (await server.evaluate(channelStats)).bytesReceived
   await until('a quarter has arrived', async () => (await arrived()) > FILE_BYTES / 4)
   assert.equal(await harm(dialler), 1)
+  assert.ok(!isDone, 'the file had gone already')
   await done
   const { selected } = await dialler.evaluate(pathsOfTab)
   assert.ok(selected.includes('relay'), String(selected))

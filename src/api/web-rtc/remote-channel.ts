@@ -43,7 +43,7 @@ interface Attempt {
   readonly channel: Channel
   readonly carried: CarriedChannel
   isOpen: boolean
-  /** When it opened first. */
+  /** When it opened last. */
   openedAt: number
 }
 
@@ -52,6 +52,8 @@ interface Live {
   readonly incoming: boolean
   /** The relay over which it goes, if it does. */
   relay: string | undefined
+  /** The channel over which it goes, if it does. */
+  channel?: Attempt | undefined
 }
 
 /**
@@ -95,14 +97,17 @@ export class RemoteChannel {
   }
 
   /** Another path of a connection carries data. */
-  selected(connectionId: number, { relay }: PathInfo): void {
+  selected(connectionId: number, { kind, relay }: PathInfo): void {
     const connection = this.#connections.get(connectionId)
     if (connection === undefined) return
-    const isLeft = connection.relay === undefined && relay !== undefined
+    const former = connection.channel
     connection.relay = relay
+    connection.channel = kind === 'webrtc' ? this.#open : undefined
     // QUIC has found the channel dead, of which the browser knows nothing: it may carry nothing, or in one direction alone.
-    if (isLeft && this.#open?.isOpen) this.#interrupted(this.#open)
-    else this.#want()
+    if (relay !== undefined && former?.isOpen && former === this.#open) {
+      former.carried.interrupt()
+      this.#interrupted(former)
+    } else this.#want()
   }
 
   /** A connection is gone. The last one takes everything with it. */
@@ -279,12 +284,12 @@ export class RemoteChannel {
   }
 
   #opened(attempt: Attempt): void {
-    attempt.isOpen = true
     const { clock } = this.#parts
+    attempt.isOpen = true
+    attempt.openedAt = clock.now()
     if (attempt === this.#attempt) {
       clock.clearTimeout(this.#timers.deadline)
       this.#attempt = undefined
-      attempt.openedAt = clock.now()
       const former = this.#open
       this.#open = attempt
       if (former) clock.setTimeout(() => former.carried.close(), OVERLAP_MS)
@@ -294,23 +299,25 @@ export class RemoteChannel {
   }
 
   #interrupted(attempt: Attempt): void {
-    attempt.isOpen = false
     // Whether it is the network that is gone or the remote, another one may find a way where this one waits.
     if (attempt === this.#open) this.#lost(attempt)
+    attempt.isOpen = false
   }
 
   #closed(attempt: Attempt): void {
-    attempt.isOpen = false
     if (attempt === this.#attempt) return this.#failed()
     if (attempt !== this.#open) return
     this.#open = undefined
     this.#lost(attempt)
   }
 
-  /** The open channel is none any more. Another one follows at once, unless it was short-lived. */
-  #lost({ openedAt }: Attempt): void {
-    if (this.#parts.clock.now() - openedAt >= LASTING_MS) this.#failures = 0
-    else this.#pause()
+  /** The open channel is none any more, which may be told more than once. Another one follows at once, unless it was short-lived. */
+  #lost(attempt: Attempt): void {
+    if (attempt.isOpen) {
+      attempt.isOpen = false
+      if (this.#parts.clock.now() - attempt.openedAt >= LASTING_MS) this.#failures = 0
+      else this.#pause()
+    }
     this.#want()
   }
 

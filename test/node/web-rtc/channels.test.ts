@@ -108,6 +108,11 @@ test('a relayed connection moves to a channel, and the session is direct', LIMIT
   await carries(pair)
   assert.ok(pair.network.packets - before > (2 << 20) / 1200)
   assert.equal(pair.network.made, 2)
+  // An acknowledgement is owed no answer: idle peers send their keep-alives alone.
+  await new Promise((resolve) => setTimeout(resolve, 1000))
+  const idle = pair.network.packets
+  await new Promise((resolve) => setTimeout(resolve, 3000))
+  assert.ok(pair.network.packets - idle < 12, `${pair.network.packets - idle} packets in 3 idle seconds`)
   // Nobody but the two engines has seen a signalling connection.
   assert.equal(pair.alice.session(pair.bob.id).connections.length, 1)
 })

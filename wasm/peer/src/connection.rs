@@ -85,6 +85,10 @@ pub(crate) struct Connection {
     pub(crate) network_changed: bool,
     /// Whether nothing has been heard since then.
     pub(crate) unheard_since_change: bool,
+    /// Until when datagrams go one by one, whatever is heard.
+    pub(crate) single_until: Option<Instant>,
+    /// When QUIC may be told of a changed network again because of what is heard.
+    pub(crate) next_hastening: Option<Instant>,
     /// Whether a datagram has arrived of which it is not known yet whether it was the remote's.
     pub(crate) arrived: bool,
     /// When a silent remote is probed next.
@@ -156,6 +160,8 @@ impl Connection {
             control: false,
             network_changed: false,
             unheard_since_change: false,
+            single_until: None,
+            next_hastening: None,
             arrived: false,
             next_probe: None,
             wake: None,

@@ -27,7 +27,8 @@ const PROBES: usize = 5;
 const ACKS: usize = 2;
 const OTHERS: usize = 30;
 
-// A type that QUIC counts and this module does not would leave a path silent that is not.
+// A type that QUIC counts and this module does not would leave a path silent that is not. Another one in a byte, beside HANDSHAKE_DONE, would
+// escape this.
 const _: () = assert!(size_of::<FrameStats>() == (PROBES + ACKS + OTHERS) * size_of::<u64>());
 
 /// The frames that have arrived: only an authenticated packet has any.
@@ -118,7 +119,8 @@ pub(crate) struct Seen {
     pub(crate) own: Heard,
     /// What has arrived on all others.
     pub(crate) others: Heard,
-    /// The packets sent on that path that are to be acknowledged.
+    /// The bytes of packets sent on that path that are to be acknowledged: an acknowledgement is owed no answer, or two idle peers would ask
+    /// each other for ever.
     pub(crate) sent: u64,
 }
 
@@ -129,8 +131,8 @@ pub(crate) enum Ask {
     /// The path in use: the remote uses another one, and so may have no answer on this one, where it is owed nothing.
     Selected,
     All,
-    /// All, after QUIC was told that the network may be another: another path has answered what this one has not, whose congestion window is
-    /// full, and QUIC's own probes have become rare.
+    /// All, after QUIC was told that the network may be another: another path has answered what this one has not, whose congestion window may
+    /// be full, and QUIC's own probes have become rare.
     Anew,
 }
 

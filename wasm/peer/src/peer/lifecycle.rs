@@ -22,6 +22,12 @@ use crate::tls::{HandshakeData, HandshakeInfo, refusal_datagram};
 /// of an outage about as late as the outage was long.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How often QUIC is told of a changed network because a remote was heard again, at most.
+const HASTEN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long an IMMEDIATE_ACK may wait behind a full congestion window.
+const SINGLE: Duration = Duration::from_secs(1);
+
 /// The application error code of a close by a limit of this peer: 256 and above are free for applications.
 pub const CLOSE_LIMIT: u32 = 0x11;
 
@@ -246,14 +252,16 @@ impl Peer {
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
-        connection.unheard_since_change = false;
+        if connection.single_until.is_none_or(|until| until <= now) {
+            connection.unheard_since_change = false;
+        }
         if connection.phase != Phase::Established || control {
             return;
         }
         if connection.next_probe.take().is_some() {
             // QUIC's own probes have become rare, and until one is acknowledged a full congestion window holds back what the remote waits for, its
             // acknowledgements with it.
-            change_network(connection, now);
+            hasten(connection, now);
             self.queue(key);
         }
         self.found_again(key);
@@ -352,7 +360,10 @@ impl Peer {
         if let Some(connection) = self.connections.get_mut(&key) {
             if !silent {
                 // Another connection with the same remote has heard it.
-                connection.next_probe = None;
+                if connection.next_probe.take().is_some() {
+                    hasten(connection, now);
+                    self.queue(key);
+                }
                 return;
             }
             // A ping would wait behind a full congestion window for QUIC's own next probe.
@@ -602,12 +613,21 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     }
 }
 
+/// Has QUIC probe at once, as after a change of the network; not more often than a remote may be the cause of.
+pub(super) fn hasten(connection: &mut Connection, now: Instant) {
+    if connection.next_hastening.is_none_or(|at| at <= now) {
+        connection.next_hastening = Some(now + HASTEN_INTERVAL);
+        change_network(connection, now);
+    }
+}
+
 pub(super) fn change_network(connection: &mut Connection, now: Instant) {
     connection
         .quic
         .handle_network_change(Some(&AllRecoverable), now);
     connection.network_changed = true;
     connection.unheard_since_change = true;
+    connection.single_until = Some(now + SINGLE);
 }
 
 /// A connection whose handshake is under way: noq may tell of one that has been closed meanwhile.

@@ -5,7 +5,7 @@
 use noq_proto::PathId;
 
 use super::Peer;
-use super::lifecycle::change_network;
+use super::lifecycle::hasten;
 use super::rerouting::NOT_NEEDED;
 use crate::clock::Instant;
 use crate::connection::{Connection, Phase};
@@ -20,7 +20,8 @@ impl Peer {
             return;
         };
         let paths: Vec<PathId> = connection.path_ids().collect();
-        let Some(selected) = connection.selected.filter(|_| paths.len() > 1) else {
+        let is_watched = paths.len() > 1 && connection.phase == Phase::Established;
+        let Some(selected) = connection.selected.filter(|_| is_watched) else {
             connection.watched = None;
             return;
         };
@@ -32,7 +33,7 @@ impl Peer {
             };
             let heard = Heard::of(&stats.frame_rx);
             match path == selected {
-                true => selection = Some((heard, stats.sent_packets, stats.rtt)),
+                true => selection = Some((heard, stats.sent_bytes, stats.rtt)),
                 false => others = others.and(heard),
             }
         }
@@ -49,6 +50,9 @@ impl Peer {
         let ask = watched.look(seen, rtt, now);
         let dead = watched.verdict(rtt).is_some_and(|at| at <= now);
         connection.watched = Some(*watched);
+        let place = connection.quic.network_path(selected).ok();
+        let route = place.and_then(|place| self.carriers.outward(place.remote()));
+        let direct = route.is_some_and(|route| !route.is_relayed());
         let acts = match dead {
             true => connection
                 .quic
@@ -56,7 +60,7 @@ impl Peer {
                 .is_ok(),
             false => ask_paths(connection, selected, ask, now),
         };
-        self.stats.direct_paths_lost += u64::from(dead && acts);
+        self.stats.direct_paths_lost += u64::from(dead && acts && direct);
         if acts {
             self.queue(key);
         }
@@ -66,7 +70,7 @@ impl Peer {
 /// Whether anything was asked.
 fn ask_paths(connection: &mut Connection, selected: PathId, ask: Ask, now: Instant) -> bool {
     if ask == Ask::Anew {
-        change_network(connection, now);
+        hasten(connection, now);
     }
     let asked = |path: &PathId| match ask {
         Ask::Nothing => false,
@@ -81,6 +85,5 @@ fn ask_paths(connection: &mut Connection, selected: PathId, ask: Ask, now: Insta
 
 /// When a connection's paths are to be looked at again.
 pub(super) fn watch_due(connection: &Connection) -> Option<Instant> {
-    let due = connection.watched.and_then(|watched| watched.due);
-    due.filter(|_| connection.phase == Phase::Established)
+    connection.watched.and_then(|watched| watched.due)
 }

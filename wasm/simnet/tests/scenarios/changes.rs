@@ -351,3 +351,25 @@ fn a_second_connection_over_the_relay_does_not_make_a_direct_session_a_relayed_o
         assert!(pair.are(State::Direct), "{}", pair.name);
     }
 }
+
+#[test]
+fn idle_peers_with_a_direct_and_a_relayed_path_send_their_keep_alives_and_little_else() {
+    let mut pair = pair(["none", "portrestricted"], &access(), SEED);
+    assert!(pair.becomes(State::Direct, 5 * SECOND), "{}", pair.name);
+    let transfer = pair.begin(1000);
+    pair.end(&transfer, 1000, 5 * SECOND);
+    // Searches are over by then.
+    pair.net.run_for(30 * SECOND);
+    let sent = |net: &mut Simulation| {
+        [0, 1].map(|host| net.peer(host).stats().datagrams_sent) // over UDP
+    };
+    let before = (sent(&mut pair.net), pair.net.forwarded(RELAYS[0]));
+    pair.net.run_for(60 * SECOND);
+    let after = (sent(&mut pair.net), pair.net.forwarded(RELAYS[0]));
+    let relayed = after.1 - before.1;
+    for (before, after) in before.0.into_iter().zip(after.0) {
+        assert!(after - before < 100, "{} datagrams", after - before);
+    }
+    assert!(relayed < 80, "{relayed} messages over the relay");
+    assert!(pair.are(State::Direct));
+}
