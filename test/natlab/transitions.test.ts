@@ -46,6 +46,7 @@ const ARROWS = [
 
 /** Silence that ends a connection, milliseconds: short, so that the test is. */
 const IDLE_MS = 15_000
+/** After that a path is past its first moments, milliseconds. */
 const SETTLED_MS = 1500
 const NOBODY = 'ab'.repeat(32)
 const SOMEBODY = 'cd'.repeat(32)
