@@ -42,6 +42,13 @@ export function launch(engine: EngineName): Promise<Browser> {
   return firefox.launch({ executablePath, ...(found.installed && { channel: 'moz-firefox' }) })
 }
 
+/** Starts Chromium by a script that gets its path and arguments, such as one that gives it another network. */
+export function launchChromiumBy(script: (path: string) => string): Promise<Browser> {
+  const found = find('chromium')
+  if (found === undefined) throw new Error(missing('chromium') || '')
+  return chromium.launch({ executablePath: script(found.path), args: CHROMIUM_FLAGS })
+}
+
 /** What Playwright switches off, so that tabs in the background run as the one in front does. */
 const UNTHROTTLED = [
   '--disable-background-timer-throttling',
