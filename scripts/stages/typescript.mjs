@@ -80,7 +80,7 @@ export const packagingStage = {
 export const browserStage = {
   name: 'browser',
   title: 'the packed tarball in Chromium, Firefox and WebKit, and built by bundlers',
-  minutes: [8, 9],
+  minutes: [9, 10],
   async run(context) {
     const stockPeers = isWanted(context, STOCK_BROWSER) ? peersEnv(await preparePeers()) : {}
     const project = await packForUsers(context.root)

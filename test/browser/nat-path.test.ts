@@ -27,7 +27,7 @@ const LONG_FILE_BYTES = 16 << 20
 const RELAY = 2
 
 /** How long a pair that can't be direct is watched. */
-const WATCH_MS = 8000
+const WATCH_MS = 6000
 
 /** Behind which NATs a page dials another one, and how they meet in the end. */
 const PAIRS: readonly (readonly [SiteKind, SiteKind, 'webrtc' | 'relay'])[] = [
@@ -91,7 +91,7 @@ async function transfer({ dialler, server }: Meeting, bytes: number): Promise<vo
   const sent = await dialler.evaluate(sendInTab, bytes)
   assert.equal((await received).hash, sent)
 }
-describe('pages behind NATs', { skip: laboratoryMissing() || missing('chromium') }, () => {
+describe('pages behind NATs', { skip: laboratoryMissing() || missing('chromium'), concurrency: 2 }, () => {
   for (const [dialling, accepting, expected] of PAIRS) {
     test(`${dialling} dials ${accepting}: ${expected}`, { timeout: 120_000 }, async () => {
       await using meeting = await meet({ sites: { a: dialling, b: accepting } })
