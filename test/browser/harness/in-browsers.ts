@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { after, type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { ENGINES, type EngineName, launch, missing } from './engines.js'
 import { type Site, type SiteContent, serveSite } from './site.js'
@@ -51,6 +52,9 @@ export interface BrowserTestOptions {
   readonly skip?: string | false
 }
 
+/** A browser may stop answering whoever drives it: longer than any test takes, and than what a test waits for. */
+const HUNG_MS = 110_000
+
 /** Defines a test for each browser. It fails on any error that a page reports unless it was expected. */
 export function testInBrowsers(
   name: string,
@@ -62,16 +66,33 @@ export function testInBrowsers(
       skip: skip || missing(engine) || (other !== undefined && missing(other)),
       timeout: 240_000,
     }, async (context) => {
-      const running = await begin(engine)
-      try {
-        await body(running.browserTest)
-      } catch (thrown) {
-        for (const error of await running.end()) context.diagnostic(error)
-        throw thrown
-      }
-      assert.deepEqual(await running.end(), [])
+      const first = once(engine, body, context)
+      first.catch(() => {})
+      const late = new AbortController()
+      const hung = sleep(HUNG_MS, true, { signal: late.signal }).catch(() => false)
+      const isHung = await Promise.race([first.then(() => false), hung]).finally(() => late.abort())
+      if (!isHung) return
+      context.diagnostic(`nothing for ${HUNG_MS} ms: once more, in other processes of the browsers`)
+      for (const browser of running.values()) void browser.then((hanging) => hanging.close()).catch(() => {})
+      running.clear()
+      await once(engine, body, context)
     })
   }
+}
+
+async function once(
+  engine: EngineName,
+  body: (browser: BrowserTest) => Promise<void>,
+  context: TestContext,
+): Promise<void> {
+  const running = await begin(engine)
+  try {
+    await body(running.browserTest)
+  } catch (thrown) {
+    for (const error of await running.end()) context.diagnostic(error)
+    throw thrown
+  }
+  assert.deepEqual(await running.end(), [])
 }
 
 interface Running {
