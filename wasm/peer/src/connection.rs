@@ -83,9 +83,7 @@ pub(crate) struct Connection {
     pub(crate) control: bool,
     /// Whether QUIC was told of a network change, see [`Peer::receive`](crate::peer::Peer::receive).
     pub(crate) network_changed: bool,
-    /// Whether nothing has been heard since then.
-    pub(crate) unheard_since_change: bool,
-    /// Until when datagrams go one by one, whatever is heard.
+    /// Datagrams go one by one until something is heard at this time or later.
     pub(crate) single_until: Option<Instant>,
     /// When QUIC may be told of a changed network again because of what is heard.
     pub(crate) next_hastening: Option<Instant>,
@@ -159,7 +157,6 @@ impl Connection {
             #[cfg(feature = "traversal")]
             control: false,
             network_changed: false,
-            unheard_since_change: false,
             single_until: None,
             next_hastening: None,
             arrived: false,

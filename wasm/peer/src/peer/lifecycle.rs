@@ -252,9 +252,7 @@ impl Peer {
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
-        if connection.single_until.is_none_or(|until| until <= now) {
-            connection.unheard_since_change = false;
-        }
+        connection.single_until = connection.single_until.filter(|until| *until > now);
         if connection.phase != Phase::Established || control {
             return;
         }
@@ -626,7 +624,6 @@ pub(super) fn change_network(connection: &mut Connection, now: Instant) {
         .quic
         .handle_network_change(Some(&AllRecoverable), now);
     connection.network_changed = true;
-    connection.unheard_since_change = true;
     connection.single_until = Some(now + SINGLE);
 }
 

@@ -160,7 +160,7 @@ impl Peer {
 /// After a network change noq writes an IMMEDIATE_ACK frame without a look at the room for it, and panics
 /// where an earlier datagram of the batch was smaller; so there is no batch until something is heard, and that frame has left.
 fn batch_of(connection: &Connection) -> NonZeroUsize {
-    if connection.unheard_since_change {
+    if connection.single_until.is_some() {
         NonZeroUsize::MIN
     } else {
         BATCH

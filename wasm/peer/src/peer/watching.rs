@@ -19,12 +19,13 @@ impl Peer {
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
-        let paths: Vec<PathId> = connection.path_ids().collect();
-        let is_watched = paths.len() > 1 && connection.phase == Phase::Established;
+        let is_watched =
+            connection.phase == Phase::Established && connection.path_ids().nth(1).is_some();
         let Some(selected) = connection.selected.filter(|_| is_watched) else {
             connection.watched = None;
             return;
         };
+        let paths: Vec<PathId> = connection.path_ids().collect();
         let mut others = Heard::default();
         let mut selection = None;
         for path in paths {
@@ -50,20 +51,26 @@ impl Peer {
         let ask = watched.look(seen, rtt, now);
         let dead = watched.verdict(rtt).is_some_and(|at| at <= now);
         connection.watched = Some(*watched);
-        let place = connection.quic.network_path(selected).ok();
+        match dead {
+            true => self.leave_dead(key, selected),
+            false if ask_paths(connection, selected, ask, now) => self.queue(key),
+            false => {}
+        }
+    }
+
+    fn leave_dead(&mut self, key: ConnectionKey, path: PathId) {
+        let now = self.clock.now();
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let place = connection.quic.network_path(path).ok();
+        if connection.quic.close_path(now, path, NOT_NEEDED).is_err() {
+            return;
+        }
         let route = place.and_then(|place| self.carriers.outward(place.remote()));
         let direct = route.is_some_and(|route| !route.is_relayed());
-        let acts = match dead {
-            true => connection
-                .quic
-                .close_path(now, selected, NOT_NEEDED)
-                .is_ok(),
-            false => ask_paths(connection, selected, ask, now),
-        };
-        self.stats.direct_paths_lost += u64::from(dead && acts && direct);
-        if acts {
-            self.queue(key);
-        }
+        self.stats.direct_paths_lost += u64::from(direct);
+        self.queue(key);
     }
 }
 
