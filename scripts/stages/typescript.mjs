@@ -7,7 +7,7 @@ import { buildTests } from '../build-tests.mjs'
 import { peersEnv, prepareIrohPeer, preparePeers } from '../interop-peers.mjs'
 import { endLeftovers, endMarked } from '../leftovers.mjs'
 import { inOwnNetwork } from '../own-network.mjs'
-import { packForUsers } from '../pack.mjs'
+import { installLocked, packForUsers } from '../pack.mjs'
 import { preparePython } from '../python-packages.mjs'
 import { run } from '../run.mjs'
 
@@ -84,6 +84,8 @@ export const browserStage = {
   async run(context) {
     const stockPeers = isWanted(context, STOCK_BROWSER) ? peersEnv(await preparePeers()) : {}
     const project = await packForUsers(context.root)
+    // Tests in a network of their own reach no registry.
+    await installLocked(join(context.root, 'test', 'packaging', 'webrtc'))
     // Whatever these tests start inherits a mark, so that what a file leaves behind is found.
     const marks = new Map()
     const markOf = (source) => {

@@ -30,10 +30,7 @@ export interface Platform {
   /** Opens WebTransport sessions to peers, where that can be done. */
   readonly webTransportDialer?: () => EngineOptions['webTransportDialer']
   /** Makes data channels with peers, where that can be done; what it takes is loaded at the first call. */
-  readonly channels?: (
-    settings: WebRtcSettings,
-    relays: readonly RelaySettings[],
-  ) => ChannelEngineParts['maker'] | undefined
+  readonly channels?: (wanted: ChannelWishes) => ChannelEngineParts['maker'] | undefined
   /** Watches what the peer runs in, where that can be hidden or frozen. */
   readonly watchLifecycle?: WatchLifecycle
   /** Instruments for the meter that only a peer of this platform has something to tell by. */
@@ -73,6 +70,18 @@ export interface Platform {
     persist: Required<PersistSettings>,
     randomBytes: (length: number) => Uint8Array,
   ) => Promise<HeldKey>
+}
+
+/** What a peer's settings say about data channels. */
+export interface ChannelWishes {
+  /** `undefined` where nothing was said. */
+  readonly webRtc: WebRtcSettings | undefined
+  readonly relays: readonly RelaySettings[]
+  /** Where the peer's UDP socket is bound. */
+  readonly host: string | undefined
+  /** Whether the application has given transports of its own. */
+  readonly ownTransports: boolean
+  readonly warn: (message: string) => void
 }
 
 /** A secret key that nobody else uses until it is released. */

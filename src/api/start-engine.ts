@@ -39,7 +39,7 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
   const relayDialer = options.relayDialer ?? platform.relayDialer(settings.relays)
   const servers = addressServers(options, platform, relayDialer)
   const webTransportDialer = platform.webTransportDialer?.()
-  const maker = settings.directPaths ? platform.channels?.(settings.webRtc, settings.relays) : undefined
+  const maker = channelMakerOf(settings, options, platform)
   const discovery = discoveryOf(settings, options, platform)
   const key = await secretKeyOf(settings, platform, random)
   const writers = new Map<number, QlogWriter>()
@@ -47,8 +47,9 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
   try {
     const own = maker && settings.alpns.length > 0 ? [new TextEncoder().encode(SIGNALLING_ALPN)] : []
     const resolved = { ...settings, secretKey: key.secretKey, alpns: [...settings.alpns, ...own] }
+    const forCore = engineOptions(resolved, options, platform, writers)
     inner = await createEngine({
-      ...engineOptions(resolved, options, platform, writers),
+      ...forCore,
       relayDialer,
       ...servers,
       ...(webTransportDialer && { webTransportDialer }),
@@ -58,6 +59,7 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
       timeoutMs: settings.limits.handshakeTimeoutMs,
       opensSessions: webTransportDialer !== undefined,
       maker,
+      traverses: forCore.transports.some(({ kind }) => kind === 'udp'),
     })
     const engine = admitting(wrapping, settings, options, platform)
     return {
@@ -79,6 +81,16 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
     key.release()
     throw thrown
   }
+}
+
+function channelMakerOf(
+  { directPaths, webRtc, relays, udp }: ResolvedSettings,
+  { transports, logger }: PeerOptions,
+  { channels }: Platform,
+): ChannelEngineParts['maker'] | undefined {
+  if (!directPaths || webRtc === false) return undefined
+  const warn = (message: string) => logger?.warn(message, { target: 'anypath::webrtc' })
+  return channels?.({ webRtc, relays, host: udp.host, ownTransports: transports !== undefined, warn })
 }
 
 async function secretKeyOf(
@@ -138,16 +150,19 @@ function wrapped(
     timeoutMs,
     opensSessions,
     maker,
+    traverses,
   }: {
     readonly writers: Map<number, QlogWriter>
     readonly timeoutMs: number
     readonly opensSessions: boolean
     readonly maker: ChannelEngineParts['maker'] | undefined
+    readonly traverses: boolean
   },
 ): Engine {
   const { logger, meter, tracer, accept, qlog, discovery = [] } = options
   const clock = options.clock ?? systemClock()
-  const channels = maker && new ChannelEngine({ inner, maker, clock, asks: accept?.connection !== undefined })
+  const channels =
+    maker && new ChannelEngine({ inner, maker, clock, traverses, asks: accept?.connection !== undefined })
   let engine: Engine = channels ?? inner
   if (meter || tracer || logger || qlog) {
     const drained = (connectionId: number) => {

@@ -2,7 +2,7 @@ import { InvalidConfigError } from '../errors/index.js'
 import { integer, isRecord, nothingElse, oneOf, wrong } from './expect.js'
 import { DEFAULT_LIMITS, LIMIT_RANGES, type Limits } from './limits.js'
 import { resolveRelays } from './relays.js'
-import type { IceServer, PersistSettings, ResolvedSettings, Settings, UdpSettings, WebRtcSettings } from './settings.js'
+import type { IceServer, PersistSettings, ResolvedSettings, Settings, UdpSettings } from './settings.js'
 
 const CONGESTION = ['cubic', 'new-reno', 'bbr'] as const
 const MAX_SESSIONS = 256
@@ -118,8 +118,10 @@ function webTransport(value: unknown): ResolvedSettings['webTransport'] {
   return { maxSessions: maxSessions as number, origins: origins as string[] | undefined }
 }
 
-function webRtc(value: unknown = {}): WebRtcSettings {
-  if (!isRecord(value)) throw wrong('webRtc', 'an object', value)
+function webRtc(value: unknown): ResolvedSettings['webRtc'] {
+  if (value === undefined || value === false) return value
+  if (value === true) return {}
+  if (!isRecord(value)) throw wrong('webRtc', 'true, false or an object', value)
   const { iceServers, ...rest } = value
   nothingElse('webRtc', rest)
   if (iceServers === undefined) return {}

@@ -78,11 +78,13 @@ export interface Settings {
    */
   readonly webTransport?: boolean | WebTransportSettings
   /**
-   * Browsers only: how data channels with peers are made, for `directPaths`.
+   * How WebRTC data channels with peers are made, for `directPaths`: in a page by the browser, in Node by the package `node-datachannel` or
+   * `@roamhq/wrtc` if one is installed. `true` means all defaults, and in Node that `create` fails with `InvalidConfig` where neither is;
+   * `false` makes no channels.
    *
-   * @default no STUN or TURN servers: paths are found on the local network alone
+   * @default all defaults where that can be done; in Node not with `transports` of the application's own
    */
-  readonly webRtc?: WebRtcSettings
+  readonly webRtc?: boolean | WebRtcSettings
   /**
    * The relays of this peer: the nearest becomes its home, where others reach it. Relays that a ticket or discovery names are used only when
    * there is one here. `n0Relays` are public ones.
@@ -152,6 +154,7 @@ export interface ResolvedSettings {
   /** `undefined` where the environment decides. */
   readonly lan: boolean | undefined
   readonly webTransport: { readonly maxSessions: number; readonly origins: readonly string[] | undefined } | undefined
-  readonly webRtc: WebRtcSettings
+  /** `undefined` where nothing was said. */
+  readonly webRtc: WebRtcSettings | false | undefined
   readonly relays: readonly RelaySettings[]
 }

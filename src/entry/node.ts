@@ -9,6 +9,7 @@ import { diagnose } from '../diagnose/diagnose.node.js'
 import { lazyLanDiscovery } from '../discovery/lan/lazy-lan.node.js'
 import { qlogFolder } from '../observe/qlog-folder.node.js'
 import { observeTraversal } from '../observe/traversal-metrics.node.js'
+import { installedWebRtc } from '../transport/installed-webrtc.node.js'
 import { PortMapper } from '../transport/port-mapping/port-mapper.node.js'
 import { NodeRelays, relayServices } from '../transport/relay.node.js'
 import { stunServers } from '../transport/stun-servers.node.js'
@@ -29,6 +30,12 @@ export class Peer extends PlatformPeer {
     diagnose,
     portMapping: (setting, parts) => (isOn(setting, 'ANYPATH_PORT_MAPPING') ? new PortMapper(parts) : undefined),
     lan: (setting, announce) => (isOn(setting, 'ANYPATH_LAN') ? lazyLanDiscovery(announce) : undefined),
+    channels: ({ webRtc, relays, host, ownTransports, warn }) => {
+      if (ownTransports && webRtc === undefined) return undefined
+      const one = host === '::' || host === '0.0.0.0' ? undefined : host
+      const load = installedWebRtc({ host: one, required: webRtc !== undefined, warn })
+      return load && (async () => (await import('./web-rtc.js')).channelMaker(webRtc?.iceServers, relays, await load()))
+    },
     webTransport: {
       admitting: (engine, policy, logger) => new AdmittingEngine(engine, policy, logger),
       sessions: (context) => new IncomingSessions(context),

@@ -14,11 +14,11 @@ export function browserPlatform(core: CoreProgram['wasm'], startTicks?: () => Wo
     transports: () => [],
     relayDialer: (relays) => new WebSocketRelays(openWebSocket, tokensOf(relays)),
     webTransportDialer: browserWebTransport,
-    channels: ({ iceServers }, relays) =>
+    channels: ({ webRtc, relays }) =>
       // Workers have none.
       typeof RTCPeerConnection === 'undefined'
         ? undefined
-        : async () => (await import('./web-rtc.js')).channelMaker(iceServers, relays),
+        : async () => (await import('./web-rtc.js')).channelMaker(webRtc?.iceServers, relays),
     watchLifecycle: (events) => watchPage(events, startTicks),
     holdKey,
   }

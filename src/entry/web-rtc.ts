@@ -1,6 +1,6 @@
 import type { RelaySettings } from '../config/relays.js'
 import type { IceServer } from '../config/settings.js'
-import { WebRtcChannels } from '../transport/webrtc.js'
+import { type InstalledWebRtc, WebRtcChannels } from '../transport/webrtc.js'
 
 /** The port of STUN (RFC 8489 section 8.1). */
 const STUN_PORT = 3478
@@ -8,13 +8,18 @@ const STUN_PORT = 3478
 /** Browsers find out little more, and later, by more servers. */
 const MAX_RELAYS_ASKED = 2
 
-/** What a page loads when a connection could leave its relay. */
+/** What is loaded when a connection could leave its relay. */
 export function channelMaker(
   iceServers: readonly IceServer[] | undefined,
   relays: readonly RelaySettings[],
+  installed?: InstalledWebRtc,
 ): WebRtcChannels {
   const servers = iceServers ?? stunOf(relays)
-  return new WebRtcChannels({ iceServers: servers.map((server) => ({ ...server }) as RTCIceServer) })
+  const configuration = {
+    ...installed?.configuration,
+    iceServers: servers.map((server) => ({ ...server }) as RTCIceServer),
+  }
+  return new WebRtcChannels(configuration, installed?.classes)
 }
 
 /** Where relays answer STUN, as far as that can be known: a page is not shown the header by which they tell it. */

@@ -23,20 +23,35 @@ const STUCK_CHECKS = 3
 /** How long a channel may go on when it is being closed, for what was sent last. */
 const FAREWELL_MS = 100
 
+/** When simple-peer takes it that all candidates are known. Nobody waits for that here, but its timer keeps a process alive. */
+const ICE_COMPLETE_MS = 100
+
 /** The states of an ICE agent in which packets come through (W3C WebRTC, `RTCIceConnectionState`). */
 const THROUGH = ['connected', 'completed']
 
+/** What a browser has as globals. */
+export type WebRtcClasses = Pick<typeof globalThis, 'RTCPeerConnection' | 'RTCSessionDescription' | 'RTCIceCandidate'>
+
+/** Classes to use where there are no globals, and what their connections are told beside the servers. */
+export interface InstalledWebRtc {
+  readonly classes: WebRtcClasses
+  readonly configuration: object
+}
+
 /** Data channels of the browser's, or of something that looks like it. */
 export class WebRtcChannels implements ChannelMaker {
-  readonly #configuration: RTCConfiguration
+  readonly #options: SimplePeer.Options
 
-  /** @param configuration with the STUN and TURN servers that are asked; none are asked by default. */
-  constructor(configuration: RTCConfiguration = {}) {
-    this.#configuration = { iceServers: [], ...configuration }
+  /**
+   * @param config with the STUN and TURN servers that are asked; none are asked by default.
+   * @param wrtc the classes to use where they are no globals.
+   */
+  constructor(config: RTCConfiguration = {}, wrtc?: WebRtcClasses) {
+    this.#options = { config: { iceServers: [], ...config }, ...(wrtc && { wrtc }) }
   }
 
   negotiate(initiator: boolean, events: ChannelEvents): Channel {
-    return new NegotiatedChannel(this.#configuration, initiator, events)
+    return new NegotiatedChannel({ ...this.#options, initiator }, events)
   }
 }
 
@@ -58,10 +73,14 @@ class NegotiatedChannel implements Channel {
   #stuckCheck: ReturnType<typeof setInterval> | undefined
   #over = false
 
-  constructor(config: RTCConfiguration, initiator: boolean, events: ChannelEvents) {
+  constructor(options: SimplePeer.Options, events: ChannelEvents) {
     this.#events = events
     try {
-      this.#peer = new SimplePeer({ initiator, config, channelConfig: { ordered: false, maxRetransmits: 0 } })
+      this.#peer = new SimplePeer({
+        ...options,
+        channelConfig: { ordered: false, maxRetransmits: 0 },
+        iceCompleteTimeout: ICE_COMPLETE_MS,
+      })
     } catch {
       // The page may not, or has too many.
       queueMicrotask(() => this.#end())
@@ -94,9 +113,7 @@ class NegotiatedChannel implements Channel {
     if (this.#over) return
     const { type, ...rest } = signal
     // A description or candidate that the browser does not take ends the negotiation, by `close`.
-    this.#peer?.signal(
-      type === 'candidate' ? { type, candidate: new RTCIceCandidate(rest as RTCIceCandidateInit) } : signal,
-    )
+    this.#peer?.signal(type === 'candidate' ? { type, candidate: rest as RTCIceCandidate } : signal)
   }
 
   send(packets: Uint8Array, segmentBytes: number): void {
@@ -123,7 +140,8 @@ class NegotiatedChannel implements Channel {
       this.#events.signal({ type: signal.type, sdp: signal.sdp ?? '' })
     else if ('candidate' in signal && signal.candidate) {
       const { candidate = '', sdpMid = null, sdpMLineIndex = null } = signal.candidate
-      this.#events.signal({ type: 'candidate', candidate, sdpMid, sdpMLineIndex })
+      // Not every implementation leaves out the name of SDP's lines.
+      this.#events.signal({ type: 'candidate', candidate: candidate.replace(/^a=/, ''), sdpMid, sdpMLineIndex })
     }
   }
 

@@ -13,10 +13,23 @@ const skip = laboratoryMissing()
 const TRANSFER_BYTES = 1_000_000
 const HEADERS_BYTES = 20 + 8
 
-/** Counts every UDP packet that leaves or reaches a host by its link, whatever socket it belongs to. */
+/** A STUN message (RFC 8489 section 5) of this type, by what follows the UDP header. */
+const stun = (type: string) => `@th,64,16 ${type} @th,96,32 0x2112a442`
+
+/** A probe of the birthday scheme, by its length with the UDP header and its first byte. */
+const PROBE = 'udp length 58 @th,64,8 0x0b'
+
+/**
+ * Counts every UDP packet that leaves or reaches a host by its link, whatever socket it belongs to; apart, STUN's binding requests and answers, and
+ * probes of the birthday scheme.
+ */
 const COUNTERS = `table inet counted {
   chain out { type filter hook output priority 0; oifname "eth0" meta l4proto udp counter; }
   chain in { type filter hook input priority 0; iifname "eth0" meta l4proto udp counter; }
+  chain requests { type filter hook output priority 1; oifname "eth0" meta l4proto udp ${stun('0x0001')} counter; }
+  chain answers { type filter hook input priority 1; iifname "eth0" meta l4proto udp ${stun('0x0101')} counter; }
+  chain probing { type filter hook output priority 2; oifname "eth0" meta l4proto udp ${PROBE} counter; }
+  chain probed { type filter hook input priority 2; iifname "eth0" meta l4proto udp ${PROBE} counter; }
 }
 `
 
@@ -25,6 +38,10 @@ interface Traffic {
   readonly bytesSent: number
   readonly received: number
   readonly bytesReceived: number
+  readonly stunRequests: number
+  readonly stunAnswers: number
+  readonly probesSent: number
+  readonly probesReceived: number
 }
 
 /** What the kernel has counted. */
@@ -35,18 +52,33 @@ async function counted({ hosts }: Laboratory, host: Client): Promise<Traffic> {
     return [Number(packets), Number(bytes) - Number(packets) * HEADERS_BYTES]
   }
   const [[sent, bytesSent], [received, bytesReceived]] = [of('out'), of('in')]
-  return { sent, bytesSent, received, bytesReceived }
+  const [[stunRequests], [stunAnswers]] = [of('requests'), of('answers')]
+  const [[probesSent], [probesReceived]] = [of('probing'), of('probed')]
+  return { sent, bytesSent, received, bytesReceived, stunRequests, stunAnswers, probesSent, probesReceived }
 }
 
 /** What a peer says of itself, once the kernel counts nothing more. */
 async function agreed(laboratory: Laboratory, host: Client, peer: LabPeer): Promise<[Traffic, Traffic]> {
   for (let before = await counted(laboratory, host); ; ) {
     await sleep(1000)
-    const { peer: figures } = await peer.ask('report', 'report', {}, 5000)
+    const { peer: own } = await peer.ask('report', 'report', {}, 5000)
+    const figures = own as Readonly<Record<string, unknown>>
     const after = await counted(laboratory, host)
     if (JSON.stringify(after) === JSON.stringify(before)) {
-      const { datagramsSent, bytesSent, datagramsReceived, bytesReceived } = figures as Record<string, number>
-      return [{ sent: datagramsSent, bytesSent, received: datagramsReceived, bytesReceived } as Traffic, after]
+      const of = (name: string) => Number(figures[name])
+      return [
+        {
+          sent: of('datagramsSent'),
+          bytesSent: of('bytesSent'),
+          received: of('datagramsReceived'),
+          bytesReceived: of('bytesReceived'),
+          stunRequests: of('stunRequestsSent'),
+          stunAnswers: of('stunRequestsAnswered'),
+          probesSent: of('birthdayProbesSent'),
+          probesReceived: of('birthdayProbesReceived') + of('birthdayProbesLate'),
+        },
+        after,
+      ]
     }
     before = after
   }
@@ -74,6 +106,8 @@ describe('a peer’s own figures and the kernel’s', { skip, concurrency: 2 }, 
         const [own, kernels] = await agreed(laboratory, clients[i] as Client, peer)
         assert.deepEqual(own, kernels)
         assert.ok((i === 0 ? own.bytesSent : own.bytesReceived) > TRANSFER_BYTES, JSON.stringify(own))
+        assert.ok(own.stunAnswers > 0, 'no STUN server has answered')
+        assert.equal(own.probesSent > 0, sites[0] === 'symmetric')
       }
     })
   }

@@ -16,6 +16,11 @@ export interface ChannelEngineParts {
   /** Makes channels; what it takes is loaded at the first call. */
   readonly maker: () => Promise<ChannelMaker>
   readonly clock: Clock
+  /**
+   * Whether this peer looks for direct paths by UDP. Then it leaves it to remotes that it dials to find one so, and asks for a channel only who has
+   * told of no address when that comes to nothing: a page.
+   */
+  readonly traverses: boolean
   /** Whether incoming connections count only when `wanted` is called: a hook of the application's decides about them. */
   readonly asks: boolean
 }
@@ -90,6 +95,7 @@ export class ChannelEngine extends ForwardingEngine {
       if (event.info.incoming && this.#parts.asks) this.#asked.set(connectionId, event.info)
       else this.#add(connectionId, event.info)
     }
+    if (event.type === 'search' && event.search.candidates === 0) this.#connections.get(connectionId)?.ask(connectionId)
     if (event.type === 'path' && event.change === 'selected')
       this.#connections.get(connectionId)?.selected(connectionId, event.path)
     if (event.type === 'drained') this.#delete(connectionId)
@@ -102,6 +108,7 @@ export class ChannelEngine extends ForwardingEngine {
     const remote = this.#remotes.get(name) ?? this.#begin(name, remoteId)
     this.#connections.set(connectionId, remote)
     remote.add(connectionId, incoming, path)
+    if (!incoming && !this.#parts.traverses) remote.ask(connectionId)
   }
 
   #begin(name: string, remoteId: Uint8Array): RemoteChannel {

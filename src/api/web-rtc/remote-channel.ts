@@ -50,6 +50,8 @@ interface Attempt {
 interface Live {
   /** Whether the remote dialled it: then paths are the remote's to open. */
   readonly incoming: boolean
+  /** Whether it is for this peer to ask for a channel while it is relayed. */
+  asks: boolean
   /** The relay over which it goes, if it does. */
   relay: string | undefined
   /** The channel over which it goes, if it does. */
@@ -90,9 +92,16 @@ export class RemoteChannel {
 
   /** A connection of an application with the remote is there. */
   add(connectionId: number, incoming: boolean, path: PathInfo): void {
-    this.#connections.set(connectionId, { incoming, relay: path.relay })
+    this.#connections.set(connectionId, { incoming, asks: false, relay: path.relay })
     const { target } = this
     if (!incoming && target !== undefined && path.kind !== 'webrtc') this.#lead(connectionId, target)
+  }
+
+  /** A connection that this peer dialled is to leave its relay by a channel. */
+  ask(connectionId: number): void {
+    const connection = this.#connections.get(connectionId)
+    if (connection === undefined || connection.incoming) return
+    connection.asks = true
     this.#want()
   }
 
@@ -179,9 +188,9 @@ export class RemoteChannel {
     this.#signalling = undefined
   }
 
-  /** The relay over which a connection goes that this peer dialled, and that a channel would help. */
+  /** The relay over which a connection goes that a channel would help, and for which this peer asks. */
   get #relay(): string | undefined {
-    for (const { incoming, relay } of this.#connections.values()) if (!incoming && relay !== undefined) return relay
+    for (const { asks, relay } of this.#connections.values()) if (asks && relay !== undefined) return relay
     return undefined
   }
 

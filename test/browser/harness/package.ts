@@ -1,4 +1,6 @@
-import { join, resolve } from 'node:path'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
 import { after } from 'node:test'
 import { pathToFileURL } from 'node:url'
 
@@ -20,6 +22,21 @@ export async function userProject(): Promise<UserProject> {
   const { packForUsers } = await import(pathToFileURL(resolve(root, 'scripts/pack.mjs')).href)
   const { folder, remove } = await packForUsers(root)
   after(remove)
+  return projectIn(folder)
+}
+
+/** The same project, in which a package of `test/packaging/webrtc` is installed, too; it is removed with the test file. */
+export async function projectWith(user: UserProject, name: string): Promise<UserProject> {
+  const root = process.env.ANYPATH_ROOT ?? process.cwd()
+  const packages = join(root, 'test/packaging/webrtc')
+  const { installLocked } = await import(pathToFileURL(resolve(root, 'scripts/pack.mjs')).href)
+  await installLocked(packages)
+  const folder = mkdtempSync(join(tmpdir(), 'anypath-user-'))
+  after(() => rmSync(folder, { recursive: true, force: true }))
+  cpSync(join(user.folder, 'node_modules'), join(folder, 'node_modules'), { recursive: true })
+  const target = join(folder, 'node_modules', name)
+  mkdirSync(dirname(target), { recursive: true })
+  symlinkSync(join(packages, 'node_modules', name), target)
   return projectIn(folder)
 }
 

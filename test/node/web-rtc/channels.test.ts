@@ -12,6 +12,9 @@ after(() => clearInterval(alive))
 
 const LIMIT = { timeout: 60_000 }
 
+/** On the loopback, where nobody else is asked or told anything. */
+const SOCKETS: PeerOptions = { udp: { host: '127.0.0.1' }, lan: false, portMapping: false, stunServers: [] }
+
 /** Peers whose platform has these channels, and sockets only if a test asks for them. */
 function peersOf(network: FakeNetwork): typeof Peer {
   const { platform } = Peer
@@ -115,6 +118,38 @@ test('a relayed connection moves to a channel, and the session is direct', LIMIT
   assert.ok(pair.network.packets - idle < 12, `${pair.network.packets - idle} packets in 3 idle seconds`)
   // Nobody but the two engines has seen a signalling connection.
   assert.equal(pair.alice.session(pair.bob.id).connections.length, 1)
+})
+
+test('a peer with sockets asks a remote without any, once its search has come to nothing', LIMIT, async (context) => {
+  const [network, relay] = [new FakeNetwork(), await relayOf(context)]
+  const page = await peerOn(context, network, relay.url)
+  const node = await peersOf(network).create({ relays: [relay.url], ...SOCKETS })
+  context.after(() => node.close())
+  const arrived = new Promise<Connection>((resolve) => page.on('connection', resolve))
+  const near = await node.connect({ id: page.id, relays: [relay.url] }, { alpn: ALPN })
+  const searches: number[] = []
+  near.on('search', ({ candidates }) => searches.push(candidates))
+  const pair = { near, far: await arrived }
+  await waitFor('a channel', () => kindOf(pair.near) === 'webrtc' && kindOf(pair.far) === 'webrtc', 10_000)
+  assert.equal(searches[0], 0)
+  await carries({ ...pair, alice: node, bob: page, network, url: relay.url })
+})
+
+test('a peer with sockets asks nobody who has some, and answers whoever asks', LIMIT, async (context) => {
+  const [network, relay] = [new FakeNetwork(), await relayOf(context)]
+  const create = () => peersOf(network).create({ relays: [relay.url], alpns: [ALPN], ...SOCKETS })
+  const [one, other] = [await create(), await create()]
+  for (const peer of [one, other]) {
+    context.after(() => peer.close())
+    await peer.online()
+  }
+  const near = await one.connect({ id: other.id, relays: [relay.url] }, { alpn: ALPN })
+  await waitFor('direct', () => kindOf(near) === 'udp')
+  assert.equal(network.made, 0)
+  const page = await peerOn(context, network, relay.url)
+  const asking = await page.connect({ id: other.id, relays: [relay.url] }, { alpn: ALPN })
+  await waitFor('a channel', () => kindOf(asking) === 'webrtc')
+  assert.equal(network.made, 2)
 })
 
 test('further connections use the channel from their first packet on', LIMIT, async (context) => {

@@ -164,8 +164,8 @@ impl Traversal {
         self.next.is_some_and(|next| next <= now)
     }
 
-    /// A round begins.
-    pub(crate) fn begin(&mut self, now: Instant) {
+    /// A round begins with a remote that has told of so many addresses.
+    pub(crate) fn begin(&mut self, told: usize, now: Instant) {
         self.began = Some(now);
         if self.since.is_none() {
             self.since = Some(now);
@@ -173,7 +173,8 @@ impl Traversal {
             (self.first, self.rounds, self.probes) = (now, 0, 0);
         }
         self.rounds += 1;
-        self.until = Some(now + ROUND);
+        // Whoever has told of none is likely to have none: a browser.
+        self.until = Some(now + if told == 0 { LATE } else { ROUND });
         self.next = None;
         self.answers = 0;
     }
