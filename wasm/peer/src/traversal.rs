@@ -294,10 +294,21 @@ mod tests {
     }
 
     #[test]
+    fn a_round_with_a_remote_that_has_told_of_no_address_is_short() {
+        let now = Instant::now();
+        let mut traversal = Traversal::new(now);
+        traversal.begin(0, now);
+        assert!(!traversal.expire(now + LATE - MS));
+        assert!(traversal.expire(now + LATE));
+        traversal.begin(1, now + ROUND);
+        assert!(!traversal.expire(now + ROUND + LATE));
+    }
+
+    #[test]
     fn a_remote_can_not_make_rounds_follow_each_other_quickly() {
         let now = Instant::now();
         let mut traversal = Traversal::new(now);
-        traversal.begin(now);
+        traversal.begin(1, now);
         traversal.hear_of_address(now + MS);
         assert!(!traversal.is_due(now + 4999 * MS) && traversal.is_due(now + ROUND_GAP));
         traversal.learn_address(now + MS);
@@ -308,7 +319,7 @@ mod tests {
     fn rounds_that_come_to_nothing_become_rare_and_end() {
         let mut now = Instant::now();
         let mut traversal = Traversal::new(now);
-        traversal.begin(now);
+        traversal.begin(1, now);
         let mut gaps = Vec::new();
         loop {
             now += ROUND;
@@ -316,7 +327,7 @@ mod tests {
             let Some(next) = traversal.next else { break };
             gaps.push((next - now).as_secs());
             now = next;
-            traversal.begin(now);
+            traversal.begin(1, now);
         }
         assert_eq!(gaps, [0, 5, 10, 20, 40, 40, 40, 40, 40, 40, 40]);
         traversal.hear_of_address(now);
@@ -327,9 +338,9 @@ mod tests {
     fn success_ends_everything_and_tells_the_time_since_the_first_round() {
         let now = Instant::now();
         let mut traversal = Traversal::new(now);
-        traversal.begin(now);
+        traversal.begin(1, now);
         assert!(traversal.expire(now + ROUND));
-        traversal.begin(now + 2 * ROUND);
+        traversal.begin(1, now + 2 * ROUND);
         assert_eq!(
             traversal.succeed(now + 2 * ROUND + 9 * MS),
             Some(2 * ROUND + 9 * MS)
@@ -360,9 +371,9 @@ mod tests {
     fn what_remotes_say_of_this_peers_address_makes_rounds_neither_frequent_nor_endless() {
         let now = Instant::now();
         let mut traversal = Traversal::new(now);
-        traversal.begin(now);
+        traversal.begin(1, now);
         assert!(traversal.expire(now + ROUND));
-        traversal.begin(now + ROUND);
+        traversal.begin(1, now + ROUND);
         traversal.hear_of_own_address(now + ROUND + MS);
         assert!(!traversal.is_due(now + ROUND + ROUND_GAP - MS));
         assert_eq!(traversal.failed, 1);
@@ -383,13 +394,13 @@ mod tests {
         let mut traversal = Traversal::new(now);
         traversal.may_send(now);
         for round in 1..=3 {
-            traversal.begin(now);
+            traversal.begin(1, now);
             traversal.may_send(now);
             assert_eq!(traversal.spent(), (round, round));
             traversal.expire(now + ROUND);
         }
         traversal.succeed(now);
-        traversal.begin(now);
+        traversal.begin(1, now);
         assert_eq!(traversal.spent(), (1, 0));
     }
 
