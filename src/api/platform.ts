@@ -1,5 +1,5 @@
 import type { RelaySettings } from '../config/relays.js'
-import type { PersistSettings, UdpSettings, WebRtcSettings } from '../config/settings.js'
+import type { PersistSettings, ResolvedSettings, UdpSettings, WebRtcSettings } from '../config/settings.js'
 import type { DiagnosedPeer } from '../diagnose/diagnose.node.js'
 import type { DiagnoseOptions, Diagnosis } from '../diagnose/report.js'
 import type { Discovery } from '../discovery/discovery.js'
@@ -12,7 +12,7 @@ import type { Meter } from '../observe/opentelemetry.js'
 import type { QlogSink } from '../observe/qlog.js'
 import type { WebTransportAddressOf } from './make-ticket.js'
 import type { WatchLifecycle } from './page-lifecycle.js'
-import type { GivenCore } from './peer-options.js'
+import type { GivenCore, PeerOptions } from './peer-options.js'
 import type { ChannelEngineParts } from './web-rtc/channel-engine.js'
 import type { SessionPolicy } from './web-transport/admission.js'
 import type { IncomingSessions, SessionsContext } from './web-transport/sessions.js'
@@ -30,7 +30,10 @@ export interface Platform {
   /** Opens WebTransport sessions to peers, where that can be done. */
   readonly webTransportDialer?: () => EngineOptions['webTransportDialer']
   /** Makes data channels with peers, where that can be done; what it takes is loaded at the first call. */
-  readonly channels?: (wanted: ChannelWishes) => ChannelEngineParts['maker'] | undefined
+  readonly channels?: (
+    settings: ChannelSettings,
+    options: Pick<PeerOptions, 'transports' | 'logger'>,
+  ) => ChannelEngineParts['maker'] | undefined
   /** Watches what the peer runs in, where that can be hidden or frozen. */
   readonly watchLifecycle?: WatchLifecycle
   /** Instruments for the meter that only a peer of this platform has something to tell by. */
@@ -72,16 +75,10 @@ export interface Platform {
   ) => Promise<HeldKey>
 }
 
-/** What a peer's settings say about data channels. */
-export interface ChannelWishes {
+/** The settings of a peer that may make data channels. */
+export interface ChannelSettings extends Pick<ResolvedSettings, 'relays' | 'udp'> {
   /** `undefined` where nothing was said. */
   readonly webRtc: WebRtcSettings | undefined
-  readonly relays: readonly RelaySettings[]
-  /** Where the peer's UDP socket is bound. */
-  readonly host: string | undefined
-  /** Whether the application has given transports of its own. */
-  readonly ownTransports: boolean
-  readonly warn: (message: string) => void
 }
 
 /** A secret key that nobody else uses until it is released. */

@@ -39,7 +39,9 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
   const relayDialer = options.relayDialer ?? platform.relayDialer(settings.relays)
   const servers = addressServers(options, platform, relayDialer)
   const webTransportDialer = platform.webTransportDialer?.()
-  const maker = channelMakerOf(settings, options, platform)
+  const { webRtc } = settings
+  const maker =
+    settings.directPaths && webRtc !== false ? platform.channels?.({ ...settings, webRtc }, options) : undefined
   const discovery = discoveryOf(settings, options, platform)
   const key = await secretKeyOf(settings, platform, random)
   const writers = new Map<number, QlogWriter>()
@@ -81,16 +83,6 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
     key.release()
     throw thrown
   }
-}
-
-function channelMakerOf(
-  { directPaths, webRtc, relays, udp }: ResolvedSettings,
-  { transports, logger }: PeerOptions,
-  { channels }: Platform,
-): ChannelEngineParts['maker'] | undefined {
-  if (!directPaths || webRtc === false) return undefined
-  const warn = (message: string) => logger?.warn(message, { target: 'anypath::webrtc' })
-  return channels?.({ webRtc, relays, host: udp.host, ownTransports: transports !== undefined, warn })
 }
 
 async function secretKeyOf(

@@ -41,7 +41,7 @@ export interface Settings {
   readonly congestion?: 'cubic' | 'new-reno' | 'bbr'
   readonly udp?: UdpSettings
   /**
-   * Looks for a direct path where a connection is relayed: NAT traversal in Node, WebRTC in a browser. Remotes are told the addresses of this
+   * Looks for a direct path where a connection is relayed: NAT traversal in Node, WebRTC with browsers. Remotes are told the addresses of this
    * machine and of its NAT for that; `false` keeps them from everybody but the relay, and such connections stay relayed.
    *
    * @default true
@@ -82,7 +82,8 @@ export interface Settings {
    * `@roamhq/wrtc` if one is installed. `true` means all defaults, and in Node that `create` fails with `InvalidConfig` where neither is;
    * `false` makes no channels.
    *
-   * @default all defaults where that can be done; in Node not with `transports` of the application's own
+   * @default all defaults where that can be done; in Node not with `transports` of the application's own, or where the environment says
+   * `ANYPATH_WEBRTC=off`
    */
   readonly webRtc?: boolean | WebRtcSettings
   /**

@@ -30,9 +30,10 @@ export class Peer extends PlatformPeer {
     diagnose,
     portMapping: (setting, parts) => (isOn(setting, 'ANYPATH_PORT_MAPPING') ? new PortMapper(parts) : undefined),
     lan: (setting, announce) => (isOn(setting, 'ANYPATH_LAN') ? lazyLanDiscovery(announce) : undefined),
-    channels: ({ webRtc, relays, host, ownTransports, warn }) => {
-      if (ownTransports && webRtc === undefined) return undefined
+    channels: ({ webRtc, relays, udp: { host } }, { transports, logger }) => {
+      if (webRtc === undefined && (transports !== undefined || !isOn(undefined, 'ANYPATH_WEBRTC'))) return undefined
       const one = host === '::' || host === '0.0.0.0' ? undefined : host
+      const warn = (message: string) => logger?.warn(message, { target: 'anypath::webrtc' })
       const load = installedWebRtc({ host: one, required: webRtc !== undefined, warn })
       return load && (async () => (await import('./web-rtc.js')).channelMaker(webRtc?.iceServers, relays, await load()))
     },
