@@ -19,10 +19,7 @@ export async function makeTicket(
   relays: PeerRelays,
   addressOf?: WebTransportAddressOf,
 ): Promise<Ticket> {
-  const local = (await engine.localAddresses()).filter(({ transport }) => transport === 'udp')
-  // What a router forwards is reached from everywhere: it must not be what there is no room for.
-  const ordered = [...local.filter(({ mapped }) => mapped), ...local.filter(({ mapped }) => !mapped)]
-  const sockets = ordered.map(({ host, port }) => ({ kind: 'ip', host, port }) as const)
+  const sockets = (await ownSockets(engine)).map(({ host, port }) => ({ kind: 'ip', host, port }) as const)
   const home = await homeOf(relays, sockets.length > 0)
   const data = addressOf?.(await engine.webTransportCertificates(), sockets)
   const addresses: TicketAddressParts[] = [
@@ -32,6 +29,13 @@ export async function makeTicket(
   ]
   const parts = { id: engine.endpointId, anypath: true, addresses }
   return new Ticket(await engine.formatTicket(parts), parts)
+}
+
+/** Where this peer's UDP sockets are reached, the best first. */
+export async function ownSockets(engine: Engine): Promise<{ readonly host: string; readonly port: number }[]> {
+  const local = (await engine.localAddresses()).filter(({ transport }) => transport === 'udp')
+  // What a router forwards is reached from everywhere: it must not be what there is no room for.
+  return [...local.filter(({ mapped }) => mapped), ...local.filter(({ mapped }) => !mapped)]
 }
 
 /** The home relay once it is connected. Who has other addresses does without it if that takes long, or if there is none. */

@@ -47,7 +47,10 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
   const writers = new Map<number, QlogWriter>()
   let inner: (Engine & RecordKeeper & ChannelKeeper) | undefined
   try {
-    const own = maker && settings.alpns.length > 0 ? [new TextEncoder().encode(SIGNALLING_ALPN)] : []
+    const opensSessions = webTransportDialer !== undefined
+    const addressOf = settings.webTransport && platform.webTransport?.address
+    const negotiates = settings.directPaths && (maker !== undefined || opensSessions || addressOf !== undefined)
+    const own = negotiates && settings.alpns.length > 0 ? [new TextEncoder().encode(SIGNALLING_ALPN)] : []
     const resolved = { ...settings, secretKey: key.secretKey, alpns: [...settings.alpns, ...own] }
     const forCore = engineOptions(resolved, options, platform, writers)
     inner = await createEngine({
@@ -59,9 +62,10 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
     const wrapping = wrapped(inner, { ...options, discovery }, platform, {
       writers,
       timeoutMs: settings.limits.handshakeTimeoutMs,
-      opensSessions: webTransportDialer !== undefined,
-      maker,
-      traverses: forCore.transports.some(({ kind }) => kind === 'udp'),
+      opensSessions,
+      ways: negotiates
+        ? { maker, addressOf, opensSessions, traverses: forCore.transports.some(({ kind }) => kind === 'udp') }
+        : undefined,
     })
     const engine = admitting(wrapping, settings, options, platform)
     return {
@@ -141,20 +145,17 @@ function wrapped(
     writers,
     timeoutMs,
     opensSessions,
-    maker,
-    traverses,
+    ways,
   }: {
     readonly writers: Map<number, QlogWriter>
     readonly timeoutMs: number
     readonly opensSessions: boolean
-    readonly maker: ChannelEngineParts['maker'] | undefined
-    readonly traverses: boolean
+    readonly ways: Pick<ChannelEngineParts, 'maker' | 'addressOf' | 'opensSessions' | 'traverses'> | undefined
   },
 ): Engine {
   const { logger, meter, tracer, accept, qlog, discovery = [] } = options
   const clock = options.clock ?? systemClock()
-  const channels =
-    maker && new ChannelEngine({ inner, maker, clock, traverses, asks: accept?.connection !== undefined })
+  const channels = ways && new ChannelEngine({ ...ways, inner, clock, asks: accept?.connection !== undefined })
   let engine: Engine = channels ?? inner
   if (meter || tracer || logger || qlog) {
     const drained = (connectionId: number) => {

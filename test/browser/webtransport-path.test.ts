@@ -115,6 +115,32 @@ testInBrowsers(
 )
 
 testInBrowsers(
+  'a page that dials by the id alone is told over the relay where the peer listens, and told again',
+  async ({ serve, open }) => {
+    await withPeer({ relays: [relay.url] }, async (peer, next) => {
+      await peer.online()
+      const headers = await policyForPeer(peer, relay.url)
+      const page = await open((await serve(packagePages(user, { headers }))).url)
+      const arrived = next()
+      const dialled = { relays: [relay.url], ticket: { id: peer.id, relays: [relay.url] } }
+      assert.deepEqual(await page.evaluate(dialByTicket, dialled), ['relay'])
+      const connection = await arrived
+      const direct = async () => String((await page.evaluate(pathsInPage)).kinds) === 'webtransport,relay'
+      const tookMs = await until('both paths, the direct one in use', direct)
+      console.log(`# direct after ${tookMs.toFixed(0)} ms`)
+      await until('Node uses it, too', () => kindsOf(connection)[0] === 'webtransport')
+      const received = receiveFile(connection)
+      assert.equal(await page.evaluate(sendFileInPage, FILE_BYTES / 4), await received)
+      assert.equal(await page.evaluate(killSessions), 1)
+      await until('it has gone back to the relay', async () =>
+        (await page.evaluate(pathsInPage)).selected.includes('relay'),
+      )
+      await until('both paths again', direct)
+    })
+  },
+)
+
+testInBrowsers(
   'wrong hashes open no session, and a peer beside is not harmed',
   async ({ serve, open, expectError }) => {
     expectError(/WebTransport|webtransport|ERR_|127\.0\.0\.1/)

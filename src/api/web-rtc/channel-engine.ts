@@ -3,8 +3,9 @@ import type { Clock } from '../../driver/clock.js'
 import type { ConnectedInfo, ConnectRequest, Engine, EngineEvent } from '../../driver/engine.js'
 import { ForwardingEngine } from '../engine/forwarding.js'
 import { idToText } from '../identity.js'
+import { ownSockets, type WebTransportAddressOf } from '../make-ticket.js'
 import { RemoteChannel } from './remote-channel.js'
-import { SIGNALLING_ALPN } from './signal.js'
+import { SIGNALLING_ALPN, type WaysFrame } from './signal.js'
 import { SIGNALLING_CODES, type Signalling } from './signalling.js'
 
 /** The number of `AlpnNotServed` in the error table. */
@@ -13,8 +14,12 @@ const ALPN_NOT_SERVED = 12
 /** What a `ChannelEngine` is made of. */
 export interface ChannelEngineParts {
   readonly inner: Engine & ChannelKeeper
-  /** Makes channels; what it takes is loaded at the first call. */
-  readonly maker: () => Promise<ChannelMaker>
+  /** Makes channels, where that can be done; what it takes is loaded at the first call. */
+  readonly maker: (() => Promise<ChannelMaker>) | undefined
+  /** Gives the address at which WebTransport sessions can be opened to this peer; left out where it listens for none. */
+  readonly addressOf: WebTransportAddressOf | undefined
+  /** Whether this peer can open such sessions. */
+  readonly opensSessions: boolean
   readonly clock: Clock
   /**
    * Whether this peer looks for direct paths by UDP. Then it leaves it to remotes that it dials to find one so, and asks for a channel only who has
@@ -33,8 +38,8 @@ interface Own {
 }
 
 /**
- * Negotiates WebRTC data channels with remotes whose connections are relayed, over connections of its own that nobody behind this engine
- * sees, and leads connections over them.
+ * Leads relayed connections over ways that both sides have to agree on: WebTransport sessions of which the remote tells, and WebRTC data
+ * channels. What is said for that goes over connections of its own, which nobody behind this engine sees.
  */
 export class ChannelEngine extends ForwardingEngine {
   readonly #parts: ChannelEngineParts
@@ -112,11 +117,13 @@ export class ChannelEngine extends ForwardingEngine {
   }
 
   #begin(name: string, remoteId: Uint8Array): RemoteChannel {
-    const { inner, maker, clock } = this.#parts
+    const { inner, maker, clock, opensSessions } = this.#parts
     const remote: RemoteChannel = new RemoteChannel({
       engine: inner,
       keeper: inner,
       maker,
+      opensSessions,
+      ways: () => this.#ways(),
       clock,
       remoteId,
       dialled: (connectionId) => this.#own.set(connectionId, { remote, dialled: true }),
@@ -124,6 +131,14 @@ export class ChannelEngine extends ForwardingEngine {
     })
     this.#remotes.set(name, remote)
     return remote
+  }
+
+  /** What a page is told that has asked this peer; nothing where that is what it takes for granted. */
+  async #ways(): Promise<WaysFrame | undefined> {
+    const { maker, addressOf, inner } = this.#parts
+    const address = addressOf?.(await inner.webTransportCertificates(), await ownSockets(inner))
+    const channels = maker !== undefined
+    return address || !channels ? { type: 'ways', webTransport: address ? [address] : [], channels } : undefined
   }
 
   #delete(connectionId: number): void {

@@ -1,7 +1,7 @@
 import type { CarriedChannel, Channel, ChannelKeeper, ChannelMaker, ChannelSignal } from '../../driver/channels.js'
 import type { Clock } from '../../driver/clock.js'
 import type { Engine, PathInfo } from '../../driver/engine.js'
-import { SIGNALLING_ALPN, type SignalFrame } from './signal.js'
+import { SIGNALLING_ALPN, type SignalFrame, type WaysFrame } from './signal.js'
 import { SIGNALLING_CODES, Signalling } from './signalling.js'
 
 /** How long an attempt may take. */
@@ -20,6 +20,9 @@ const REFUSED_MS = 600_000
 /** How long a signalling connection is kept that nobody uses. */
 const IDLE_MS = 30_000
 
+/** Different addresses that are taken from a remote while there are connections with it: it has one, and another one on another network. */
+const MAX_TOLD = 8
+
 /** How long the former channel is kept beside a new one, until connections use that. */
 const OVERLAP_MS = 1000
 
@@ -28,7 +31,11 @@ export interface RemoteChannelParts {
   /** Dials and carries signalling. */
   readonly engine: Engine
   readonly keeper: ChannelKeeper
-  readonly maker: () => Promise<ChannelMaker>
+  readonly maker: (() => Promise<ChannelMaker>) | undefined
+  /** Whether WebTransport sessions can be opened to the remote. */
+  readonly opensSessions: boolean
+  /** What the remote is told that has dialled. */
+  readonly ways: () => Promise<WaysFrame | undefined>
   readonly clock: Clock
   /** The remote's public key. */
   readonly remoteId: Uint8Array
@@ -69,6 +76,8 @@ export class RemoteChannel {
   #isDialling = false
   /** The latest attempt's number on this signalling connection. */
   #last = 0
+  /** Where WebTransport sessions are opened because the remote said so. */
+  readonly #told = new Set<string>()
   #attempt: Attempt | undefined
   #open: Attempt | undefined
   #isStopped = false
@@ -100,7 +109,8 @@ export class RemoteChannel {
   /** A connection that this peer dialled is to leave its relay by a channel. */
   ask(connectionId: number): void {
     const connection = this.#connections.get(connectionId)
-    if (connection === undefined || connection.incoming) return
+    const { maker, opensSessions } = this.#parts
+    if (connection === undefined || connection.incoming || !(maker || opensSessions)) return
     connection.asks = true
     this.#want()
   }
@@ -155,6 +165,7 @@ export class RemoteChannel {
     this.#used()
     void signalling.begin()
     if (dialled) this.#begin()
+    else void this.#tellWays(signalling)
     return signalling
   }
 
@@ -208,7 +219,10 @@ export class RemoteChannel {
   #negotiate(): void {
     this.#used()
     if (this.#signalling?.dialled) return this.#begin()
-    if (this.#signalling !== undefined) return this.#signalling.send({ type: 'wanted' })
+    if (this.#signalling !== undefined) {
+      if (this.#parts.maker) this.#signalling.send({ type: 'wanted' })
+      return
+    }
     if (!this.#isDialling) void this.#dial()
   }
 
@@ -235,7 +249,7 @@ export class RemoteChannel {
 
   /** Makes the offer. */
   #begin(): void {
-    if (this.#attempt !== undefined) return
+    if (this.#attempt !== undefined || this.#parts.maker === undefined) return
     const number = ++this.#last
     void this.#make(number, true)
   }
@@ -243,6 +257,7 @@ export class RemoteChannel {
   async #heard(signalling: Signalling, frame: SignalFrame): Promise<void> {
     if (signalling !== this.#signalling) return
     this.#used()
+    if (frame.type === 'ways') return this.#take(signalling, frame)
     if (frame.type === 'wanted') {
       if (signalling.dialled) this.#begin()
       return
@@ -260,12 +275,36 @@ export class RemoteChannel {
     known?.channel.signal(frame.signal)
   }
 
+  /** Says how else this peer is reached, to whom has dialled. */
+  async #tellWays(signalling: Signalling): Promise<void> {
+    const ways = await this.#parts.ways().catch(() => undefined)
+    if (ways) signalling.send(ways)
+  }
+
+  /** The remote has said how else it is reached. */
+  #take(signalling: Signalling, { webTransport, channels }: WaysFrame): void {
+    if (!signalling.dialled) return
+    if (!channels) {
+      this.#drop()
+      this.#notBefore = this.#parts.clock.now() + REFUSED_MS
+    }
+    const taken = webTransport.filter((address) => {
+      if (this.#told.size < MAX_TOLD) this.#told.add(String(address))
+      return this.#told.has(String(address))
+    })
+    for (const [id, { incoming }] of this.#connections)
+      if (!incoming) this.#parts.engine.addAddresses(id, { addresses: [], relays: [], webTransport: taken })
+  }
+
   async #make(number: number, initiator: boolean): Promise<void> {
     const signalling = this.#signalling
-    const maker = await this.#parts.maker().catch(() => undefined)
+    const maker = await this.#parts.maker?.().catch(() => undefined)
     // It may have been overtaken, or nobody wants it any more.
     if (signalling !== this.#signalling || number !== this.#last || this.#isStopped) return
-    if (maker === undefined) return this.#failed()
+    if (maker === undefined) {
+      signalling?.send({ type: 'end', attempt: number })
+      return this.#failed()
+    }
     const tell = (signal: ChannelSignal) => signalling?.send({ type: 'signal', attempt: number, signal })
     let channel: Channel | undefined
     const carried = this.#parts.keeper.carry((events) => {

@@ -13,13 +13,28 @@ export type SignalFrame =
   | { readonly type: 'end'; readonly attempt: number }
   /** Who accepted the connection wants an attempt. */
   | { readonly type: 'wanted' }
+  | WaysFrame
+
+/** How else than over the relay who accepted the connection can be reached; said first, where there is something to say. */
+export interface WaysFrame {
+  readonly type: 'ways'
+  /** Where WebTransport sessions can be opened to it, each as in a ticket. */
+  readonly webTransport: readonly Uint8Array[]
+  /** Whether it can make channels. */
+  readonly channels: boolean
+}
+
+/** Addresses of which a remote may tell; a peer has one. */
+const MAX_WAYS = 4
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** A frame as it is sent: its length in two bytes (big-endian), and JSON. */
 export function encodeFrame(frame: SignalFrame): Uint8Array {
-  const text = encoder.encode(JSON.stringify(frame))
+  const text = encoder.encode(
+    JSON.stringify(frame.type === 'ways' ? { ...frame, webTransport: frame.webTransport.map(toBase64) } : frame),
+  )
   const bytes = new Uint8Array(2 + text.length)
   new DataView(bytes.buffer).setUint16(0, text.length)
   bytes.set(text, 2)
@@ -57,9 +72,23 @@ export class FrameReader {
 function readFrame(value: unknown): SignalFrame | undefined {
   const { type, attempt, signal } = record(value)
   if (type === 'wanted') return { type }
+  if (type === 'ways') return readWays(record(value))
   if (type !== 'signal' && type !== 'end') return undefined
   if (typeof attempt !== 'number' || !Number.isSafeInteger(attempt) || attempt < 1) throw new TypeError('no attempt')
   return type === 'end' ? { type, attempt } : { type, attempt, signal: readSignal(signal) }
+}
+
+function readWays({ webTransport, channels }: Readonly<Record<string, unknown>>): WaysFrame {
+  if (!Array.isArray(webTransport) || webTransport.length > MAX_WAYS) throw new TypeError('no addresses')
+  return { type: 'ways', webTransport: webTransport.map(fromBase64), channels: channels === true }
+}
+
+const toBase64 = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes))
+
+/** @throws Error for what is none. */
+function fromBase64(text: unknown): Uint8Array {
+  if (typeof text !== 'string') throw new TypeError('no address')
+  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0))
 }
 
 /** Only what a data channel needs: nothing else of a remote's reaches the browser. */

@@ -22,7 +22,13 @@ export async function policyForPeer(peer: Anypath.Peer, relay?: string): Promise
 }
 
 /** Runs in a page: dials with these relays, having its sessions remembered, and tells the kinds of the paths. */
-export async function dialByTicket({ relays, ticket }: { relays: string[]; ticket: string }): Promise<string[]> {
+export async function dialByTicket({
+  relays,
+  ticket,
+}: {
+  relays: string[]
+  ticket: string | { id: string; relays: string[] }
+}): Promise<string[]> {
   const sessions: WebTransport[] = []
   class WatchedTransport extends WebTransport {
     constructor(url: string | URL, options?: WebTransportOptions) {

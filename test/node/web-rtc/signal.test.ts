@@ -12,6 +12,8 @@ const FRAMES: readonly SignalFrame[] = [
   },
   { type: 'signal', attempt: 3, signal: { type: 'candidate', candidate: '', sdpMid: null, sdpMLineIndex: null } },
   { type: 'end', attempt: 2 ** 40 },
+  { type: 'ways', webTransport: [Uint8Array.of(0, 1, 254, 255), new Uint8Array(0)], channels: false },
+  { type: 'ways', webTransport: [], channels: true },
 ]
 
 /** A frame with any content. */
@@ -47,6 +49,12 @@ test('what can not be a frame is an error', () => {
     'null',
     '[]1',
     { type: 'end' },
+    { type: 'ways' },
+    { type: 'ways', webTransport: 'AAEC' },
+    { type: 'ways', webTransport: [7] },
+    { type: 'ways', webTransport: ['?'] },
+    { type: 'ways', webTransport: [null] },
+    { type: 'ways', webTransport: ['', '', '', '', ''] },
     { type: 'end', attempt: 0 },
     { type: 'end', attempt: 1.5 },
     { type: 'end', attempt: '1' },
