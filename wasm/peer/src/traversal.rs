@@ -204,7 +204,8 @@ impl Traversal {
                 1 => Duration::ZERO,
                 failed => ROUND_GAP * (1 << (failed - 2).min(3)),
             };
-            self.wish(now + gap);
+            let soonest = self.began.map_or(now, |began| began + ROUND_GAP);
+            self.wish(soonest.max(now + gap));
         }
         true
     }
@@ -300,6 +301,7 @@ mod tests {
         traversal.begin(0, now);
         assert!(!traversal.expire(now + LATE - MS));
         assert!(traversal.expire(now + LATE));
+        assert_eq!(traversal.due(), Some(now + ROUND_GAP));
         traversal.begin(1, now + ROUND);
         assert!(!traversal.expire(now + ROUND + LATE));
     }

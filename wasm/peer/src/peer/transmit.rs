@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
+use anypath_paths::candidate::is_sendable;
+
 use super::Peer;
 use crate::carried::Carried;
-use crate::carrier::{Address, CarrierTable, Route};
+use crate::carrier::{Address, CarrierKind, CarrierTable, Route};
 use crate::clock::Instant;
 use crate::connection::Connection;
 use crate::event::{ConnectionKey, Outbox};
@@ -207,7 +209,7 @@ struct Exit<'a, O> {
 }
 
 impl<O: Outbox> Exit<'_, O> {
-    /// Gives datagrams to the outbox, unless the carrier can't take their size.
+    /// Gives datagrams to the outbox, unless the carrier can't take their size, or no host can be at the address.
     ///
     /// Nothing is fragmented: the loss tells path MTU discovery the truth.
     fn hand_over(&mut self, route: Route, ecn: u8, segment_bytes: usize, datagrams: &[u8]) {
@@ -219,6 +221,13 @@ impl<O: Outbox> Exit<'_, O> {
         }
         match route.address {
             _ if self.carried.take(route, largest, datagrams) => {}
+            // Where a datagram seems to come from, whoever sends it can choose.
+            Address::Socket(address)
+                if self.carriers.kind(route.carrier) == Some(CarrierKind::Udp)
+                    && !is_sendable(&address) =>
+            {
+                self.stats.unroutable_dropped += count;
+            }
             Address::Socket(address) => {
                 self.stats.datagrams_sent += count;
                 self.stats.bytes_sent += datagrams.len() as u64;

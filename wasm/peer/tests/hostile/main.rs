@@ -266,6 +266,22 @@ fn a_server_that_asks_from_ever_new_addresses_is_left_before_that_fills_the_memo
 }
 
 #[test]
+fn nothing_leaves_for_where_no_host_is_though_a_handshake_seems_to_come_from_there() {
+    for ip in [[224, 0, 0, 251], [255, 255, 255, 255], [0, 0, 0, 0]] {
+        let nobody = Stranger::new(1, address(ip, 6666), Carry::Udp);
+        let mut world = World::new(vec![nobody, honest()]);
+        world.dial_peer(0);
+        world.dial_peer(1);
+        world.run(300);
+        let written = world.strangers[1].write(&[7; 5000]);
+        world.run(100);
+        assert!(world.strangers[0].connection().is_handshaking(), "{ip:?}");
+        assert!(world.peer.stats().unroutable_dropped > 0, "{ip:?}");
+        assert_eq!(world.received.values().sum::<usize>(), written);
+    }
+}
+
+#[test]
 fn a_clock_that_jumps_neither_ends_a_connection_nor_sends_more_probes() {
     let mut world = World::new(vec![attacker(Carry::Relay), honest()]);
     world.dial(0);

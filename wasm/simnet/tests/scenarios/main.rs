@@ -13,6 +13,7 @@ mod paths;
 mod reflexive;
 mod relays;
 mod resumption;
+mod searches;
 mod sites;
 mod strangers;
 mod streams;
