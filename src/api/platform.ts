@@ -32,7 +32,7 @@ export interface Platform {
   /** Makes data channels with peers, where that can be done; what it takes is loaded at the first call. */
   readonly channels?: (
     settings: ChannelSettings,
-    options: Pick<PeerOptions, 'transports' | 'logger'>,
+    options: Pick<PeerOptions, 'stunServers'>,
   ) => ChannelEngineParts['maker'] | undefined
   /** Watches what the peer runs in, where that can be hidden or frozen. */
   readonly watchLifecycle?: WatchLifecycle

@@ -79,11 +79,10 @@ export interface Settings {
   readonly webTransport?: boolean | WebTransportSettings
   /**
    * How WebRTC data channels with peers are made, for `directPaths`: in a page by the browser, in Node by the package `node-datachannel` or
-   * `@roamhq/wrtc` if one is installed. `true` means all defaults, and in Node that `create` fails with `InvalidConfig` where neither is;
-   * `false` makes no channels.
+   * `@roamhq/wrtc`, of which one has to be installed: else, and where it does not take the servers, `create` fails with `InvalidConfig`. `true`
+   * means all defaults, `false` makes no channels.
    *
-   * @default all defaults where that can be done; in Node not with `transports` of the application's own, or where the environment says
-   * `ANYPATH_WEBRTC=off`
+   * @default true in a page; false in Node, where channels take sockets of their own
    */
   readonly webRtc?: boolean | WebRtcSettings
   /**
@@ -108,12 +107,12 @@ export interface WebTransportSettings {
   readonly origins?: readonly string[]
 }
 
-/** What the browser's ICE agent (RFC 8445) may use. */
+/** What the ICE agent (RFC 8445) may use. */
 export interface WebRtcSettings {
   /**
    * STUN and TURN servers, as `RTCConfiguration` has them (W3C WebRTC section 4.2.1), at most 8. They see this machine's public address.
    *
-   * @default STUN at the first two relays: at the port of the relay's URL, where `anypath relay` answers it, or at 3478 if the URL has none
+   * @default in Node the setting `stunServers`; without it, and in pages, STUN at the first two relays: at the port of the relay's URL, where `anypath relay` answers it, or at 3478 if the URL has none
    */
   readonly iceServers?: readonly IceServer[]
 }

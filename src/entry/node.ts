@@ -14,6 +14,7 @@ import { PortMapper } from '../transport/port-mapping/port-mapper.node.js'
 import { NodeRelays, relayServices } from '../transport/relay.node.js'
 import { stunServers } from '../transport/stun-servers.node.js'
 import { UdpTransport } from '../transport/udp.node.js'
+import { stunOf } from './ice-servers.js'
 
 export * from '../index.js'
 
@@ -30,12 +31,12 @@ export class Peer extends PlatformPeer {
     diagnose,
     portMapping: (setting, parts) => (isOn(setting, 'ANYPATH_PORT_MAPPING') ? new PortMapper(parts) : undefined),
     lan: (setting, announce) => (isOn(setting, 'ANYPATH_LAN') ? lazyLanDiscovery(announce) : undefined),
-    channels: ({ webRtc, relays, udp: { host } }, { transports, logger }) => {
-      if (webRtc === undefined && (transports !== undefined || !isOn(undefined, 'ANYPATH_WEBRTC'))) return undefined
+    channels: ({ webRtc, relays, udp: { host } }, { stunServers: named }) => {
+      if (webRtc === undefined) return undefined
+      const servers = webRtc.iceServers ?? named?.map((server) => ({ urls: `stun:${server.replace(/^stun:/, '')}` }))
       const one = host === '::' || host === '0.0.0.0' ? undefined : host
-      const warn = (message: string) => logger?.warn(message, { target: 'anypath::webrtc' })
-      const load = installedWebRtc({ host: one, required: webRtc !== undefined, warn })
-      return load && (async () => (await import('./web-rtc.js')).channelMaker(webRtc?.iceServers, relays, await load()))
+      const installed = installedWebRtc(one, servers ?? stunOf(relays))
+      return async () => (await import('./web-rtc.js')).channelMaker([], relays, installed)
     },
     webTransport: {
       admitting: (engine, policy, logger) => new AdmittingEngine(engine, policy, logger),

@@ -1,31 +1,14 @@
 import type { RelaySettings } from '../config/relays.js'
 import type { IceServer } from '../config/settings.js'
 import { type InstalledWebRtc, WebRtcChannels } from '../transport/webrtc.js'
+import { stunOf } from './ice-servers.js'
 
-/** The port of STUN (RFC 8489 section 8.1). */
-const STUN_PORT = 3478
-
-/** Browsers find out little more, and later, by more servers. */
-const MAX_RELAYS_ASKED = 2
-
-/** What is loaded when a connection could leave its relay. */
+/** What is loaded when a connection could leave its relay. Without servers the relays are asked for STUN. */
 export function channelMaker(
   iceServers: readonly IceServer[] | undefined,
   relays: readonly RelaySettings[],
   installed?: InstalledWebRtc,
 ): WebRtcChannels {
   const servers = iceServers ?? stunOf(relays)
-  const configuration = {
-    ...installed?.configuration,
-    iceServers: servers.map((server) => ({ ...server }) as RTCIceServer),
-  }
-  return new WebRtcChannels(configuration, installed?.classes)
-}
-
-/** Where relays answer STUN, as far as that can be known: a page is not shown the header by which they tell it. */
-function stunOf(relays: readonly RelaySettings[]): IceServer[] {
-  return relays.slice(0, MAX_RELAYS_ASKED).map(({ url }) => {
-    const { hostname, port } = new URL(url)
-    return { urls: `stun:${hostname}:${port || STUN_PORT}` }
-  })
+  return new WebRtcChannels({ iceServers: servers.map((server) => ({ ...server }) as RTCIceServer) }, installed)
 }

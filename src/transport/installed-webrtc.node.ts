@@ -1,16 +1,7 @@
 import { createRequire } from 'node:module'
 import { InvalidConfigError } from '../errors/index.js'
+import { admittedCandidates } from './ice-candidates.node.js'
 import type { InstalledWebRtc, WebRtcClasses } from './webrtc.js'
-
-/** What a peer tells of itself to find an implementation. */
-export interface WebRtcNeeds {
-  /** The one address of this machine that may be used, if there is but one. */
-  readonly host?: string | undefined
-  /** Whether the application asked for WebRTC: then it has to be there. */
-  readonly required: boolean
-  /** Told why an installed package can't be used. */
-  readonly warn: (message: string) => void
-}
 
 interface Implementation {
   readonly name: string
@@ -19,14 +10,25 @@ interface Implementation {
   /** Whether it can be kept to one address. */
   readonly bindsTo?: (host: string) => object
   readonly classes: (module: WebRtcClasses) => WebRtcClasses
+  /** The servers as it takes them. */
+  readonly servers: (servers: readonly Server[]) => readonly Server[]
+}
+
+/** A STUN or TURN server, or several with the same credentials. */
+interface Server {
+  readonly urls: string | readonly string[]
+  readonly username?: string
+  readonly credential?: string
 }
 
 /** Who negotiates, without what is deprecated. */
 type Negotiating = new (
   configuration?: object,
 ) => {
+  createDataChannel(label: string, options?: RTCDataChannelInit): RTCDataChannel
   createOffer(): Promise<RTCSessionDescriptionInit>
   createAnswer(): Promise<RTCSessionDescriptionInit>
+  close(): void
 }
 
 /** The faster one first. */
@@ -35,56 +37,82 @@ const IMPLEMENTATIONS: readonly Implementation[] = [
     name: 'node-datachannel',
     module: 'node-datachannel/polyfill',
     bindsTo: (host) => ({ bindAddress: host }),
-    classes: withPlainDescriptions,
+    classes: ofNodeDatachannel,
+    servers: (servers) => servers.map(escaped),
   },
-  { name: '@roamhq/wrtc', module: '@roamhq/wrtc', classes: (module) => module },
+  { name: '@roamhq/wrtc', module: '@roamhq/wrtc', classes: closing, servers: (servers) => servers },
 ]
 
 /**
- * Finds an implementation of WebRTC that is installed beside this package: `node-datachannel`, or else `@roamhq/wrtc`. Nothing of it is loaded
- * before the returned function is called, which rejects when none can be.
+ * Loads an implementation of WebRTC that is installed beside this package: `node-datachannel`, or else `@roamhq/wrtc`.
  *
- * @throws InvalidConfigError naming what is to be installed, when it is required and not there.
+ * @param host the one address of this machine that may be used, if there is but one.
+ * @param iceServers the STUN and TURN servers that it is to take.
+ * @throws InvalidConfigError saying what is to be installed, why what is installed can't be loaded, or that it does not take the servers.
  */
-export function installedWebRtc({ host, required, warn }: WebRtcNeeds): (() => Promise<InstalledWebRtc>) | undefined {
-  const require = createRequire(import.meta.url)
-  const isInstalled = ({ module }: Implementation) => {
+export function installedWebRtc(host: string | undefined, iceServers: readonly Server[]): InstalledWebRtc {
+  const problems: string[] = []
+  for (const { name, module, bindsTo, classes: wrap, servers } of IMPLEMENTATIONS) {
+    if (host !== undefined && bindsTo === undefined) continue
+    const found = load(module, (why) => problems.push(`${name} can't be loaded: ${why}`))
+    if (found === undefined) continue
+    const classes = wrap(found)
+    const configuration = { ...(host !== undefined && bindsTo?.(host)), iceServers: copied(servers(iceServers)) }
     try {
-      return require.resolve(module) !== ''
-    } catch {
-      return false
-    }
-  }
-  const usable = IMPLEMENTATIONS.filter(({ bindsTo }) => host === undefined || bindsTo !== undefined).filter(
-    isInstalled,
-  )
-  if (usable.length > 0) return once(() => loadFirst(usable, require, host, warn))
-  if (!required) return undefined
-  const names = host === undefined ? 'node-datachannel or @roamhq/wrtc' : `node-datachannel (for udp.host ${host})`
-  throw new InvalidConfigError(`webRtc: in Node it takes the package ${names}, which is not installed`)
-}
-
-async function loadFirst(
-  usable: readonly Implementation[],
-  require: NodeJS.Require,
-  host: string | undefined,
-  warn: (message: string) => void,
-): Promise<InstalledWebRtc> {
-  for (const { name, module, bindsTo, classes } of usable) {
-    try {
-      const configuration = host === undefined ? {} : (bindsTo?.(host) ?? {})
-      return { classes: classes(require(module)), configuration }
+      new classes.RTCPeerConnection(configuration).close()
     } catch (thrown) {
-      // Its native part is not there, or is one for another machine.
-      warn(`${name} is installed and can't be loaded: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
+      throw new InvalidConfigError(`webRtc: ${name} does not take the iceServers: ${messageOf(thrown)}`)
     }
+    return { classes, configuration, admit: admittedCandidates(host) }
   }
-  throw new InvalidConfigError('webRtc: no installed implementation can be loaded')
+  const names = host === undefined ? 'node-datachannel or @roamhq/wrtc' : `node-datachannel (for udp.host ${host})`
+  const why = problems.length > 0 ? problems.join('; ') : 'which is not installed'
+  throw new InvalidConfigError(`webRtc: in Node it takes the package ${names}, ${why}`)
 }
 
-/** Descriptions of node-datachannel's have their members in a prototype, where simple-peer's copy leaves them. */
-function withPlainDescriptions(module: WebRtcClasses): WebRtcClasses {
-  class PlainPeerConnection extends (module.RTCPeerConnection as unknown as Negotiating) {
+/** The module, or `undefined` where it is not installed; one that is and can't be loaded has no native part, or one for another machine. */
+function load(module: string, broken: (why: string) => void): WebRtcClasses | undefined {
+  const require = createRequire(import.meta.url)
+  try {
+    require.resolve(module)
+  } catch {
+    return undefined
+  }
+  try {
+    return require(module)
+  } catch (thrown) {
+    broken(messageOf(thrown))
+    return undefined
+  }
+}
+
+/** A connection whose channel can't be made is closed: nobody else knows of it, and it would keep the process alive. */
+function closing(module: WebRtcClasses): WebRtcClasses {
+  class ClosingPeerConnection extends (module.RTCPeerConnection as unknown as Negotiating) {
+    override createDataChannel(label: string, options?: RTCDataChannelInit): RTCDataChannel {
+      try {
+        return super.createDataChannel(label, options)
+      } catch (thrown) {
+        this.close()
+        throw thrown
+      }
+    }
+  }
+  return { ...module, RTCPeerConnection: ClosingPeerConnection as unknown as typeof RTCPeerConnection }
+}
+
+/**
+ * Descriptions of node-datachannel's have their members in a prototype, where simple-peer's copy leaves them. And its promise of an answer
+ * rejects when a remote's description has a certain name for its medium, also where nobody has asked for an answer.
+ */
+function ofNodeDatachannel(module: WebRtcClasses): WebRtcClasses {
+  const classes = closing(module)
+  class PlainPeerConnection extends (classes.RTCPeerConnection as unknown as Negotiating) {
+    constructor(configuration?: object) {
+      super(configuration)
+      super.createAnswer().catch(() => {})
+    }
+
     override async createOffer(): Promise<RTCSessionDescriptionInit> {
       return plain(await super.createOffer())
     }
@@ -93,17 +121,27 @@ function withPlainDescriptions(module: WebRtcClasses): WebRtcClasses {
       return plain(await super.createAnswer())
     }
   }
-  return { ...module, RTCPeerConnection: PlainPeerConnection as unknown as typeof RTCPeerConnection }
+  return { ...classes, RTCPeerConnection: PlainPeerConnection as unknown as typeof RTCPeerConnection }
 }
 
 function plain({ type, sdp }: RTCSessionDescriptionInit): RTCSessionDescriptionInit {
   return { type, ...(sdp !== undefined && { sdp }) }
 }
 
-function once<T>(load: () => Promise<T>): () => Promise<T> {
-  let loaded: Promise<T> | undefined
-  return () => {
-    loaded ??= load()
-    return loaded
+/** They may be written to. */
+function copied(servers: readonly Server[]): RTCIceServer[] {
+  return servers.map(({ urls, ...rest }) => ({ ...rest, urls: typeof urls === 'string' ? urls : [...urls] }))
+}
+
+/** node-datachannel makes a URL of a server and its credentials. */
+function escaped({ username, credential, ...server }: Server): Server {
+  return {
+    ...server,
+    ...(username !== undefined && { username: encodeURIComponent(username) }),
+    ...(credential !== undefined && { credential: encodeURIComponent(credential) }),
   }
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
 }

@@ -32,26 +32,35 @@ const THROUGH = ['connected', 'completed']
 /** What a browser has as globals. */
 export type WebRtcClasses = Pick<typeof globalThis, 'RTCPeerConnection' | 'RTCSessionDescription' | 'RTCIceCandidate'>
 
-/** Classes to use where there are no globals, and what their connections are told beside the servers. */
+/** Gives, for each attempt, what passes a remote's signals on; `undefined` is what is not. */
+export type AdmitSignals = () => (signal: ChannelSignal) => ChannelSignal | undefined
+
+/** Classes to use where there are no globals, what their connections are told, and what remotes may tell them. */
 export interface InstalledWebRtc {
   readonly classes: WebRtcClasses
-  readonly configuration: object
+  readonly configuration: RTCConfiguration
+  readonly admit: AdmitSignals
 }
 
 /** Data channels of the browser's, or of something that looks like it. */
 export class WebRtcChannels implements ChannelMaker {
   readonly #options: SimplePeer.Options
+  readonly #admit: AdmitSignals | undefined
 
   /**
    * @param config with the STUN and TURN servers that are asked; none are asked by default.
-   * @param wrtc the classes to use where they are no globals.
+   * @param installed what to use where there are no globals; its configuration counts as well.
    */
-  constructor(config: RTCConfiguration = {}, wrtc?: WebRtcClasses) {
-    this.#options = { config: { iceServers: [], ...config }, ...(wrtc && { wrtc }) }
+  constructor(config: RTCConfiguration = {}, installed?: InstalledWebRtc) {
+    this.#options = {
+      config: { iceServers: [], ...config, ...installed?.configuration },
+      ...(installed && { wrtc: installed.classes }),
+    }
+    this.#admit = installed?.admit
   }
 
   negotiate(initiator: boolean, events: ChannelEvents): Channel {
-    return new NegotiatedChannel({ ...this.#options, initiator }, events)
+    return new NegotiatedChannel({ ...this.#options, initiator }, events, this.#admit?.())
   }
 }
 
@@ -61,6 +70,7 @@ export class WebRtcChannels implements ChannelMaker {
  */
 class NegotiatedChannel implements Channel {
   readonly #events: ChannelEvents
+  readonly #admit: ReturnType<AdmitSignals>
   readonly #peer: SimplePeer.Instance | undefined
   #waiting: Uint8Array[] = []
   #queued = 0
@@ -73,8 +83,13 @@ class NegotiatedChannel implements Channel {
   #stuckCheck: ReturnType<typeof setInterval> | undefined
   #over = false
 
-  constructor(options: SimplePeer.Options, events: ChannelEvents) {
+  constructor(
+    options: SimplePeer.Options,
+    events: ChannelEvents,
+    admit: ReturnType<AdmitSignals> = (signal) => signal,
+  ) {
     this.#events = events
+    this.#admit = admit
     try {
       this.#peer = new SimplePeer({
         ...options,
@@ -87,6 +102,7 @@ class NegotiatedChannel implements Channel {
       return
     }
     const peer = this.#peer
+    takeOneChannel((peer as unknown as WithConnection)._pc)
     peer.on('signal', (signal) => this.#emit(signal))
     peer.on('connect', () => {
       if (this.#over) return
@@ -109,8 +125,10 @@ class NegotiatedChannel implements Channel {
     return Math.max(0, QUEUE_BYTES - this.#queued)
   }
 
-  signal(signal: ChannelSignal): void {
+  signal(told: ChannelSignal): void {
     if (this.#over) return
+    const signal = this.#admit(told)
+    if (signal === undefined) return this.#events.malformed()
     const { type, ...rest } = signal
     // A description or candidate that the browser does not take ends the negotiation, by `close`.
     this.#peer?.signal(type === 'candidate' ? { type, candidate: rest as RTCIceCandidate } : signal)
@@ -234,4 +252,19 @@ class NegotiatedChannel implements Channel {
 interface Remote {
   readonly remoteAddress: string
   readonly remotePort: number | string
+}
+
+/** What simple-peer works on. */
+interface WithConnection {
+  readonly _pc: RTCPeerConnection
+}
+
+/** Closes whatever else than the first channel a remote opens: simple-peer would take each in place of the former, whose timer goes on for ever. */
+function takeOneChannel(connection: RTCPeerConnection): void {
+  const take = connection.ondatachannel
+  if (typeof take !== 'function') return
+  connection.ondatachannel = (event) => {
+    connection.ondatachannel = ({ channel }) => channel.close()
+    take.call(connection, event)
+  }
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -69,20 +69,48 @@ for (const name of ['node-datachannel', '@roamhq/wrtc']) {
   })
 }
 
+/** What becomes of a program in that project: what it prints, and by when it has ended. */
+async function runs(folder: string, program: string): Promise<string> {
+  await writeFile(join(folder, 'program.mjs'), program)
+  const { stdout, stderr } = await run(process.execPath, ['program.mjs'], { cwd: folder, timeout: 30_000 })
+  assert.equal(stderr, '')
+  return stdout
+}
+
+const CREATES = (options: string) => `
+import { Peer } from 'anypath'
+await Peer.create(${options}).then((peer) => peer.close(), ({ code, message }) => console.log(code, message))
+`
+
 test('WebRTC that is asked for and not there is an error that says what to install', async () => {
-  const script =
-    "import('anypath').then(({ Peer }) => Peer.create({ webRtc: true })).catch((e) => console.log(e.code, e.message))"
-  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: user.folder })
   assert.match(
-    stdout,
+    await runs(user.folder, CREATES('{ webRtc: true }')),
     /^InvalidConfig webRtc: in Node it takes the package node-datachannel or @roamhq\/wrtc, which is not installed/,
   )
+  assert.equal(await runs(user.folder, CREATES('{ webRtc: false }')), '')
 })
 
-test('a package whose native part is not there is warned of, and connections stay relayed', async () => {
+test('one package is kept to the address of the socket, the other one is not used then', async () => {
+  const { folder } = await projectWith(user, '@roamhq/wrtc')
+  const bound = "{ webRtc: true, udp: { host: '127.0.0.1' } }"
+  assert.match(
+    await runs(folder, CREATES(bound)),
+    /^InvalidConfig webRtc: .* node-datachannel \(for udp.host 127.0.0.1\)/,
+  )
+  assert.equal(await runs(folder, CREATES('{ webRtc: true }')), '')
+})
+
+test('servers that the package does not take are an error, and credentials may have any characters', async () => {
+  const { folder } = await projectWith(user, 'node-datachannel')
+  const create = (server: object) => runs(folder, CREATES(`{ webRtc: { iceServers: [${JSON.stringify(server)}] } }`))
+  assert.match(await create({ urls: 'stuns:192.0.2.1' }), /^InvalidConfig webRtc: node-datachannel does not take/)
+  assert.match(await create({ urls: 'turn:192.0.2.1' }), /^InvalidConfig webRtc: node-datachannel does not take/)
+  assert.equal(await create({ urls: 'turn:192.0.2.1', username: '1700000000:a@b', credential: 'x:/@?#%' }), '')
+})
+
+test('a package whose native part is not there is an error that says why', async () => {
   const { folder } = await projectWith(user, 'node-datachannel')
   const broken = join(folder, 'node_modules', 'node-datachannel')
-  const { rm, mkdir } = await import('node:fs/promises')
   await rm(broken)
   await mkdir(broken)
   await writeFile(
@@ -90,16 +118,77 @@ test('a package whose native part is not there is warned of, and connections sta
     JSON.stringify({ name: 'node-datachannel', exports: { './polyfill': './p.cjs' } }),
   )
   await writeFile(join(broken, 'p.cjs'), "throw new Error('no native part')")
-  const program = PROGRAM.replace(
-    'const peers',
-    'const logger = { debug() {}, info() {}, warn: (text) => console.log(text), error() {} }\nconst peers',
+  assert.match(await runs(folder, CREATES('{ webRtc: true }')), /node-datachannel can't be loaded: no native part/)
+})
+
+/** A remote that means no good, on an implementation of its own, against what a peer makes channels with. */
+const HOSTILE = (act: string) => `
+import { setTimeout } from 'node:timers/promises'
+import { Peer } from 'anypath'
+import { channelMaker } from './node_modules/anypath/dist/anypath_webrtc.mjs'
+import * as polyfill from 'node-datachannel/polyfill'
+
+class Remote extends polyfill.RTCPeerConnection {}
+let installed
+const { platform } = Peer
+const load = platform.channels({ webRtc: { iceServers: [] }, relays: [], udp: { host: '127.0.0.1' } }, {})
+const maker = await load()
+const told = []
+const counts = { opened: 0, closed: 0, malformed: 0, packets: 0 }
+const events = {
+  signal: (signal) => told.push(signal),
+  opened: () => { counts.opened += 1 },
+  interrupted() {},
+  packet: () => { counts.packets += 1 },
+  writable() {},
+  dropped() {},
+  malformed: () => { counts.malformed += 1 },
+  closed: () => { counts.closed += 1 },
+}
+${act}
+console.log(JSON.stringify(counts))
+`
+
+test('a remote that opens a second channel leaves nothing behind that keeps the program alive', async () => {
+  const { folder } = await projectWith(user, 'node-datachannel')
+  const stdout = await runs(
+    folder,
+    HOSTILE(`
+const remote = new Remote({ iceServers: [], bindAddress: '127.0.0.1' })
+for (const label of ['a', 'b', 'c']) remote.createDataChannel(label)
+const channel = maker.negotiate(false, events)
+remote.addEventListener('icecandidate', ({ candidate }) => {
+  if (candidate) channel.signal({ type: 'candidate', candidate: candidate.candidate, sdpMid: '0', sdpMLineIndex: null })
+})
+const { type, sdp } = await remote.createOffer()
+await remote.setLocalDescription({ type, sdp })
+channel.signal({ type, sdp })
+for (let seen = 0; counts.opened === 0; await setTimeout(10))
+  for (; seen < told.length; seen++) {
+    if (told[seen].type === 'answer') await remote.setRemoteDescription(told[seen])
+    else await remote.addIceCandidate(told[seen])
+  }
+await setTimeout(500)
+channel.close()
+remote.close()`),
   )
-    .replaceAll('Peer.create(options)', 'Peer.create({ ...options, logger })')
-    .replace(/^while .*$/m, 'await setTimeout(1500)')
-  await writeFile(join(folder, 'pair.mjs'), program)
-  const { stdout } = await run(process.execPath, ['pair.mjs'], { cwd: folder, timeout: 60_000 })
-  assert.match(stdout, /^node-datachannel is installed and can't be loaded: no native part$/m)
-  const { sent, whole } = JSON.parse(stdout.split('\n').find((line) => line.startsWith('{')) ?? '')
-  assert.equal(whole, true)
-  assert.deepEqual(Object.keys(sent), ['relay'])
+  assert.equal(JSON.parse(stdout).opened, 1)
+})
+
+test('an answer that no browser gives ends no program', async () => {
+  const { folder } = await projectWith(user, 'node-datachannel')
+  const stdout = await runs(
+    folder,
+    HOSTILE(`
+const channel = maker.negotiate(true, events)
+while (!told.some(({ type }) => type === 'offer')) await setTimeout(10)
+const { sdp } = told.find(({ type }) => type === 'offer')
+for (const mid of ['unspec', '-1', 'x'.repeat(999), ''])
+  channel.signal({ type: 'answer', sdp: sdp.replace(/a=mid:.*/, 'a=mid:' + mid).replace('actpass', 'active') })
+for (const candidate of ['candidate:1 1 UDP 1 name.example 9 typ host', 'candidate:1 1 TCP 1 127.0.0.1 9 typ host tcptype passive', 'x', 'candidate:1 1 UDP 1 224.0.0.1 9 typ host'])
+  channel.signal({ type: 'candidate', candidate, sdpMid: '0', sdpMLineIndex: 0 })
+await setTimeout(500)
+channel.close()`),
+  )
+  assert.equal(JSON.parse(stdout).malformed, 4)
 })

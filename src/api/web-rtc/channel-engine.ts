@@ -90,7 +90,9 @@ export class ChannelEngine extends ForwardingEngine {
   }
 
   #handle(event: EngineEvent): void {
-    if (event.type === 'network') for (const remote of this.#remotes.values()) remote.networkChanged()
+    // In Node addresses come and go, those of containers too, and ICE notices a channel that has lost its own.
+    if (event.type === 'network' && !this.#parts.traverses)
+      for (const remote of this.#remotes.values()) remote.networkChanged()
     if (!('connectionId' in event)) return this.#listener(event)
     const { connectionId } = event
     if (event.type === 'connected' && isSignalling(event.info)) return this.#adopt(connectionId, event.info)
@@ -100,7 +102,8 @@ export class ChannelEngine extends ForwardingEngine {
       if (event.info.incoming && this.#parts.asks) this.#asked.set(connectionId, event.info)
       else this.#add(connectionId, event.info)
     }
-    if (event.type === 'search' && event.search.candidates === 0) this.#connections.get(connectionId)?.ask(connectionId)
+    if (event.type === 'search' && event.search.candidates === 0 && event.search.found === 'nothing')
+      this.#connections.get(connectionId)?.ask()
     if (event.type === 'path' && event.change === 'selected')
       this.#connections.get(connectionId)?.selected(connectionId, event.path)
     if (event.type === 'drained') this.#delete(connectionId)
@@ -113,16 +116,16 @@ export class ChannelEngine extends ForwardingEngine {
     const remote = this.#remotes.get(name) ?? this.#begin(name, remoteId)
     this.#connections.set(connectionId, remote)
     remote.add(connectionId, incoming, path)
-    if (!incoming && !this.#parts.traverses) remote.ask(connectionId)
   }
 
   #begin(name: string, remoteId: Uint8Array): RemoteChannel {
-    const { inner, maker, clock, opensSessions } = this.#parts
+    const { inner, maker, clock, opensSessions, traverses } = this.#parts
     const remote: RemoteChannel = new RemoteChannel({
       engine: inner,
       keeper: inner,
       maker,
       opensSessions,
+      waits: traverses,
       ways: () => this.#ways(),
       clock,
       remoteId,

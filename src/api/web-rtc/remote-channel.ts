@@ -14,6 +14,10 @@ const LONGEST_PAUSE_MS = 60_000
 /** How long a channel has to last so that what happened before is forgotten. */
 const LASTING_MS = 30_000
 
+/** Attempts in that time that a remote can be the cause of: each takes sockets and a certificate. */
+const MAX_ATTEMPTS = 6
+const ATTEMPTS_MS = 10_000
+
 /** How long a remote is left alone that does not know of WebRTC. */
 const REFUSED_MS = 600_000
 
@@ -34,6 +38,8 @@ export interface RemoteChannelParts {
   readonly maker: (() => Promise<ChannelMaker>) | undefined
   /** Whether WebTransport sessions can be opened to the remote. */
   readonly opensSessions: boolean
+  /** Whether the remote is asked for a channel only by `ask`. */
+  readonly waits: boolean
   /** What the remote is told that has dialled. */
   readonly ways: () => Promise<WaysFrame | undefined>
   readonly clock: Clock
@@ -57,8 +63,6 @@ interface Attempt {
 interface Live {
   /** Whether the remote dialled it: then paths are the remote's to open. */
   readonly incoming: boolean
-  /** Whether it is for this peer to ask for a channel while it is relayed. */
-  asks: boolean
   /** The relay over which it goes, if it does. */
   relay: string | undefined
   /** The channel over which it goes, if it does. */
@@ -73,6 +77,7 @@ export class RemoteChannel {
   readonly #parts: RemoteChannelParts
   readonly #connections = new Map<number, Live>()
   #signalling: Signalling | undefined
+  #asks: boolean
   #isDialling = false
   /** The latest attempt's number on this signalling connection. */
   #last = 0
@@ -83,10 +88,12 @@ export class RemoteChannel {
   #isStopped = false
   #failures = 0
   #notBefore = 0
+  #attempts = { since: 0, count: 0 }
   #timers: { deadline?: unknown; retry?: unknown; idle?: unknown } = {}
 
   constructor(parts: RemoteChannelParts) {
     this.#parts = parts
+    this.#asks = !parts.waits
   }
 
   /** Whether a connection of an application is there. */
@@ -101,17 +108,15 @@ export class RemoteChannel {
 
   /** A connection of an application with the remote is there. */
   add(connectionId: number, incoming: boolean, path: PathInfo): void {
-    this.#connections.set(connectionId, { incoming, asks: false, relay: path.relay })
+    this.#connections.set(connectionId, { incoming, relay: path.relay })
     const { target } = this
     if (!incoming && target !== undefined && path.kind !== 'webrtc') this.#lead(connectionId, target)
+    this.#want()
   }
 
-  /** A connection that this peer dialled is to leave its relay by a channel. */
-  ask(connectionId: number): void {
-    const connection = this.#connections.get(connectionId)
-    const { maker, opensSessions } = this.#parts
-    if (connection === undefined || connection.incoming || !(maker || opensSessions)) return
-    connection.asks = true
+  /** The remote is to be asked whenever a connection that this peer dialled is relayed. */
+  ask(): void {
+    this.#asks = true
     this.#want()
   }
 
@@ -201,7 +206,9 @@ export class RemoteChannel {
 
   /** The relay over which a connection goes that a channel would help, and for which this peer asks. */
   get #relay(): string | undefined {
-    for (const { asks, relay } of this.#connections.values()) if (asks && relay !== undefined) return relay
+    const { maker, opensSessions } = this.#parts
+    if (!this.#asks || !(maker || opensSessions)) return undefined
+    for (const { incoming, relay } of this.#connections.values()) if (!incoming && relay !== undefined) return relay
     return undefined
   }
 
@@ -298,7 +305,7 @@ export class RemoteChannel {
 
   async #make(number: number, initiator: boolean): Promise<void> {
     const signalling = this.#signalling
-    const maker = await this.#parts.maker?.().catch(() => undefined)
+    const maker = this.#mayAttempt() ? await this.#parts.maker?.().catch(() => undefined) : undefined
     // It may have been overtaken, or nobody wants it any more.
     if (signalling !== this.#signalling || number !== this.#last || this.#isStopped) return
     if (maker === undefined) {
@@ -329,6 +336,12 @@ export class RemoteChannel {
     const attempt: Attempt = { number, channel: channel as unknown as Channel, carried, isOpen: false, openedAt: 0 }
     this.#attempt = attempt
     this.#timers.deadline = this.#parts.clock.setTimeout(() => this.#failed(), ATTEMPT_MS)
+  }
+
+  #mayAttempt(): boolean {
+    const now = this.#parts.clock.now()
+    if (now - this.#attempts.since >= ATTEMPTS_MS) this.#attempts = { since: now, count: 0 }
+    return ++this.#attempts.count <= MAX_ATTEMPTS
   }
 
   #opened(attempt: Attempt): void {

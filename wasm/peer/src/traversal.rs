@@ -164,8 +164,8 @@ impl Traversal {
         self.next.is_some_and(|next| next <= now)
     }
 
-    /// A round begins with a remote that has told of so many addresses.
-    pub(crate) fn begin(&mut self, told: usize, now: Instant) {
+    /// A round begins, with so many addresses of the remote to probe.
+    pub(crate) fn begin(&mut self, targets: usize, now: Instant) {
         self.began = Some(now);
         if self.since.is_none() {
             self.since = Some(now);
@@ -174,7 +174,7 @@ impl Traversal {
         }
         self.rounds += 1;
         // Whoever has told of none is likely to have none: a browser.
-        self.until = Some(now + if told == 0 { LATE } else { ROUND });
+        self.until = Some(now + if targets == 0 { LATE } else { ROUND });
         self.next = None;
         self.answers = 0;
     }

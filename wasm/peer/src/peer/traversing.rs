@@ -277,8 +277,8 @@ impl Peer {
             return;
         };
         match connection.quic.initiate_nat_traversal_round(now) {
-            Ok(probed) => {
-                traversal.begin(probed.len(), now);
+            Ok(targets) => {
+                traversal.begin(targets.len(), now);
                 self.stats.traversal_rounds += 1;
                 self.step_session(key, State::Traversing, Cause::Candidates);
                 self.queue(key);
