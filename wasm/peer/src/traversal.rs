@@ -76,8 +76,8 @@ pub(crate) struct Traversal {
     pub(crate) direct: bool,
     /// For how long this client's probes are held back.
     pub(crate) held: Option<Duration>,
-    /// Where the birthday scheme had a path opened last.
-    pub(crate) hit: Option<SocketAddr>,
+    /// Where the birthday scheme had paths opened last.
+    pub(crate) hits: Vec<SocketAddr>,
     /// The path that the remote has left by a rebinding of its NAT, and the one that is to take its place.
     pub(crate) successor: Option<(PathId, PathId)>,
     /// The former, once it has.
@@ -112,7 +112,7 @@ impl Traversal {
             first: now,
             direct: false,
             held: None,
-            hit: None,
+            hits: Vec::new(),
             successor: None,
             former: None,
             next_follow: None,
@@ -301,7 +301,7 @@ mod tests {
         traversal.begin(0, now);
         assert!(!traversal.expire(now + LATE - MS));
         assert!(traversal.expire(now + LATE));
-        assert_eq!(traversal.due(), Some(now + ROUND_GAP));
+        assert!(traversal.is_due(now + ROUND_GAP) && !traversal.is_due(now + ROUND_GAP - MS));
         traversal.begin(1, now + ROUND);
         assert!(!traversal.expire(now + ROUND + LATE));
     }

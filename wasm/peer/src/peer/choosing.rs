@@ -84,8 +84,11 @@ impl Peer {
         let told = connection.quic.get_remote_nat_traversal_addresses();
         let searches = &mut self.stats.searches[self.reflexive.observations.nat(&self.local)];
         let found = match remote {
-            Some(remote) if traversal.hit == Some(remote) => Found::Collision,
-            Some(remote) if told.is_ok_and(|told| told.contains(&remote)) => Found::Told,
+            Some(remote) if traversal.hits.contains(&remote) => Found::Collision,
+            // QUIC keeps what the remote told as it was told, and where paths lead in the form of IPv6.
+            Some(remote) if told.is_ok_and(|told| told.iter().any(|at| same(*at, remote))) => {
+                Found::Told
+            }
             _ => Found::PeerReflexive,
         };
         match found {
@@ -286,4 +289,9 @@ impl Peer {
 fn has_backup(connection: &Connection, carriers: &CarrierTable, relays: &Relays) -> bool {
     routes_of(connection, carriers)
         .any(|route| route.is_relayed() && is_ready(&route, relays, carriers))
+}
+
+/// Whether two addresses are one, in whichever form an IPv4 address is.
+fn same(one: SocketAddr, other: SocketAddr) -> bool {
+    to_mapped(one) == to_mapped(other)
 }

@@ -272,8 +272,11 @@ impl Peer {
                 let _ = connection
                     .quic
                     .open_path_ensure(place, PathStatus::Backup, now);
-                if let Some(traversal) = &mut connection.traversal {
-                    traversal.hit = Some(address);
+                if let Some(traversal) = &mut connection.traversal
+                    && !traversal.hits.contains(&address)
+                {
+                    traversal.hits.truncate(OPENED - 1);
+                    traversal.hits.insert(0, address);
                 }
                 self.queue(key);
             }
