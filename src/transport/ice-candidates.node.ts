@@ -8,13 +8,7 @@ const MAX_CANDIDATES = 32
 const LOOPBACK = [blockOf('127.0.0.0', 8), blockOf('::1', 128)]
 
 /** Where no host is: everybody, nobody, and what is for something else (RFC 6890). */
-const NOBODY = [
-  blockOf('0.0.0.0', 8),
-  blockOf('224.0.0.0', 3),
-  blockOf('::', 128),
-  blockOf('::ffff:0:0', 96),
-  blockOf('ff00::', 8),
-]
+const NOBODY = [blockOf('0.0.0.0', 8), blockOf('224.0.0.0', 3), blockOf('::', 128), blockOf('ff00::', 8)]
 
 /** Ranges that are not routed everywhere: an address of one leads to the remote only where this machine has one of the same. */
 const SCOPES = [
@@ -68,7 +62,10 @@ function blockOf(network: string, prefix: number): BlockList {
   return block
 }
 
-const isIn = (blocks: readonly BlockList[], address: string): boolean =>
-  blocks.some((block) => block.check(address, familyOf(address)))
+function isIn(blocks: readonly BlockList[], address: string): boolean {
+  return blocks.some((block) => block.check(address, familyOf(address)))
+}
 
-const familyOf = (address: string): 'ipv4' | 'ipv6' => (isIP(address) === 6 ? 'ipv6' : 'ipv4')
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIP(address) === 6 ? 'ipv6' : 'ipv4'
+}

@@ -128,8 +128,16 @@ import { Peer } from 'anypath'
 import { channelMaker } from './node_modules/anypath/dist/anypath_webrtc.mjs'
 import * as polyfill from 'node-datachannel/polyfill'
 
-class Remote extends polyfill.RTCPeerConnection {}
-let installed
+class Remote extends polyfill.RTCPeerConnection {
+  async createOffer() {
+    const { type, sdp } = await super.createOffer()
+    return { type, sdp }
+  }
+  createDataChannel(label, options) {
+    for (const more of ['one', 'two']) super.createDataChannel(more, options)
+    return super.createDataChannel(label, options)
+  }
+}
 const { platform } = Peer
 const load = platform.channels({ webRtc: { iceServers: [] }, relays: [], udp: { host: '127.0.0.1' } }, {})
 const maker = await load()
@@ -154,20 +162,11 @@ test('a remote that opens a second channel leaves nothing behind that keeps the 
   const stdout = await runs(
     folder,
     HOSTILE(`
-const remote = new Remote({ iceServers: [], bindAddress: '127.0.0.1' })
-for (const label of ['a', 'b', 'c']) remote.createDataChannel(label)
-const channel = maker.negotiate(false, events)
-remote.addEventListener('icecandidate', ({ candidate }) => {
-  if (candidate) channel.signal({ type: 'candidate', candidate: candidate.candidate, sdpMid: '0', sdpMLineIndex: null })
-})
-const { type, sdp } = await remote.createOffer()
-await remote.setLocalDescription({ type, sdp })
-channel.signal({ type, sdp })
-for (let seen = 0; counts.opened === 0; await setTimeout(10))
-  for (; seen < told.length; seen++) {
-    if (told[seen].type === 'answer') await remote.setRemoteDescription(told[seen])
-    else await remote.addIceCandidate(told[seen])
-  }
+const classes = { ...polyfill, RTCPeerConnection: Remote }
+const itsMaker = channelMaker([], [], { classes, configuration: { bindAddress: '127.0.0.1' }, admit: () => (signal) => signal })
+const remote = itsMaker.negotiate(true, { ...events, opened() {}, closed() {}, signal: (signal) => channel.signal(signal) })
+const channel = maker.negotiate(false, { ...events, signal: (signal) => remote.signal(signal) })
+while (counts.opened === 0) await setTimeout(10)
 await setTimeout(500)
 channel.close()
 remote.close()`),
