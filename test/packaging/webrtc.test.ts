@@ -122,7 +122,7 @@ test('a package whose native part is not there is an error that says why', async
 })
 
 /** A remote that means no good, on an implementation of its own, against what a peer makes channels with. */
-const HOSTILE = (act: string) => `
+const HOSTILE = (act: string, prepare = '') => `
 import { setTimeout } from 'node:timers/promises'
 import { Peer } from 'anypath'
 import { channelMaker } from './node_modules/anypath/dist/anypath_webrtc.mjs'
@@ -139,7 +139,9 @@ class Remote extends polyfill.RTCPeerConnection {
   }
 }
 const { platform } = Peer
-const load = platform.channels({ webRtc: { iceServers: [] }, relays: [], udp: { host: '127.0.0.1' } }, {})
+let iceServers = []
+${prepare}
+const load = platform.channels({ webRtc: { iceServers }, relays: [], udp: { host: '127.0.0.1' } }, {})
 const maker = await load()
 const told = []
 const counts = { opened: 0, closed: 0, malformed: 0, packets: 0 }
@@ -174,20 +176,33 @@ remote.close()`),
   assert.equal(JSON.parse(stdout).opened, 1)
 })
 
+/** A STUN server whose answers (RFC 8489 section 14.2) come late, so that a candidate is found when the remote has answered. */
+const LATE_STUN = `
+const { createSocket } = await import('node:dgram')
+const stun = createSocket('udp4')
+await new Promise((resolve) => stun.bind(0, '127.0.0.1', resolve))
+stun.on('message', async (request, { port, address }) => {
+  await setTimeout(400)
+  const mapped = [0x00, 0x20, 0, 8, 0, 1, 0x11 ^ 0x21, 0x22 ^ 0x12, 192 ^ 0x21, 0 ^ 0x12, 2 ^ 0xa4, 9 ^ 0x42]
+  stun.send(Buffer.from([0x01, 0x01, 0, mapped.length, ...request.subarray(4, 20), ...mapped]), port, address)
+})
+iceServers = [{ urls: 'stun:127.0.0.1:' + stun.address().port }]
+`
+
 test('an answer that no browser gives ends no program', async () => {
   const { folder } = await projectWith(user, 'node-datachannel')
-  const stdout = await runs(
-    folder,
-    HOSTILE(`
+  const answer = (mid: string) => `
 const channel = maker.negotiate(true, events)
 while (!told.some(({ type }) => type === 'offer')) await setTimeout(10)
 const { sdp } = told.find(({ type }) => type === 'offer')
-for (const mid of ['unspec', '-1', 'x'.repeat(999), ''])
-  channel.signal({ type: 'answer', sdp: sdp.replace(/a=mid:.*/, 'a=mid:' + mid).replace('actpass', 'active') })
+channel.signal({ type: 'answer', sdp: sdp.replace(/a=mid:.*/, 'a=mid:${mid}').replace('actpass', 'active') })
 for (const candidate of ['candidate:1 1 UDP 1 name.example 9 typ host', 'candidate:1 1 TCP 1 127.0.0.1 9 typ host tcptype passive', 'x', 'candidate:1 1 UDP 1 224.0.0.1 9 typ host'])
   channel.signal({ type: 'candidate', candidate, sdpMid: '0', sdpMLineIndex: 0 })
-await setTimeout(500)
-channel.close()`),
-  )
-  assert.equal(JSON.parse(stdout).malformed, 4)
+await setTimeout(1500)
+channel.close()
+stun.close()`
+  for (const mid of ['unspec', '-1', 'x'.repeat(999), '']) {
+    const stdout = await runs(folder, HOSTILE(answer(mid), LATE_STUN))
+    assert.equal(JSON.parse(stdout).malformed, 4, mid)
+  }
 })
