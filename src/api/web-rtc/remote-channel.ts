@@ -1,25 +1,15 @@
 import type { CarriedChannel, Channel, ChannelKeeper, ChannelMaker, ChannelSignal } from '../../driver/channels.js'
 import type { Clock } from '../../driver/clock.js'
 import type { Engine, PathInfo } from '../../driver/engine.js'
+import { AttemptPace } from './attempt-pace.js'
 import { SIGNALLING_ALPN, type SignalFrame, type WaysFrame } from './signal.js'
 import { SIGNALLING_CODES, Signalling } from './signalling.js'
 
 /** How long an attempt may take. */
 const ATTEMPT_MS = 20_000
 
-/** The pause before another attempt: doubled by each that fails. */
-const FIRST_PAUSE_MS = 1000
-const LONGEST_PAUSE_MS = 60_000
-
 /** How long a channel has to last so that what happened before is forgotten. */
 const LASTING_MS = 30_000
-
-/** Attempts in that time that a remote can be the cause of: each takes sockets and a certificate. */
-const MAX_ATTEMPTS = 6
-const ATTEMPTS_MS = 10_000
-
-/** How long a remote is left alone that does not know of WebRTC. */
-const REFUSED_MS = 600_000
 
 /** How long a signalling connection is kept that nobody uses. */
 const IDLE_MS = 30_000
@@ -86,13 +76,12 @@ export class RemoteChannel {
   #attempt: Attempt | undefined
   #open: Attempt | undefined
   #isStopped = false
-  #failures = 0
-  #notBefore = 0
-  #attempts = { since: 0, count: 0 }
+  readonly #pace: AttemptPace
   #timers: { deadline?: unknown; retry?: unknown; idle?: unknown } = {}
 
   constructor(parts: RemoteChannelParts) {
     this.#parts = parts
+    this.#pace = new AttemptPace(parts.clock)
     this.#asks = !parts.waits
   }
 
@@ -145,8 +134,7 @@ export class RemoteChannel {
   /** This machine is on another network: the channel may not know yet that it is dead. */
   networkChanged(): void {
     if (this.#isStopped || this.#attempt !== undefined || this.#open === undefined) return
-    this.#failures = 0
-    this.#notBefore = 0
+    this.#pace.reset()
     this.#negotiate()
   }
 
@@ -178,7 +166,7 @@ export class RemoteChannel {
   disconnected(signalling: Signalling | undefined, isRefusal: boolean): void {
     if (signalling === undefined) {
       this.#isDialling = false
-      if (isRefusal) this.#notBefore = this.#parts.clock.now() + REFUSED_MS
+      if (isRefusal) this.#pace.refused()
       return this.#failed()
     }
     signalling.ended()
@@ -216,10 +204,10 @@ export class RemoteChannel {
     if (this.#relay === undefined || this.#attempt !== undefined || this.#isDialling) return
     if (this.#open?.isOpen || this.#isStopped) return
     const { clock } = this.#parts
-    const wait = this.#notBefore - clock.now()
-    if (wait <= 0) return this.#negotiate()
+    const { waitMs } = this.#pace
+    if (waitMs <= 0) return this.#negotiate()
     clock.clearTimeout(this.#timers.retry)
-    this.#timers.retry = clock.setTimeout(() => this.#want(), wait)
+    this.#timers.retry = clock.setTimeout(() => this.#want(), waitMs)
   }
 
   /** Begins an attempt, or has the remote begin one, or dials it first. */
@@ -293,7 +281,7 @@ export class RemoteChannel {
     if (!signalling.dialled) return
     if (!channels) {
       this.#drop()
-      this.#notBefore = this.#parts.clock.now() + REFUSED_MS
+      this.#pace.refused()
     }
     const taken = webTransport.filter((address) => {
       if (this.#told.size < MAX_TOLD) this.#told.add(String(address))
@@ -305,7 +293,7 @@ export class RemoteChannel {
 
   async #make(number: number, initiator: boolean): Promise<void> {
     const signalling = this.#signalling
-    const maker = this.#mayAttempt() ? await this.#parts.maker?.().catch(() => undefined) : undefined
+    const maker = this.#pace.take() ? await this.#parts.maker?.().catch(() => undefined) : undefined
     // It may have been overtaken, or nobody wants it any more.
     if (signalling !== this.#signalling || number !== this.#last || this.#isStopped) return
     if (maker === undefined) {
@@ -336,12 +324,6 @@ export class RemoteChannel {
     const attempt: Attempt = { number, channel: channel as unknown as Channel, carried, isOpen: false, openedAt: 0 }
     this.#attempt = attempt
     this.#timers.deadline = this.#parts.clock.setTimeout(() => this.#failed(), ATTEMPT_MS)
-  }
-
-  #mayAttempt(): boolean {
-    const now = this.#parts.clock.now()
-    if (now - this.#attempts.since >= ATTEMPTS_MS) this.#attempts = { since: now, count: 0 }
-    return ++this.#attempts.count <= MAX_ATTEMPTS
   }
 
   #opened(attempt: Attempt): void {
@@ -376,8 +358,8 @@ export class RemoteChannel {
   #lost(attempt: Attempt): void {
     if (attempt.isOpen) {
       attempt.isOpen = false
-      if (this.#parts.clock.now() - attempt.openedAt >= LASTING_MS) this.#failures = 0
-      else this.#pause()
+      if (this.#parts.clock.now() - attempt.openedAt >= LASTING_MS) this.#pace.lasted()
+      else this.#pace.failed()
     }
     this.#want()
   }
@@ -386,13 +368,8 @@ export class RemoteChannel {
   #failed(): void {
     if (this.#attempt !== undefined) this.#signalling?.send({ type: 'end', attempt: this.#attempt.number })
     this.#drop()
-    this.#pause()
+    this.#pace.failed()
     this.#want()
-  }
-
-  #pause(): void {
-    const pause = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures++, LONGEST_PAUSE_MS)
-    this.#notBefore = Math.max(this.#notBefore, this.#parts.clock.now() + pause)
   }
 
   #drop(): void {
