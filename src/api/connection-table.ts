@@ -31,6 +31,14 @@ export class ConnectionTable {
     return this.#connections.values()
   }
 
+  /** The connections with a remote that are not over, those being dialled included, the oldest first. */
+  live(remoteId: string): readonly Connection[] {
+    const live: Connection[] = []
+    for (const connection of this.values())
+      if (connection.remoteId === remoteId && connection.end === undefined) live.push(connection)
+    return live
+  }
+
   /** The connection of an id: an event of a dial may come before the dial's own answer, so either makes it. */
   get(id: number): Connection {
     let connection = this.#connections.get(id)

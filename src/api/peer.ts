@@ -86,6 +86,7 @@ export class Peer {
       logger,
       clock,
       dial: (target, options) => this.connect(target, options),
+      live: (remoteId) => this.#table.live(remoteId),
       moved: ({ remoteId }, event) => this.#emitter.emit('state', { remoteId, ...event }),
     })
     this.#relays = new PeerRelays(clock)
@@ -241,9 +242,7 @@ export class Peer {
   session(remoteId: string): Session {
     const id = idToText(idFromText(remoteId))
     const session = this.#sessions.get(id)
-    for (const connection of this.#table.values()) {
-      if (connection.remoteId === id && connection.connected && connection.end === undefined) session.attach(connection)
-    }
+    for (const connection of this.#table.live(id)) if (connection.connected) session.attach(connection)
     return session
   }
 
@@ -354,7 +353,8 @@ export class Peer {
     if (event.type === 'lookup') {
       const remoteId = idToText(event.remoteId)
       // One that no lookup began for has nothing to be told.
-      const session = event.change === 'begun' ? this.#sessions.get(remoteId) : this.#sessions.find(remoteId)
+      const known = this.#sessions.find(remoteId)
+      const session = event.change === 'begun' ? (known ?? this.session(remoteId)) : known
       return session?.lookup(event.change)
     }
     if (event.type === 'web-transport') return this.#parts.sessions?.handle(event.event)

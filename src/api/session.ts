@@ -7,6 +7,7 @@ import type { RememberedTarget } from './dial.js'
 import { Emitter, type Listener } from './emitter.js'
 import { type MaintainOptions, maintain } from './maintain.js'
 import type { ConnectOptions, DialAddress } from './peer-options.js'
+import { hasConnection, SessionMachine, type Step } from './session-machine.js'
 
 /** The events of a `Session` by name. */
 export type SessionEvents = {
@@ -22,21 +23,16 @@ export interface SessionContext {
   readonly clock: Clock
   readonly peerClosed: AbortSignal
   dial(target: RememberedTarget, options: ConnectOptions): Promise<Connection>
+  /** The connections with a remote that are not over, those being dialled included, the oldest first. */
+  live(remoteId: string): readonly Connection[]
   /** Called for each change of its state. */
   moved(session: Session, event: StateEvent): void
   /** Called whenever `Session.held` may have changed. */
   heldChanged(session: Session): void
 }
 
-/** The states of a session without any connection, and which ones they follow; while there is one, the core alone moves it. */
-const WITHOUT_CONNECTION = {
-  discovering: ['idle', 'reconnecting', 'failed', 'closed'],
-  reconnecting: ['idle', 'failed', 'closed'],
-  failed: ['discovering'],
-  closed: ['reconnecting'],
-} as const satisfies Partial<Record<SessionState, readonly SessionState[]>>
-
-const hasConnection = (state: SessionState): boolean => state !== 'idle' && !(state in WITHOUT_CONNECTION)
+const FAILED = { to: 'failed', cause: 'error' } as const
+const CLOSED = { to: 'closed', cause: 'close' } as const
 
 /**
  * What is going on with one remote peer, over all connections with it. It outlives them: hold it to learn of the next connection, and to dial
@@ -48,8 +44,7 @@ export class Session {
   readonly #context: SessionContext
   readonly #emitter: Emitter<SessionEvents>
   readonly #connections = new Set<Connection>()
-  #state: SessionState = 'idle'
-  #sinceMs: number
+  readonly #machine: SessionMachine
   #addresses: readonly DialAddress[] = []
   #relays: readonly string[] = []
   #webTransport: readonly Uint8Array[] = []
@@ -62,12 +57,13 @@ export class Session {
     this.#context = context
     this.remoteId = remoteId
     this.#emitter = new Emitter(context.logger)
-    this.#sinceMs = context.clock.now()
+    // The oldest has been told everything that the others have.
+    this.#machine = new SessionMachine(context, context.live(remoteId)[0]?.state ?? 'idle')
   }
 
   /** The state now; `idle` before anything happened. */
   get state(): SessionState {
-    return this.#state
+    return this.#machine.state
   }
 
   /** The live connection that came last; `undefined` while there is none. */
@@ -128,7 +124,7 @@ export class Session {
 
   /** @internal Whether the peer has to keep it, though the application may not. */
   get held(): boolean {
-    const isWaiting = this.#state === 'discovering' || this.#state === 'reconnecting'
+    const isWaiting = this.state === 'discovering' || this.state === 'reconnecting'
     return isWaiting || this.#connections.size > 0 || this.#emitter.size > 0
   }
 
@@ -137,7 +133,6 @@ export class Session {
     if (this.#connections.has(connection)) return
     this.#connections.add(connection)
     this.#alpn = connection.alpn
-    if (this.#state === 'idle') this.#state = connection.state
     this.#remember(connection)
     this.#context.heldChanged(this)
     this.#emitter.emit('connection', connection)
@@ -147,9 +142,11 @@ export class Session {
   detach(connection: Connection): void {
     this.#remember(connection)
     this.#connections.delete(connection)
-    // Usually the core has told already; where it is gone it never will.
-    if (this.#connections.size === 0 && hasConnection(this.#state)) this.#state = 'closed'
     this.#context.heldChanged(this)
+    // Usually the core has told already; where it is gone, or keeps a connection that is none of the application's, it never will.
+    const from = this.state
+    if (hasConnection(from) && this.#context.live(this.remoteId).length === 0)
+      this.moved({ from, ...(connection.end?.error ? FAILED : CLOSED) })
     if (this.#looksUp) this.enter('discovering', 'dial')
   }
 
@@ -161,18 +158,14 @@ export class Session {
   }
 
   /** @internal Goes to a state in which there is no connection, unless there is one or is to be one. */
-  enter(to: keyof typeof WITHOUT_CONNECTION, cause: TransitionCause): void {
-    const mayFollow: readonly SessionState[] = WITHOUT_CONNECTION[to]
-    if (this.#connections.size > 0 || !mayFollow.includes(this.#state)) return
-    this.moved({ from: this.#state, to, cause, elapsedMs: this.#context.clock.now() - this.#sinceMs })
+  enter(to: SessionState, cause: TransitionCause): void {
+    if (this.#connections.size === 0) this.moved({ to, cause })
   }
 
-  /** @internal The core moved it, or `enter` did. What the core takes for a beginning may follow a lookup or a pause. */
-  moved(told: StateEvent): void {
-    const nowMs = this.#context.clock.now()
-    const event = told.from === 'idle' ? { ...told, from: this.#state, elapsedMs: nowMs - this.#sinceMs } : told
-    this.#state = event.to
-    this.#sinceMs = nowMs
+  /** @internal The core moved it, or `enter` or `detach` does. */
+  moved(step: Step): void {
+    const event = this.#machine.step(step)
+    if (event === undefined) return
     this.#context.heldChanged(this)
     this.#emitter.emit('state', event)
     this.#context.moved(this, event)

@@ -14,7 +14,7 @@ import type {
 } from './engine.js'
 
 /** In the order of the numbers in `docs/boundary.md`, like everything here. */
-const STATES: readonly SessionState[] = [
+export const STATES: readonly SessionState[] = [
   'idle',
   'discovering',
   'connecting',
