@@ -18,7 +18,16 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Hosts, type Program } from './hosts.js'
-import { CLOSED_RULES, isUntranslated, kindOf, type NatKind, natRules, POOL_HOSTS, type SiteKind } from './nat-rules.js'
+import {
+  CLOSED_RULES,
+  isUntranslated,
+  kindOf,
+  lifetimeRules,
+  type NatKind,
+  natRules,
+  POOL_HOSTS,
+  type SiteKind,
+} from './nat-rules.js'
 
 export const SERVERS = ['203.0.113.1', '203.0.113.2'] as const
 
@@ -152,6 +161,15 @@ export class Laboratory {
   async setMappingLifetime(router: Router, seconds: number): Promise<void> {
     this.#lifetimeSeconds = seconds
     await this.#applyLifetime(router)
+    await this.hosts.in(router, ['nft', '-f', '-'], lifetimeRules(this.#router(router).kind, seconds))
+  }
+
+  /** The UDP mappings that the router has, as conntrack and its rules know them. */
+  async mappings(router: Router): Promise<readonly string[]> {
+    const flows = await this.hosts.in(router, ['cat', '/proc/net/nf_conntrack'])
+    const kept = await this.hosts.in(router, ['nft', 'list', 'map', 'ip', 'lab', 'inside'])
+    const isMapping = (line: string) => / udp .* src=|expires/.test(line)
+    return `${flows}\n${kept}`.split('\n').filter(isMapping)
   }
 
   /** Changes which links `ca` has; `wifi` is the one through its home. Needs `cellular`. */
