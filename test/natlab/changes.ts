@@ -65,6 +65,11 @@ const bothWays: readonly (readonly [SiteKind, SiteKind])[] = [
   ['none', 'portrestricted'],
 ]
 
+const blockedWays: readonly (readonly [SiteKind, SiteKind])[] = [
+  ['udpblock', 'none'],
+  ['none', 'udpblock'],
+]
+
 const sideOf = (sites: readonly [SiteKind, SiteKind]): 'a' | 'b' => (sites[0] === 'none' ? 'b' : 'a')
 
 /** Every change, in both orders where it makes a difference. */
@@ -96,21 +101,25 @@ export const CHANGES: readonly Change[] = [
       { name: '12 % loss', sites, act: inLaboratory((lab) => lab.impair(site, { lossPercent: 12 })) },
     ]
   }),
-  {
-    name: 'from Wi-Fi to cellular',
-    sites: ['portrestricted', 'none'],
-    cellular: 'symmetric',
-    act: inLaboratory((lab) => lab.handover('cell')),
-  },
-  {
-    // Only the interfaces tell: keep-alives are rare.
-    name: 'from Wi-Fi to cellular, while nothing is sent',
-    sites: ['portrestricted', 'none'],
-    cellular: 'symmetric',
-    quietMs: 4000,
-    limits: { keepAliveMs: 30_000, idleTimeoutMs: 60_000 },
-    act: inLaboratory((lab) => lab.handover('cell')),
-  },
+  ...bothWays.map(
+    (sites): Change => ({
+      name: 'from Wi-Fi to cellular',
+      sites,
+      cellular: 'symmetric',
+      act: inLaboratory((lab) => lab.handover('cell')),
+    }),
+  ),
+  ...bothWays.map(
+    (sites): Change => ({
+      // Only the interfaces tell: keep-alives are rare.
+      name: 'from Wi-Fi to cellular, while nothing is sent',
+      sites,
+      cellular: 'symmetric',
+      quietMs: 4000,
+      limits: { keepAliveMs: 30_000, idleTimeoutMs: 60_000 },
+      act: inLaboratory((lab) => lab.handover('cell')),
+    }),
+  ),
   {
     name: 'from Wi-Fi to cellular and back',
     sites: ['portrestricted', 'none'],
@@ -132,13 +141,15 @@ export const CHANGES: readonly Change[] = [
     relayed: true,
     act: restartRelay,
   },
-  {
-    name: 'the relay is lost, and another is at hand',
-    sites: ['udpblock', 'none'],
-    relayed: true,
-    anotherRelay: true,
-    act: ({ home }) => home.kill(),
-  },
+  ...blockedWays.map(
+    (sites): Change => ({
+      name: 'the relay is lost, and another is at hand',
+      sites,
+      relayed: true,
+      anotherRelay: true,
+      act: ({ home }) => home.kill(),
+    }),
+  ),
 ]
 
 export async function runChange(change: Change): Promise<ChangeResult> {
@@ -146,7 +157,7 @@ export async function runChange(change: Change): Promise<ChangeResult> {
   const known = change.anotherRelay === true ? 2 : 1
   await using pair = await startPair(change.sites, {
     known,
-    ...(cellular && { cellular }),
+    ...(cellular && { cellular, roaming: sideOf(change.sites) }),
     ...(mappingLifetimeSeconds && { mappingLifetimeSeconds }),
     ...(limits && { peer: { limits } }),
   })
