@@ -51,7 +51,7 @@ export const serialStage = {
 export const natlabStage = {
   name: 'natlab',
   title: 'peers behind real NATs, in network namespaces',
-  minutes: [11, 15],
+  minutes: [12, 16],
   async run(context) {
     const env = isWanted(context, STOCK_NATLAB) ? peersEnv(await prepareIrohPeer()) : {}
     await runFiles({ ...context, concurrency: 2 }, (file) => NATLAB.test(file), { env: () => env })

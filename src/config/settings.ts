@@ -11,7 +11,7 @@ export interface UdpSettings {
    * How often the machine's addresses are looked at, milliseconds: when they change, live connections are probed at once, as by
    * `peer.networkChanged()`. 0 never looks.
    *
-   * @default 2000
+   * @default 1000
    */
   readonly watchIntervalMs?: number
 }

@@ -24,7 +24,7 @@ export interface UdpOptions {
   readonly receiveBufferBytes?: number
   /** Asked of the system, which may give less (Linux: `net.core.wmem_max`). @default 4 MiB */
   readonly sendBufferBytes?: number
-  /** How often the machine's addresses are looked at, milliseconds; needs `clock`. 0 never looks. @default 2000 */
+  /** How often the machine's addresses are looked at, milliseconds; needs `clock`. 0 never looks. @default 1000 */
   readonly watchIntervalMs?: number
   /** The time by which the machine's addresses are looked at. @default none: they are not */
   readonly clock?: WatchClock
@@ -35,7 +35,8 @@ export interface UdpOptions {
 /** How many bytes go to the socket before it is asked whether it still takes them at once. */
 const WRITABLE_BYTES = 256 * 1024
 
-const WATCH_INTERVAL_MS = 2000
+/** Half of the time in which a change is to be noticed: a busy machine looks late. */
+const WATCH_INTERVAL_MS = 1000
 
 /** How often a socket with a full buffer is asked whether it has sent what it had. */
 const BLOCKED_POLL_MS = 10

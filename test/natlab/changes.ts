@@ -1,7 +1,7 @@
 /** What an application notices when the network changes under a connection that carries data. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { directAt, type Pair, startPair } from './cells.js'
-import type { Laboratory } from './laboratory.js'
+import type { Laboratory, Router } from './laboratory.js'
 import type { NatKind, SiteKind } from './nat-rules.js'
 
 const SETTLE_MS = 1500
@@ -23,6 +23,10 @@ export interface Change {
   readonly withoutPathMs?: number
   /** For how long nothing is sent, from shortly before the change on. */
   readonly quietMs?: number
+  /** How much later than otherwise the change comes. */
+  readonly laterMs?: number
+  /** How long the NATs' mappings live from the start. */
+  readonly mappingLifetimeSeconds?: number
   readonly limits?: object
   act(pair: Pair): Promise<unknown>
 }
@@ -50,10 +54,20 @@ const restartRelay = async ({ home }: Pair): Promise<void> => {
   await home.restart()
 }
 
+async function expectNoMapping(laboratory: Laboratory, router: Router): Promise<void> {
+  const left = await laboratory.mappings(router)
+  if (left.length > 0) throw new Error(`${router} still has mappings:\n${left.join('\n')}`)
+}
+
 /** A NAT at the dialler, and the same at the listener. */
 const bothWays: readonly (readonly [SiteKind, SiteKind])[] = [
   ['portrestricted', 'none'],
   ['none', 'portrestricted'],
+]
+
+const blockedWays: readonly (readonly [SiteKind, SiteKind])[] = [
+  ['udpblock', 'none'],
+  ['none', 'udpblock'],
 ]
 
 const sideOf = (sites: readonly [SiteKind, SiteKind]): 'a' | 'b' => (sites[0] === 'none' ? 'b' : 'a')
@@ -71,27 +85,41 @@ export const CHANGES: readonly Change[] = [
         quietMs: 15_000,
         act: inLaboratory((lab) => lab.setMappingLifetime(`r${site}`, 5)),
       },
+      {
+        // With rare keep-alives a remote that is silent for 4.5 s is asked, which renews its mapping.
+        name: 'mappings live for 5 s, and end as nothing is sent for 15 s, without keep-alives',
+        sites,
+        quietMs: 15_000,
+        laterMs: 14_000,
+        mappingLifetimeSeconds: 5,
+        limits: { keepAliveMs: 0 },
+        act: inLaboratory((lab) => expectNoMapping(lab, `r${site}`)),
+      },
       { name: 'an outage of 5 s', sites, withoutPathMs: 5000, act: inLaboratory((lab) => lab.outage(site, 5000)) },
       { name: 'an outage of 30 s', sites, withoutPathMs: 30_000, act: inLaboratory((lab) => lab.outage(site, 30_000)) },
       { name: '5 % loss', sites, act: inLaboratory((lab) => lab.impair(site, { lossPercent: 5 })) },
       { name: '12 % loss', sites, act: inLaboratory((lab) => lab.impair(site, { lossPercent: 12 })) },
     ]
   }),
-  {
-    name: 'from Wi-Fi to cellular',
-    sites: ['portrestricted', 'none'],
-    cellular: 'symmetric',
-    act: inLaboratory((lab) => lab.handover('cell')),
-  },
-  {
-    // Only the interfaces tell: keep-alives are rare.
-    name: 'from Wi-Fi to cellular, while nothing is sent',
-    sites: ['portrestricted', 'none'],
-    cellular: 'symmetric',
-    quietMs: 4000,
-    limits: { keepAliveMs: 30_000, idleTimeoutMs: 60_000 },
-    act: inLaboratory((lab) => lab.handover('cell')),
-  },
+  ...bothWays.map(
+    (sites): Change => ({
+      name: 'from Wi-Fi to cellular',
+      sites,
+      cellular: 'symmetric',
+      act: inLaboratory((lab) => lab.handover('cell')),
+    }),
+  ),
+  ...bothWays.map(
+    (sites): Change => ({
+      // Only the interfaces tell: keep-alives are rare.
+      name: 'from Wi-Fi to cellular, while nothing is sent',
+      sites,
+      cellular: 'symmetric',
+      quietMs: 4000,
+      limits: { keepAliveMs: 30_000, idleTimeoutMs: 60_000 },
+      act: inLaboratory((lab) => lab.handover('cell')),
+    }),
+  ),
   {
     name: 'from Wi-Fi to cellular and back',
     sites: ['portrestricted', 'none'],
@@ -113,21 +141,24 @@ export const CHANGES: readonly Change[] = [
     relayed: true,
     act: restartRelay,
   },
-  {
-    name: 'the relay is lost, and another is at hand',
-    sites: ['udpblock', 'none'],
-    relayed: true,
-    anotherRelay: true,
-    act: ({ home }) => home.kill(),
-  },
+  ...blockedWays.map(
+    (sites): Change => ({
+      name: 'the relay is lost, and another is at hand',
+      sites,
+      relayed: true,
+      anotherRelay: true,
+      act: ({ home }) => home.kill(),
+    }),
+  ),
 ]
 
 export async function runChange(change: Change): Promise<ChangeResult> {
-  const { cellular, quietMs = 0, limits } = change
+  const { cellular, quietMs = 0, limits, mappingLifetimeSeconds } = change
   const known = change.anotherRelay === true ? 2 : 1
   await using pair = await startPair(change.sites, {
     known,
-    ...(cellular && { cellular }),
+    ...(cellular && { cellular, roaming: sideOf(change.sites) }),
+    ...(mappingLifetimeSeconds && { mappingLifetimeSeconds }),
     ...(limits && { peer: { limits } }),
   })
   const { dialler, listener } = pair
@@ -144,7 +175,7 @@ export async function runChange(change: Change): Promise<ChangeResult> {
     const flow = dialler.ask('flow', 'flowed', { forMs, ...(quietMs > 0 && { quiet }) }, forMs + 60_000)
     // Until it is waited for, a flow that ends badly is nobody's.
     flow.catch(() => {})
-    await sleep(SETTLE_MS)
+    await sleep(SETTLE_MS + (change.laterMs ?? 0))
     changedAt = performance.timeOrigin + performance.now()
     await change.act(pair)
     const flowed = await flow

@@ -18,7 +18,16 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Hosts, type Program } from './hosts.js'
-import { CLOSED_RULES, isUntranslated, kindOf, type NatKind, natRules, POOL_HOSTS, type SiteKind } from './nat-rules.js'
+import {
+  CLOSED_RULES,
+  isUntranslated,
+  kindOf,
+  lifetimeRules,
+  type NatKind,
+  natRules,
+  POOL_HOSTS,
+  type SiteKind,
+} from './nat-rules.js'
 
 export const SERVERS = ['203.0.113.1', '203.0.113.2'] as const
 
@@ -39,8 +48,10 @@ const DEFAULT_DELAY_MS = 25
 export interface LaboratoryOptions {
   /** What routers there are at each site. A site is named by a letter, and perhaps a number. */
   readonly sites: Readonly<Record<string, SiteKind>>
-  /** Gives `ca` a second link, behind a NAT of this kind. @default none */
+  /** Gives the client of a site a second link, behind a NAT of this kind. @default none */
   readonly cellular?: NatKind
+  /** The site whose client that is. @default 'a' */
+  readonly roaming?: string
   /** @default a delay of 25 ms */
   readonly impairment?: Impairment
   /** How long a mapping lives without outbound packets. @default 30 */
@@ -52,8 +63,7 @@ export interface LaboratoryOptions {
 export type Router = `${'r' | 'x'}${string}`
 export type Client = `c${string}`
 
-/** The site whose client the second link belongs to, and the link as the core sees it. */
-const ROAMING = 'a'
+/** The second link as the core sees it. */
 const CELLULAR = 'c'
 
 interface SitePlan {
@@ -152,26 +162,36 @@ export class Laboratory {
   async setMappingLifetime(router: Router, seconds: number): Promise<void> {
     this.#lifetimeSeconds = seconds
     await this.#applyLifetime(router)
+    await this.hosts.in(router, ['nft', '-f', '-'], lifetimeRules(this.#router(router).kind, seconds))
   }
 
-  /** Changes which links `ca` has; `wifi` is the one through its home. Needs `cellular`. */
+  /** The UDP mappings that the router has, as conntrack and its rules know them. */
+  async mappings(router: Router): Promise<readonly string[]> {
+    const flows = await this.hosts.in(router, ['cat', '/proc/net/nf_conntrack'])
+    const kept = await this.hosts.in(router, ['nft', 'list', 'map', 'ip', 'lab', 'inside'])
+    const isMapping = (line: string) => / udp .* src=|expires/.test(line)
+    return `${flows}\n${kept}`.split('\n').filter(isMapping)
+  }
+
+  /** Changes which links the roaming client has; `wifi` is the one through its home. Needs `cellular`. */
   async handover(to: 'wifi' | 'cell' | 'both'): Promise<void> {
-    const plan = this.#plans.find(({ site }) => site === ROAMING)
+    const client = `c${this.#roaming}`
+    const plan = this.#plans.find(({ site }) => site === this.#roaming)
     if (to !== 'cell') {
       const gateway = plan !== undefined && isUntranslated(plan.kinds[0]) ? `${plan.wan}.129` : `${plan?.lan}.1`
-      await this.hosts.configure('ca', [
+      await this.hosts.configure(client, [
         'link set dev eth0 up',
         `route replace default via ${gateway} dev eth0 metric 100`,
       ])
     }
     if (to !== 'wifi') {
-      await this.hosts.configure('ca', [
+      await this.hosts.configure(client, [
         'link set dev cell0 up',
         'addr replace 10.20.0.2/24 dev cell0',
         'route replace default via 10.20.0.1 dev cell0 metric 200',
       ])
     }
-    if (to !== 'both') await this.hosts.configure('ca', [`link set dev ${to === 'cell' ? 'eth0' : 'cell0'} down`])
+    if (to !== 'both') await this.hosts.configure(client, [`link set dev ${to === 'cell' ? 'eth0' : 'cell0'} down`])
   }
 
   /** Nothing passes in either direction for that long; the link stays up. */
@@ -220,6 +240,10 @@ export class Laboratory {
     return impairer
   }
 
+  get #roaming(): string {
+    return this.#options.roaming ?? 'a'
+  }
+
   #router(name: Router): RouterState {
     const state = this.#routers.get(name)
     if (state === undefined) throw new TypeError(`this laboratory has no router ${name}`)
@@ -254,7 +278,7 @@ export class Laboratory {
       links.push(link(r, 'l1', c, 'eth0'))
     }
     if (cellular !== undefined)
-      links.push(link('core', CELLULAR, 'rc', 'wan'), link('rc', 'lan', `c${ROAMING}`, 'cell0'))
+      links.push(link('core', CELLULAR, 'rc', 'wan'), link('rc', 'lan', `c${this.#roaming}`, 'cell0'))
     for (const from of new Set(links.map((link) => link.from))) {
       const lines = links
         .filter((link) => link.from === from)

@@ -71,7 +71,7 @@ table ip lab {
 export function natRules(kind: NatKind, address: string, lifetimeSeconds: number, hairpin = false): string {
   const behaviour: Behaviour = KINDS[kind]
   if (behaviour.mapping === 'none') return NO_RULES
-  const kept = `flags dynamic,timeout; timeout ${lifetimeSeconds}s; size 65536;`
+  const kept = 'flags dynamic,timeout; size 65536;'
   return `${NO_RULES}
 table ip lab {
   map outside { type inet_service : ipv4_addr . inet_service; ${kept} }
@@ -89,9 +89,22 @@ table ip lab {
     ${mappingRules(behaviour, address).join('\n    ')}
     oifname "wan" masquerade
   }
-  ${learning(behaviour)}
-  ${forwarding(behaviour)}
+  ${learning(behaviour, lifetimeSeconds)}
+  ${forwarding(behaviour, lifetimeSeconds)}
   ${behaviour.open === true ? '' : OWN_INPUT}
+}
+`
+}
+
+/** Rules that give every mapping another lifetime, from its next outbound packet on. */
+export function lifetimeRules(kind: NatKind, lifetimeSeconds: number): string {
+  const behaviour: Behaviour = KINDS[kind]
+  if (behaviour.mapping === 'none') return ''
+  return `flush chain ip lab learn
+flush chain ip lab forward
+table ip lab {
+  ${learning(behaviour, lifetimeSeconds)}
+  ${forwarding(behaviour, lifetimeSeconds)}
 }
 `
 }
@@ -124,22 +137,23 @@ function mappingRules({ mapping }: Behaviour, address: string): readonly string[
 }
 
 /** After translation, when both ends of a mapping are known; every outbound packet renews it (RFC 4787 REQ-6). */
-function learning({ mapping }: Behaviour): string {
+function learning({ mapping }: Behaviour, lifetimeSeconds: number): string {
   const outbound = 'meta l4proto udp ct direction original ct status snat'
   const answer = 'oifname "wan" meta l4proto udp ct direction reply ct status dnat'
   const source = 'ct original ip saddr . ct original proto-src'
-  const byAddress = `${outbound} update @insideTo { ${source} . ip daddr : ct reply proto-dst }`
+  const timeout = `timeout ${lifetimeSeconds}s`
+  const byAddress = `${outbound} update @insideTo { ${source} . ip daddr ${timeout} : ct reply proto-dst }`
   return `chain learn {
     type filter hook postrouting priority srcnat + 10; policy accept;
-    ${outbound} update @outside { ct reply proto-dst : ${source} }
-    ${outbound} update @inside { ${source} : ct reply proto-dst }
+    ${outbound} update @outside { ct reply proto-dst ${timeout} : ${source} }
+    ${outbound} update @inside { ${source} ${timeout} : ct reply proto-dst }
     ${mapping === 'by-address' ? byAddress : ''}
-    ${answer} update @outside { ct original proto-dst : ct reply ip saddr . ct reply proto-src }
-    ${answer} update @inside { ct reply ip saddr . ct reply proto-src : ct original proto-dst }
+    ${answer} update @outside { ct original proto-dst ${timeout} : ct reply ip saddr . ct reply proto-src }
+    ${answer} update @inside { ct reply ip saddr . ct reply proto-src ${timeout} : ct original proto-dst }
   }`
 }
 
-function forwarding({ filtering, open, blocksUdp }: Behaviour): string {
+function forwarding({ filtering, open, blocksUdp }: Behaviour, lifetimeSeconds: number): string {
   const unsolicited =
     filtering === 'endpoint-independent'
       ? 'iifname "wan" meta l4proto udp ct status dnat accept'
@@ -149,7 +163,7 @@ function forwarding({ filtering, open, blocksUdp }: Behaviour): string {
   return `chain forward {
     type filter hook forward priority filter; policy accept;
     ${blocksUdp === true ? 'oifname "wan" meta l4proto udp udp dport != 53 drop' : ''}
-    oifname "wan" meta l4proto udp update @permitted { ip saddr . udp sport . ip daddr }
+    oifname "wan" meta l4proto udp update @permitted { ip saddr . udp sport . ip daddr timeout ${lifetimeSeconds}s }
     iifname "wan" ct state established,related accept
     ${unsolicited}
     ${open === true ? '' : 'iifname "wan" drop'}
