@@ -21,7 +21,12 @@ export interface Limits {
   readonly handshakeTimeoutMs: number
   /** Silence after which a connection is closed (RFC 9000 section 10.1); the smaller value of both sides counts. @default 120_000 */
   readonly idleTimeoutMs: number
-  /** Silence after which a PING is sent, so that mappings stay open and a dead peer is noticed; 0 turns it off. @default 2500 */
+  /**
+   * Silence after which a PING is sent, so that mappings stay open and a dead peer is noticed; 0 turns it off. Above 4500 a remote is asked after
+   * 4.5 s of silence all the same, and the session is `recovering` until it answers.
+   *
+   * @default 2500
+   */
   readonly keepAliveMs: number
   /**
    * Unread bytes that one stream may hold (RFC 9000 section 4.1): its speed is this in each round trip. Above 2.4 MB a stream that loses every

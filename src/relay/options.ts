@@ -237,7 +237,10 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
   if (others.captivePortalPort !== undefined && tlsCertFile === undefined) {
     throw new InvalidConfigError('captivePortalPort: is for a relay with TLS; without, its own port answers the probes')
   }
-  if (others.stunOtherPort !== undefined && (others.stunPort === undefined || others.stunPort === others.qadPort))
+  if (
+    others.stunOtherPort !== undefined &&
+    (others.stunPort === undefined || (others.stunPort === others.qadPort && others.qadPort !== 0))
+  )
     throw new InvalidConfigError('stunOtherPort: is for a relay with a stunPort that is not shared with qadPort')
   if (others.qadPort !== undefined && (qadCertFile === undefined || qadKeyFile === undefined)) {
     throw new InvalidConfigError(

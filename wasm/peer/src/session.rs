@@ -94,8 +94,8 @@ pub struct Transition {
     pub elapsed: Duration,
 }
 
-/// How long a remote may be silent before its session is [`State::Recovering`]. Keep-alives are more
-/// frequent, so a living remote never is.
+/// How long a remote may be silent before it is asked and its session is [`State::Recovering`]. Keep-alives are more frequent by
+/// default, so a living remote never is; where they are less, it is so for a round trip each time.
 pub const SILENCE: Duration = Duration::from_millis(4500);
 
 /// The same for a remote that has left the relay that all ways to it lead over. One whose WebSocket just broke

@@ -56,7 +56,8 @@ impl Peer {
         connection.selected = Some(selected);
         let direct = qualities.iter().any(|path| !path.relayed);
         let took = direct.then(|| traversal.succeed(now)).flatten();
-        if direct && before != Some(selected) && connection.quic.side().is_client() {
+        let changes = direct && before != Some(selected);
+        if changes && connection.quic.side().is_client() && traversal.former.is_none() {
             traversal.next_tidy = Some(now + SETTLING);
         }
         if before != Some(selected) {

@@ -100,6 +100,17 @@ impl Pair {
         Transfer([0, 1].map(|from| self.net.send(from, keys[from], false, bytes).unwrap()))
     }
 
+    /// For so long, these hosts send a little now and then.
+    fn trickle(&mut self, senders: &[usize], span: Micros) {
+        let end = self.net.now() + span;
+        while self.net.now() < end {
+            for from in senders.iter().copied() {
+                let _ = self.net.send(from, self.keys[from], false, 4096);
+            }
+            self.net.run_for(20 * MS);
+        }
+    }
+
     fn read(&self, transfer: &Transfer) -> [usize; 2] {
         [0, 1].map(|from| {
             let to = 1 - from;
@@ -372,4 +383,44 @@ fn idle_peers_with_a_direct_and_a_relayed_path_send_their_keep_alives_and_little
     }
     assert!(relayed < 80, "{relayed} messages over the relay");
     assert!(pair.are(State::Direct));
+}
+
+/// Direct paths that were opened and lost, by host.
+fn turnover(pair: &mut Pair) -> [[u64; 2]; 2] {
+    [0, 1].map(|host| {
+        let stats = pair.net.peer(host).stats();
+        [stats.direct_paths_opened, stats.direct_paths_lost]
+    })
+}
+
+#[test]
+fn a_path_that_has_taken_the_place_of_another_stays() {
+    type Change = fn(&mut Simulation, SiteId);
+    let changes: [(&str, Change); 3] = [
+        ("reboot", |net, nat| net.reboot_site(nat)),
+        ("renumbering", |net, nat| net.renumber_site(nat)),
+        ("another network", |net, host| {
+            let cellular = net.add_site("portrestricted".parse().unwrap(), &access());
+            net.enter_site(host, cellular);
+            net.run_for(100 * MS);
+            let local = net.address_of(host);
+            net.peer(host).set_local_addresses(&[local]);
+            net.peer(host).network_changed();
+        }),
+    ];
+    for kinds in [["none", "portrestricted"], ["portrestricted", "none"]] {
+        for (what, change) in changes {
+            for senders in [&[0][..], &[1], &[0, 1]] {
+                let mut pair = pair(kinds, &access(), SEED);
+                assert!(pair.becomes(State::Direct, 5 * SECOND));
+                pair.trickle(senders, 4 * SECOND);
+                change(&mut pair.net, pair.nat);
+                pair.trickle(senders, 6 * SECOND);
+                let settled = turnover(&mut pair);
+                pair.trickle(senders, 10 * SECOND);
+                let name = format!("{what}, {}, data of {senders:?}", pair.name);
+                assert_eq!(turnover(&mut pair), settled, "{name}");
+            }
+        }
+    }
 }
