@@ -261,7 +261,6 @@ impl Peer {
     /// anew only after three probe timeouts, which the loss has made long; so what it asks for an answer goes to the new address, and
     /// the answer tells what was lost.
     pub(super) fn succeed_path(&mut self, key: ConnectionKey, established: PathId) {
-        let now = self.clock.now();
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
@@ -276,6 +275,19 @@ impl Peer {
             return;
         };
         self.stats.direct_paths_lost += 1;
+        self.take_place(key, former, established);
+    }
+
+    /// What QUIC sends on a path that is lost goes where another one leads, for a while. The path is not chosen any more.
+    pub(super) fn take_place(&mut self, key: ConnectionKey, former: PathId, established: PathId) {
+        let now = self.clock.now();
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return;
+        };
+        let Some(traversal) = &mut connection.traversal else {
+            let _ = connection.quic.close_path(now, former, NOT_NEEDED);
+            return;
+        };
         traversal.former = Some(former);
         traversal.next_tidy = Some(now + DETOUR);
         let places = [former, established].map(|path| connection.quic.network_path(path));

@@ -268,19 +268,25 @@ impl Peer {
             && search.opened.contains_key(&path)
         {
             search.found = Some((path, now + LAST_CHANCE));
+            let mut closed = Vec::new();
             for lost in &search.lost {
                 let place = connection.quic.network_path(*lost);
                 let route = place.ok().and_then(|at| self.carriers.outward(at.remote()));
                 // Without its relay a path has no chance.
-                let _ = match route
-                    .is_some_and(|route| is_ready(&route, &self.relays, &self.carriers))
-                {
-                    true => connection
-                        .quic
-                        .set_path_status(*lost, PathStatus::Backup)
-                        .is_ok(),
-                    false => connection.quic.close_path(now, *lost, NOT_NEEDED).is_ok(),
-                };
+                match route.is_some_and(|route| is_ready(&route, &self.relays, &self.carriers)) {
+                    true => {
+                        let backup = PathStatus::Backup;
+                        let _ = connection.quic.set_path_status(*lost, backup);
+                    }
+                    false => closed.push(*lost),
+                }
+            }
+            if let [lost] = closed[..] {
+                self.take_place(key, lost, path);
+            } else {
+                for lost in closed {
+                    let _ = connection.quic.close_path(now, lost, NOT_NEEDED);
+                }
             }
         }
         if let Some(connection) = self.connections.get_mut(&key) {

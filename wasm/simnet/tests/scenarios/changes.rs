@@ -256,7 +256,7 @@ fn relayed_peers_survive_a_restart_of_their_relay_and_its_loss_for_good() {
                 "{what} of the relay in use, {}: gaps of {gaps:?} ms",
                 pair.name
             );
-            assert!(gaps.iter().all(|gap| *gap < 15_000), "{what}: {gaps:?}");
+            assert!(gaps.iter().all(|gap| *gap < 2_500), "{what}: {gaps:?}");
         }
     }
 }

@@ -6,6 +6,7 @@ use noq_proto::PathId;
 
 use super::Peer;
 use super::carrying::{qualities_of, use_best};
+use super::rerouting::NOT_NEEDED;
 use crate::carrier::CarrierTable;
 use crate::clock::Instant;
 use crate::connection::Connection;
@@ -53,6 +54,13 @@ impl Peer {
     pub(super) fn follow_server(&mut self, _: ConnectionKey, _: SocketAddr, _: Heard) {}
 
     pub(super) fn succeed_path(&mut self, _key: ConnectionKey, _established: PathId) {}
+
+    pub(super) fn take_place(&mut self, key: ConnectionKey, former: PathId, _established: PathId) {
+        let now = self.clock.now();
+        if let Some(connection) = self.connections.get_mut(&key) {
+            let _ = connection.quic.close_path(now, former, NOT_NEEDED);
+        }
+    }
 
     pub(super) fn end_idle_search(&mut self, _key: ConnectionKey) {}
 
