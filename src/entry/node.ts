@@ -34,7 +34,7 @@ export class Peer extends PlatformPeer {
     channels: ({ webRtc, relays, udp: { host } }, { stunServers: named }) => {
       if (webRtc === undefined) return undefined
       const servers = webRtc.iceServers ?? named?.map((server) => ({ urls: `stun:${server.replace(/^stun:/, '')}` }))
-      const one = host === '::' || host === '0.0.0.0' ? undefined : host
+      const one = host === undefined || /^[0.:]+$/.test(host) ? undefined : host
       const installed = installedWebRtc(one, servers ?? stunOf(relays))
       return async () => (await import('./web-rtc.js')).channelMaker([], relays, installed)
     },

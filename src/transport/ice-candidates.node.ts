@@ -35,15 +35,25 @@ export function admittedCandidates(host: string | undefined): AdmitSignals {
       if (signal.type !== 'candidate') return { ...signal, sdp: withoutCandidates(signal.sdp) }
       // The end of candidates.
       if (signal.candidate === '') return signal
-      return --left >= 0 && mayProbe(signal.candidate, isLocal) ? signal : undefined
+      const candidate = --left >= 0 ? admitted(signal.candidate, isLocal) : undefined
+      return candidate === undefined ? undefined : { ...signal, candidate }
     }
   }
 }
 
-/** Whether a candidate (RFC 8839 section 5.1) is for UDP, at an address where the remote can be. */
-function mayProbe(candidate: string, isLocal: boolean): boolean {
-  const [, , protocol = '', , address = ''] = candidate.split(' ')
-  if (/[\r\n]/.test(candidate) || protocol.toLowerCase() !== 'udp' || isIP(address) === 0) return false
+/** A candidate for UDP (RFC 8839 section 5.1): foundation, component, priority, address, port and type. What implementations make of other forms differs. */
+const CANDIDATE =
+  /^(?:candidate:)?([\w+/]{1,32}) (\d{1,3}) udp (\d{1,10}) ([0-9a-f.:]{2,45}) (\d{1,5}) typ (host|srflx|prflx|relay)(?: .*)?$/i
+
+/** The same candidate with nothing in it but that, where it is for UDP and at an address where the remote can be. */
+function admitted(candidate: string, isLocal: boolean): string | undefined {
+  const [, foundation, component, priority, address = '', port, type] = CANDIDATE.exec(candidate) ?? []
+  if (isIP(address) === 0 || !mayProbe(address, isLocal)) return undefined
+  const related = type === 'host' ? '' : ` raddr ${isIP(address) === 6 ? '::' : '0.0.0.0'} rport 0`
+  return `candidate:${foundation} ${component} udp ${priority} ${address} ${port} typ ${type}${related}`
+}
+
+function mayProbe(address: string, isLocal: boolean): boolean {
   if (isIn(LOOPBACK, address)) return isLocal
   if (isIn(NOBODY, address)) return false
   const scope = SCOPES.find((block) => isIn([block], address))

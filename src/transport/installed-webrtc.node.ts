@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { isIP } from 'node:net'
 import { InvalidConfigError } from '../errors/index.js'
 import { admittedCandidates } from './ice-candidates.node.js'
 import type { InstalledWebRtc, WebRtcClasses } from './webrtc.js'
@@ -51,6 +52,8 @@ const IMPLEMENTATIONS: readonly Implementation[] = [
  * @throws InvalidConfigError saying what is to be installed, why what is installed can't be loaded, or that it does not take the servers.
  */
 export function installedWebRtc(host: string | undefined, iceServers: readonly Server[]): InstalledWebRtc {
+  if (host !== undefined && isIP(host) === 0)
+    throw new InvalidConfigError(`webRtc: takes an IP address as udp.host, not ${host}`)
   const problems: string[] = []
   for (const { name, module, bindsTo, classes: wrap, servers } of IMPLEMENTATIONS) {
     if (host !== undefined && bindsTo === undefined) continue

@@ -90,7 +90,7 @@ export const CHANGES: readonly Change[] = [
         name: 'mappings live for 5 s, and end as nothing is sent for 15 s, without keep-alives',
         sites,
         quietMs: 15_000,
-        laterMs: 14_000,
+        laterMs: 10_000,
         mappingLifetimeSeconds: 5,
         limits: { keepAliveMs: 0 },
         act: inLaboratory((lab) => expectNoMapping(lab, `r${site}`)),

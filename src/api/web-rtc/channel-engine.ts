@@ -138,10 +138,10 @@ export class ChannelEngine extends ForwardingEngine {
 
   /** What a page is told that has asked this peer; nothing where that is what it takes for granted. */
   async #ways(): Promise<WaysFrame | undefined> {
-    const { maker, addressOf, inner } = this.#parts
+    const { maker, addressOf, inner, traverses } = this.#parts
     const address = addressOf?.(await inner.webTransportCertificates(), await ownSockets(inner))
     const channels = maker !== undefined
-    return address || !channels ? { type: 'ways', webTransport: address ? [address] : [], channels } : undefined
+    return traverses || !channels ? { type: 'ways', webTransport: address ? [address] : [], channels } : undefined
   }
 
   #delete(connectionId: number): void {

@@ -69,6 +69,8 @@ export class RemoteChannel {
   #signalling: Signalling | undefined
   #asks: boolean
   #isDialling = false
+  /** Whether the remote has not said that it makes none. */
+  #makesChannels = true
   /** The latest attempt's number on this signalling connection. */
   #last = 0
   /** Where WebTransport sessions are opened because the remote said so. */
@@ -244,7 +246,7 @@ export class RemoteChannel {
 
   /** Makes the offer. */
   #begin(): void {
-    if (this.#attempt !== undefined || this.#parts.maker === undefined) return
+    if (this.#attempt !== undefined || this.#parts.maker === undefined || !this.#makesChannels) return
     const number = ++this.#last
     void this.#make(number, true)
   }
@@ -279,10 +281,15 @@ export class RemoteChannel {
   /** The remote has said how else it is reached. */
   #take(signalling: Signalling, { webTransport, channels }: WaysFrame): void {
     if (!signalling.dialled) return
+    this.#makesChannels = channels
     if (!channels) {
+      // Whatever is being made is overtaken. The next time that a connection is relayed the remote is dialled again, and tells anew.
+      this.#last += 1
       this.#drop()
-      this.#pace.refused()
-    }
+      this.#pace.failed()
+      this.#signalling = undefined
+      signalling.close(SIGNALLING_CODES.done)
+    } else this.#begin()
     const taken = webTransport.filter((address) => {
       if (this.#told.size < MAX_TOLD) this.#told.add(String(address))
       return this.#told.has(String(address))

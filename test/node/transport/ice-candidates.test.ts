@@ -11,9 +11,12 @@ const candidate = (address: string, protocol = 'UDP'): ChannelSignal => ({
   sdpMLineIndex: 0,
 })
 
+/** What is left of one. */
+const plain = (address: string) => ({ ...candidate(address, 'udp') })
+
 test('candidates pass for UDP at addresses where a remote can be', () => {
   const admit = admittedCandidates(undefined)()
-  for (const address of ['192.0.2.7', '2001:db8::7']) assert.deepEqual(admit(candidate(address)), candidate(address))
+  for (const address of ['192.0.2.7', '2001:db8::7']) assert.deepEqual(admit(candidate(address)), plain(address))
   assert.ok(admit(candidate('192.0.2.7', 'udp')))
   assert.equal(admit(candidate('192.0.2.7', 'TCP')), undefined)
   for (const address of [
@@ -53,6 +56,27 @@ test('a peer that is bound to a loopback address has remotes there', () => {
   const admit = admittedCandidates('127.0.0.1')()
   assert.ok(admit(candidate('127.0.0.1')))
   assert.equal(admit(candidate('localhost')), undefined)
+})
+
+test('nothing but a candidate passes, however an implementation would read it', () => {
+  const admit = admittedCandidates(undefined)()
+  const told = (text: string) => admit({ type: 'candidate', candidate: text, sdpMid: '0', sdpMLineIndex: 0 })
+  for (const text of [
+    'candidate:1 1\tUDP\t1\tintranet.example\t53\ttyp\thost udp 1 192.0.2.7 9',
+    'candidate:1 1 udp  7::1 9 typ host',
+    'candidate:1 1 udp  7::ffff:127.0.0.1 9 typ host',
+    'candidate:1 1 udp 1 192.0.2.7\v 9 typ host',
+    'candidate:1 1 udp 1 192.0.2.7 9 typ',
+    'candidate:1 1 udp 1 192.0.2.7 9 typ host\nx',
+    ' candidate:1 1 udp 1 192.0.2.7 9 typ host',
+    'x',
+  ])
+    assert.equal(told(text), undefined, JSON.stringify(text))
+  const signal = told(
+    'candidate:1 1 UDP 7 192.0.2.7 9 typ srflx raddr 10.0.0.1 rport 5 generation 0 x intranet.example',
+  )
+  assert.ok(signal && 'candidate' in signal)
+  assert.equal(signal.candidate, 'candidate:1 1 udp 7 192.0.2.7 9 typ srflx raddr 0.0.0.0 rport 0')
 })
 
 test('an attempt has 32 candidates, and another one as many again', () => {

@@ -104,6 +104,9 @@ impl Peer {
     /// Closes what is not needed when the best path is known, and opens a relayed path as a backup.
     pub(super) fn tidy_paths(&mut self, key: ConnectionKey) {
         let now = self.clock.now();
+        // What the paths that were lost had to show they have shown by now.
+        self.found_again(key);
+        self.end_taking_place(key);
         self.choose_path(key);
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
@@ -114,8 +117,6 @@ impl Peer {
         };
         traversal.next_tidy = Some(now + TIDY_INTERVAL);
         let selected = connection.selected;
-        traversal.former = None;
-        connection.detour = None;
         if connection.search.is_none() {
             for path in &qualities {
                 if !path.relayed && Some(path.id) != selected {
@@ -295,6 +296,16 @@ impl Peer {
             connection.detour = Some((old.remote(), new.remote()));
         }
         change_network(connection, now);
+    }
+
+    /// What was sent on a lost path has had its time to arrive elsewhere.
+    pub(super) fn end_taking_place(&mut self, key: ConnectionKey) {
+        if let Some(connection) = self.connections.get_mut(&key) {
+            connection.detour = None;
+            if let Some(traversal) = &mut connection.traversal {
+                traversal.former = None;
+            }
+        }
     }
 }
 

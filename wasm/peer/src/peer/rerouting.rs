@@ -129,8 +129,12 @@ impl Peer {
         let (Some(search), Some(remote)) = (&mut connection.search, connection.remote) else {
             return;
         };
-        if search.found.is_some() {
-            return;
+        // The one that was found may have died before anything was heard over it.
+        if let Some((_, until)) = search.found {
+            if until + PROOF_LIMIT > now {
+                return;
+            }
+            search.found = None;
         }
         if search.next_discover <= now {
             search.next_discover = now + DISCOVER_INTERVAL;
@@ -263,13 +267,15 @@ impl Peer {
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
+        let living: Vec<_> = connection.path_ids().collect();
         if let Some(path) = established
             && let Some(search) = &mut connection.search
+            && search.found.is_none()
             && search.opened.contains_key(&path)
         {
             search.found = Some((path, now + LAST_CHANCE));
             let mut closed = Vec::new();
-            for lost in &search.lost {
+            for lost in search.lost.iter().filter(|lost| living.contains(lost)) {
                 let place = connection.quic.network_path(*lost);
                 let route = place.ok().and_then(|at| self.carriers.outward(at.remote()));
                 // Without its relay a path has no chance.
@@ -281,7 +287,9 @@ impl Peer {
                     false => closed.push(*lost),
                 }
             }
-            if let [lost] = closed[..] {
+            if let [lost] = closed[..]
+                && connection.selected == Some(lost)
+            {
                 self.take_place(key, lost, path);
             } else {
                 for lost in closed {
@@ -341,6 +349,7 @@ impl Peer {
                 None => return,
             };
             end_search(connection, &working, now);
+            self.end_taking_place(key);
         }
     }
 

@@ -424,3 +424,29 @@ fn a_path_that_has_taken_the_place_of_another_stays() {
         }
     }
 }
+
+#[test]
+fn what_is_written_after_the_loss_of_a_relay_does_not_wait_for_it() {
+    for kinds in [["none", "udpblock"], ["udpblock", "none"]] {
+        for after in (0..=3_000).step_by(200) {
+            for from in [0, 1] {
+                let mut pair = pair(kinds, &access(), SEED);
+                pair.net.run_for(SECOND);
+                pair.net.set_relay(RELAYS[0], RelayMood::Down);
+                pair.net.run_for(after * MS);
+                let key = pair.keys[from];
+                let stream = pair.net.send(from, key, false, 4096).unwrap();
+                let begin = pair.net.now();
+                let arrives = |net: &mut Simulation| {
+                    let received = net.received(1 - from, pair.keys[1 - from], stream);
+                    received.is_some_and(|received| received.bytes.len() == 4096)
+                };
+                let name = format!("{kinds:?}, {from} writes after {after} ms");
+                assert!(pair.net.run_until(5 * SECOND, arrives), "{name}");
+                let took = pair.net.now() - begin;
+                println!("{name}: {} ms", took / MS);
+                assert!(took < 2 * SECOND, "{name}: {} ms", took / MS);
+            }
+        }
+    }
+}

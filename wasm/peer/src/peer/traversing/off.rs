@@ -62,6 +62,8 @@ impl Peer {
         }
     }
 
+    pub(super) fn end_taking_place(&mut self, _key: ConnectionKey) {}
+
     pub(super) fn end_idle_search(&mut self, _key: ConnectionKey) {}
 
     pub(super) fn doubt_relays(&mut self, _key: ConnectionKey, _event: &Event) {}
