@@ -413,6 +413,17 @@ impl Connection {
         self.paths.keys().copied()
     }
 
+    /// The path whose place another one has taken.
+    #[cfg(feature = "traversal")]
+    pub(crate) fn former(&self) -> Option<PathId> {
+        self.traversal.as_ref()?.former
+    }
+
+    #[cfg(not(feature = "traversal"))]
+    pub(crate) fn former(&self) -> Option<PathId> {
+        None
+    }
+
     /// Where a datagram goes that QUIC sends to an address.
     #[cfg(feature = "traversal")]
     pub(crate) fn destination(&self, address: SocketAddr) -> SocketAddr {

@@ -324,13 +324,18 @@ impl Peer {
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
+        let former = connection.former();
         let Some(search) = &mut connection.search else {
             return;
         };
         for path in &search.lost {
             let place = connection.quic.network_path(*path);
             let there = |remote| self.carriers.outward(remote) == Some(route);
-            if !search.again.contains(path) && place.is_ok_and(|place| there(place.remote())) {
+            // QUIC lets the remote move a path to where another one has been led in its place.
+            if former != Some(*path)
+                && !search.again.contains(path)
+                && place.is_ok_and(|place| there(place.remote()))
+            {
                 search.again.push(*path);
             }
         }

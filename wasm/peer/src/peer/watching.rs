@@ -22,7 +22,7 @@ impl Peer {
         // While a path is kept whose place another one has taken, the remote may answer over that.
         let is_watched = connection.phase == Phase::Established
             && connection.path_ids().nth(1).is_some()
-            && !takes_a_place(connection);
+            && connection.former().is_none();
         let Some(selected) = connection.selected.filter(|_| is_watched) else {
             connection.watched = None;
             return;
@@ -74,16 +74,6 @@ impl Peer {
         self.stats.direct_paths_lost += u64::from(direct);
         self.queue(key);
     }
-}
-
-#[cfg(feature = "traversal")]
-fn takes_a_place(connection: &Connection) -> bool {
-    connection.detour.is_some()
-}
-
-#[cfg(not(feature = "traversal"))]
-fn takes_a_place(_connection: &Connection) -> bool {
-    false
 }
 
 /// Whether anything was asked.
