@@ -291,6 +291,8 @@ impl Peer {
         };
         traversal.former = Some(former);
         traversal.next_tidy = Some(now + DETOUR);
+        // QUIC prefers the first of those that are available, and what comes over that alone makes the remote doubt the new one.
+        let _ = connection.quic.set_path_status(former, PathStatus::Backup);
         let places = [former, established].map(|path| connection.quic.network_path(path));
         if let [Ok(old), Ok(new)] = places {
             connection.detour = Some((old.remote(), new.remote()));
