@@ -115,7 +115,7 @@ testInBrowsers(
 )
 
 testInBrowsers(
-  'a page that dials by the id alone is told over the relay where the peer listens, and told again',
+  'a page that dials by the id alone is told over the relay where the peer listens, and comes back there when its session dies',
   async ({ serve, open }) => {
     await withPeer({ relays: [relay.url] }, async (peer, next) => {
       await peer.online()

@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { Peer, type PeerOptions } from '../../src/entry/node.js'
 import { NodeRelays } from '../../src/transport/relay.node.js'
 import type { RelayDialer, RelaySocket, RelaySocketEvents } from '../../src/transport/transport.js'
+import { relaysLeft } from '../node/relayed/relay-pair.js'
 import { echoAll, exchange } from './exchange.js'
 import { IrohPeer, skipStock } from './stock-peers.js'
 import { type StockServer, startStockRelay } from './stock-servers.js'
@@ -141,11 +142,7 @@ test('a connection outlives the relay of a stock fleet that it began on', LIMIT,
   await lost?.[Symbol.asyncDispose]()
   await exchange(connection, BYTES)
   assert.equal(connection.paths[0]?.relay, left?.url)
-  // What was sent over the lost path is led over the other one for a second.
-  const relays = () => [...new Set(connection.paths.map(({ relay }) => relay))]
-  for (let waits = 0; relays().length > 1 && waits < 500; waits++)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  assert.deepEqual(relays(), [left?.url])
+  assert.deepEqual(await relaysLeft(connection), [left?.url])
   assert.equal((await bob.online({ timeoutMs: 30_000 })).url, left?.url)
 })
 

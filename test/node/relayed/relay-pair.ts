@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test'
-import { Peer, type PeerOptions } from '../../../src/entry/node.js'
+import { type Connection, Peer, type PeerOptions } from '../../../src/entry/node.js'
 import { type Relay, startRelay } from '../../../src/relay/index.js'
 
 export const ALPN = 'test/1'
@@ -20,6 +20,14 @@ export async function relayedPeer(
   const peer = await Peer.create({ transports: [], relays: urls, alpns: [ALPN], ...options })
   context.after(() => peer.close())
   return peer
+}
+
+/** The relays of a connection's paths, once only one is left: what was sent over a lost path is led over another one for a second. */
+export async function relaysLeft(connection: Connection): Promise<(string | undefined)[]> {
+  const relays = () => [...new Set(connection.paths.map(({ relay }) => relay))]
+  for (let waits = 0; relays().length > 1 && waits < 500; waits++)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  return relays()
 }
 
 /** Everything that a stream carries. */
