@@ -96,8 +96,9 @@ pub struct PeerConfig {
     pub max_mtu: u16,
 }
 
-/// Paths that a connection may have: each that may come costs both sides a dozen connection ids from the start.
-const MAX_PATHS: u32 = 4;
+/// Paths that a connection may have: each that may come costs both sides connection ids from the start, some 100 bytes. One that is given up keeps
+/// its place for three probe timeouts, which are three seconds where nothing was measured: a search may have two of those when a relay is lost.
+const MAX_PATHS: u32 = 6;
 
 /// Addresses that a remote may tell for NAT traversal, as iroh has it.
 const MAX_TRAVERSAL_ADDRESSES: u8 = 32;

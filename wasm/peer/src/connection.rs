@@ -451,9 +451,22 @@ impl Connection {
         Some(remote)
     }
 
+    /// Whether a path was given up before it was established. QUIC lists it for a while, and sends nothing there.
+    #[cfg(feature = "traversal")]
+    fn has_given_up(&self, path: PathId) -> bool {
+        let traversal = self.traversal.as_ref();
+        traversal.is_some_and(|traversal| traversal.given_up.contains(&path))
+    }
+
+    #[cfg(not(feature = "traversal"))]
+    fn has_given_up(&self, _path: PathId) -> bool {
+        false
+    }
+
     /// The remote addresses that QUIC may send to.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         let ids = self.quic.paths().into_iter();
+        let ids = ids.filter(|id| !self.has_given_up(*id));
         ids.filter_map(|id| Some(self.quic.network_path(id).ok()?.remote()))
             .chain(self.paths.values().copied())
             .chain(self.left)

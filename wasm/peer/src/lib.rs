@@ -39,6 +39,8 @@ mod carried;
 #[path = "carried/off.rs"]
 mod carried;
 pub mod carrier;
+#[cfg(feature = "traversal")]
+mod challenged;
 mod cid;
 pub mod clock;
 pub mod config;

@@ -7,6 +7,8 @@
 mod carrying;
 mod census;
 #[cfg(feature = "traversal")]
+mod challenging;
+#[cfg(feature = "traversal")]
 mod choosing;
 #[cfg(feature = "traversal")]
 mod colliding;

@@ -7,6 +7,7 @@ use anypath_paths::candidate::MAX_CANDIDATES;
 use noq_proto::PathId;
 
 use crate::bucket::Bucket;
+use crate::challenged::Challenged;
 use crate::clock::Instant;
 use crate::few::Few;
 
@@ -53,6 +54,15 @@ const MAX_TARGETS: usize = 2 * MAX_CANDIDATES;
 /// How often at once a remote may say that this peer is elsewhere; then once a second. A NAT that is renumbered is noticed once by each path.
 const OBSERVED_BURST: u32 = 8;
 
+/// Whether a search has begun with a dial of the remote's public addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialled {
+    NotYet,
+    /// Rounds wait for it.
+    UnderWay,
+    InVain,
+}
+
 /// How a connection's traversal stands.
 #[derive(Debug)]
 pub(crate) struct Traversal {
@@ -76,6 +86,12 @@ pub(crate) struct Traversal {
     pub(crate) direct: bool,
     /// For how long this client's probes are held back.
     pub(crate) held: Option<Duration>,
+    /// Whether the remote was dialled in this search, without a round.
+    dialled: Dialled,
+    /// The paths of this search that were closed before they were established.
+    pub(crate) given_up: Vec<PathId>,
+    /// The paths of this search that are not established yet.
+    pub(crate) challenged: Challenged,
     /// Where the birthday scheme had paths opened last.
     pub(crate) hits: Vec<SocketAddr>,
     /// The path that the remote has left by a rebinding of its NAT, and the one that is to take its place.
@@ -112,6 +128,9 @@ impl Traversal {
             first: now,
             direct: false,
             held: None,
+            dialled: Dialled::NotYet,
+            given_up: Vec::new(),
+            challenged: Challenged::new(),
             hits: Vec::new(),
             successor: None,
             former: None,
@@ -156,6 +175,9 @@ impl Traversal {
     }
 
     fn wish(&mut self, at: Instant) {
+        if self.dialled == Dialled::UnderWay {
+            return;
+        }
         self.next = Some(self.next.map_or(at, |next| next.min(at)));
     }
 
@@ -164,14 +186,41 @@ impl Traversal {
         self.next.is_some_and(|next| next <= now)
     }
 
-    /// A round begins, with so many addresses of the remote to probe.
-    pub(crate) fn begin(&mut self, targets: usize, now: Instant) {
-        self.began = Some(now);
+    /// Whether a remote that needs no punching may be dialled.
+    pub(crate) fn may_dial(&self) -> bool {
+        self.dialled == Dialled::NotYet
+    }
+
+    /// Paths were opened to a remote that needs no punching. A round begins when none has proven itself in time.
+    pub(crate) fn dial(&mut self, patience: Duration, now: Instant) {
+        self.begin_search(now);
+        self.dialled = Dialled::UnderWay;
+        self.next = Some(now + patience);
+    }
+
+    /// Ends that; the paths that have not proven themselves are among `given_up`, if there was one.
+    pub(crate) fn end_dial(&mut self) -> bool {
+        let ends = self.dialled == Dialled::UnderWay;
+        self.dialled = Dialled::InVain;
+        if ends {
+            self.given_up.extend(self.challenged.take_all());
+        }
+        ends
+    }
+
+    fn begin_search(&mut self, now: Instant) {
         if self.since.is_none() {
             self.since = Some(now);
             self.late = Some(now + LATE);
             (self.first, self.rounds, self.probes) = (now, 0, 0);
+            self.given_up.clear();
         }
+    }
+
+    /// A round begins, with so many addresses of the remote to probe.
+    pub(crate) fn begin(&mut self, targets: usize, now: Instant) {
+        self.began = Some(now);
+        self.begin_search(now);
         self.rounds += 1;
         // Whoever has told of none is likely to have none: a browser.
         self.until = Some(now + if targets == 0 { LATE } else { ROUND });
@@ -216,6 +265,8 @@ impl Traversal {
         self.until = None;
         self.failed = 0;
         self.late = None;
+        self.dialled = Dialled::NotYet;
+        self.challenged.end();
         self.since
             .take()
             .map(|since| now.saturating_duration_since(since))
@@ -256,9 +307,9 @@ impl Traversal {
         may
     }
 
-    /// Whether a round is under way.
+    /// Whether a round is under way, or a dial without one.
     pub(crate) fn is_searching(&self) -> bool {
-        self.until.is_some()
+        self.until.is_some() || self.dialled == Dialled::UnderWay
     }
 
     /// The time since the first round.
@@ -273,7 +324,8 @@ impl Traversal {
 
     /// When something is to be done next.
     pub(crate) fn due(&self) -> Option<Instant> {
-        let times = [self.next, self.until, self.next_tidy, self.late];
+        let challenged = self.challenged.due();
+        let times = [self.next, self.until, self.next_tidy, self.late, challenged];
         times.into_iter().flatten().min()
     }
 }
@@ -388,6 +440,26 @@ mod tests {
         let mut count = |at| (0..10_000).filter(|_| traversal.may_hear(at)).count();
         assert_eq!(count(now), 8);
         assert_eq!(count(now + Duration::from_secs(3)), 3);
+    }
+
+    #[test]
+    fn a_search_may_begin_with_one_dial_and_the_round_waits_for_it() {
+        let now = Instant::now();
+        let mut traversal = Traversal::new(now);
+        assert!(traversal.may_dial());
+        traversal.dial(300 * MS, now);
+        traversal.learn_address(now);
+        assert!(traversal.is_searching() && !traversal.may_dial());
+        assert_eq!(traversal.due(), Some(now + 300 * MS));
+        traversal
+            .challenged
+            .note(&[PathId::from(1u8)], now + 150 * MS);
+        assert!(traversal.end_dial());
+        assert_eq!(traversal.given_up, [PathId::from(1u8)]);
+        traversal.begin(1, now + 300 * MS);
+        assert!(!traversal.may_dial() && !traversal.end_dial());
+        assert_eq!(traversal.succeed(now + 500 * MS), Some(500 * MS));
+        assert!(traversal.may_dial());
     }
 
     #[test]

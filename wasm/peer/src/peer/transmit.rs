@@ -43,6 +43,7 @@ impl Peer {
             let more = self.transmit(key, &mut left, outbox);
             self.pump(key);
             self.hasten_probes(key);
+            self.note_challenged(key);
             self.watch_paths(key);
             self.observe(key);
             self.set_timer(key);

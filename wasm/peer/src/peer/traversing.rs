@@ -219,6 +219,9 @@ impl Peer {
         if tidy {
             self.tidy_paths(key);
         }
+        if !direct {
+            self.repeat_challenges(key);
+        }
         if late && !direct {
             self.want_birthday(key);
         }
@@ -270,6 +273,10 @@ impl Peer {
 
     fn begin_round(&mut self, key: ConnectionKey) {
         let now = self.clock.now();
+        if self.dial_public(key) {
+            return;
+        }
+        self.end_dial(key);
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
         };
@@ -438,11 +445,13 @@ impl Peer {
 /// Of the round trips that were measured the smallest counts. The first one has the time in it that the relay took to be connected,
 /// and the mean keeps that for long.
 fn holding(connection: &Connection, carriers: &CarrierTable) -> Option<Duration> {
-    if !connection.is_client() {
-        return None;
-    }
+    let rtt = relayed_rtt(connection, carriers).filter(|_| connection.is_client())?;
+    Some((rtt / 2).min(LONGEST_HOLD))
+}
+
+/// The smallest round trip that was measured over the relay.
+pub(super) fn relayed_rtt(connection: &Connection, carriers: &CarrierTable) -> Option<Duration> {
     let mut paths = qualities_of(connection, carriers).into_iter();
     let relayed = paths.find(|path| path.relayed)?;
-    let rtt = min_rtt(&connection.quic, relayed.id).unwrap_or(relayed.rtt);
-    Some((rtt / 2).min(LONGEST_HOLD))
+    Some(min_rtt(&connection.quic, relayed.id).unwrap_or(relayed.rtt))
 }

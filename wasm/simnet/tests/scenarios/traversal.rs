@@ -213,6 +213,32 @@ fn addresses_where_no_peer_can_be_are_never_sent_to() {
 }
 
 #[test]
+fn public_addresses_of_others_get_two_challenges_at_two_of_them_and_small_probes() {
+    let mut net = pair(6, Link::default());
+    let victims: Vec<_> = (1..=32).map(|at| address([203, 0, 113, at], 53)).collect();
+    net.peer(1).set_local_addresses(&victims);
+    net.tap = Some(Vec::new());
+    let keys = relayed(&mut net);
+    net.run_for(4 * SECOND);
+    let tapped = net.tap.take().unwrap();
+    let sent: Vec<_> = tapped
+        .iter()
+        .filter(|sent| sent.host == 0 && victims.contains(&sent.to))
+        .collect();
+    let large: Vec<_> = sent
+        .iter()
+        .filter(|sent| sent.datagram.len() > 100)
+        .collect();
+    assert!((1..=2).contains(&large.len()), "{}", large.len());
+    for victim in &victims {
+        let to_it = sent.iter().filter(|sent| sent.to == *victim);
+        let bytes: usize = to_it.map(|sent| sent.datagram.len()).sum();
+        assert!(bytes <= 2 * 1200 + 9 * 100, "{victim}: {bytes}");
+    }
+    assert!(!is_closed(&net, 0, keys[0]));
+}
+
+#[test]
 fn a_peer_is_reached_where_its_router_was_asked_to_forward_to_it() {
     let mut net = pair(11, Link::default());
     let forwarded = address([203, 0, 113, 9], 5);

@@ -74,6 +74,8 @@ impl Peer {
 
     pub(super) fn hasten_probes(&mut self, _key: ConnectionKey) {}
 
+    pub(super) fn note_challenged(&mut self, _key: ConnectionKey) {}
+
     pub(super) fn is_probe(_: &Connection, _: &CarrierTable, _: SocketAddr) -> bool {
         false
     }
