@@ -24,7 +24,10 @@ export interface StateEvent {
   readonly pair?: CandidatePair
 }
 
-/** A search for a direct path is over: one for each round of NAT traversal that this side began, and for each attempt of the birthday scheme. */
+/**
+ * A search for a direct path is over: one for each round of NAT traversal that this side began, for each attempt of the birthday scheme, and for each
+ * dial of a remote's public addresses that came to a path.
+ */
 export interface SearchEvent extends SearchInfo {
   /** The addresses between which the path leads that was found. */
   readonly pair?: CandidatePair

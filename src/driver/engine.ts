@@ -211,7 +211,7 @@ export interface SearchInfo {
   readonly found: 'nothing' | 'told' | 'peer-reflexive' | 'collision'
   /** Where the remote is; absent where nothing was found. */
   readonly remote?: { readonly host: string; readonly port: number }
-  /** The round's number since the connection had no direct path, from 1. */
+  /** The round's number since the connection had no direct path, from 1; 0 where a remote at public addresses was dialled, which takes no round. */
   readonly round: number
   /** How many addresses the remote has told. */
   readonly candidates: number

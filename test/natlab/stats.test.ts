@@ -19,6 +19,9 @@ const stun = (type: string) => `@th,64,16 ${type} @th,96,32 0x2112a442`
 /** A probe of the birthday scheme, by its length with the UDP header and its first byte. */
 const PROBE = 'udp length 58 @th,64,8 0x0b'
 
+/** QUIC's probes: they are small, and what answers them is not (RFC 9000 section 8.2.2). */
+const SMALL = 'udp length < 200 @th,96,32 != 0x2112a442'
+
 /**
  * Counts every UDP packet that leaves or reaches a host by its link, whatever socket it belongs to; apart, STUN's binding requests and answers, and
  * probes of the birthday scheme.
@@ -30,6 +33,7 @@ const COUNTERS = `table inet counted {
   chain answers { type filter hook input priority 1; iifname "eth0" meta l4proto udp ${stun('0x0101')} counter; }
   chain probing { type filter hook output priority 2; oifname "eth0" meta l4proto udp ${PROBE} counter; }
   chain probed { type filter hook input priority 2; iifname "eth0" meta l4proto udp ${PROBE} counter; }
+  chain small { type filter hook output priority 3; oifname "eth0" meta l4proto udp ${SMALL} counter; }
 }
 `
 
@@ -42,6 +46,12 @@ interface Traffic {
   readonly stunAnswers: number
   readonly probesSent: number
   readonly probesReceived: number
+}
+
+/** What a table's chain has counted. */
+async function packets({ hosts }: Laboratory, host: Client, chain: string): Promise<number> {
+  const rules = await hosts.in(host, ['nft', 'list', 'chain', 'inet', 'counted', chain])
+  return Number(/packets (\d+)/.exec(rules)?.[1])
 }
 
 /** What the kernel has counted. */
@@ -111,4 +121,23 @@ describe('a peer’s own figures and the kernel’s', { skip, concurrency: 2 }, 
       }
     })
   }
+
+  test('are the same for QUIC’s probes, where nothing else is sent', { timeout: 120_000 }, async () => {
+    const clients = ['ca', 'cb'] as const
+    await using pair = await startPair(['symmetric', 'symmetric'], {
+      prepare: async ({ hosts }) => {
+        for (const client of clients) await hosts.in(client, ['nft', '-f', '-'], COUNTERS)
+      },
+    })
+    await pair.connect()
+    await sleep(7_000)
+    for (const [i, peer] of [pair.dialler, pair.listener].entries()) {
+      const kernels = await packets(pair.laboratory, clients[i] as Client, 'small')
+      const { peer: own } = await peer.ask('report', 'report', {}, 5000)
+      const { probesSent, birthdayProbesSent } = own as Readonly<Record<string, unknown>>
+      assert.equal(birthdayProbesSent, 0)
+      assert.ok(kernels > 0, 'there were none')
+      assert.equal(probesSent, kernels)
+    }
+  })
 })

@@ -80,7 +80,8 @@ pub struct Search {
     pub found: Found,
     /// The path's route; where nothing was found, that of nobody.
     pub route: Option<Route>,
-    /// Its number among the rounds since there was no direct path, from 1; of an attempt that of the round before.
+    /// Its number among the rounds since there was no direct path, from 1; of an attempt that of the round before. 0: the remote is at public
+    /// addresses, and was dialled.
     pub round: u32,
     /// How many addresses the remote has told.
     pub addresses: u16,
