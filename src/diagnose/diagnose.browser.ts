@@ -20,7 +20,11 @@ import { type PageKind, webRtcVerdicts } from './verdict.js'
 const RELAY_WAIT_MS = 5000
 
 /** A server that is there has answered by then, to a request that was sent again too. */
-const ANSWER_WAIT_MS = 4000
+const ANSWER_WAIT_MS = 3000
+
+/** A relay is asked for its round trip as soon as it is connected. */
+const ROUND_TRIP_WAIT_MS = 2000
+const ROUND_TRIP_CHECK_MS = 50
 
 /** Where nobody is asked, and with servers that have answered just now. */
 const GATHER_WAIT_MS = 2000
@@ -46,9 +50,20 @@ export async function diagnosePage(
 
 async function observe(peer: DiagnosedPage, signal: AbortSignal, timeoutMs: number): Promise<PageObservations> {
   // Why there is no relay is told by the relays themselves.
-  const online = peer.online({ signal, timeoutMs: Math.min(timeoutMs, RELAY_WAIT_MS) }).catch(() => undefined)
+  const online = peer
+    .online({ signal, timeoutMs: Math.min(timeoutMs, RELAY_WAIT_MS) })
+    .then(() => roundTrips(peer, signal))
+    .catch(() => undefined)
   const [has, access, gathered] = await Promise.all([support(), localNetwork(), gatherAll(peer, signal), online])
   return { support: has, localNetwork: access, ...gathered, relays: peer.relays(), isCutShort: signal.aborted }
+}
+
+/** Waits until the round trips to all relays that are connected have been measured. */
+async function roundTrips({ relays }: DiagnosedPage, signal: AbortSignal): Promise<void> {
+  const end = performance.now() + ROUND_TRIP_WAIT_MS
+  const isMissing = () => relays().some(({ connected, rttMs }) => connected && rttMs === undefined)
+  while (isMissing() && performance.now() < end && !signal.aborted)
+    await new Promise((resolve) => setTimeout(resolve, ROUND_TRIP_CHECK_MS))
 }
 
 async function gatherAll(
