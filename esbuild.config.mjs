@@ -28,6 +28,7 @@ const BUNDLES = [
   { name: 'browser', entries: { browser: 'entry/browser.ts', slim: 'entry/slim.ts' }, options: browserOptions('esm') },
   // A page loads it when it has a use for it: most of it is simple-peer.
   { name: 'webrtc', entries: { anypath_webrtc: 'entry/web-rtc.ts' }, options: browserOptions('esm') },
+  { name: 'diagnose', entries: { anypath_diagnose: 'entry/page-diagnosis.ts' }, options: browserOptions('esm') },
   {
     name: 'global',
     extension: '.global.js',
@@ -73,7 +74,7 @@ async function bundleEntries({ extension = '.mjs', entries, options }) {
     absWorkingDir: ROOT,
     bundle: true,
     format: 'esm',
-    plugins: [coreFrom(CORE_DIR), webRtcBeside()],
+    plugins: [coreFrom(CORE_DIR), loadedLater()],
     metafile: true,
     sourcemap: 'linked',
     sourcesContent: false,
@@ -99,11 +100,15 @@ function coreFrom(coreDir) {
 }
 
 /** Leaves what is loaded later in a file of its own, which bundlers find by the `import()` as it stands. */
-function webRtcBeside() {
+function loadedLater() {
   return {
-    name: 'web-rtc-beside',
+    name: 'loaded-later',
     setup(setup) {
-      setup.onResolve({ filter: /^\.\/web-rtc\.js$/ }, () => ({ path: './anypath_webrtc.mjs', external: true }))
+      const files = { './web-rtc.js': './anypath_webrtc.mjs', './page-diagnosis.js': './anypath_diagnose.mjs' }
+      setup.onResolve({ filter: /^\.\/(web-rtc|page-diagnosis)\.js$/ }, ({ path }) => ({
+        path: files[path],
+        external: true,
+      }))
     },
   }
 }

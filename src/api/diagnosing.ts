@@ -16,10 +16,8 @@ export function diagnosing(engine: Engine, platform: Platform | undefined, setti
       (await engine.localAddresses())
         .filter(({ transport, mapped }) => transport === 'udp' && !mapped)
         .map(({ host, port }) => ({ host, port }))
-    if (settings === undefined || find === undefined || (await local()).length === 0)
-      throw new InvalidConfigError(
-        'transports: only a Node peer with a UDP socket, where it was created, can be diagnosed',
-      )
+    if (settings === undefined || find === undefined)
+      throw new InvalidConfigError('a peer on the other side of a port is diagnosed there, where it was created')
     const online = (wait: { readonly signal: AbortSignal; readonly timeoutMs: number }) => relays.online(wait)
     const observations = async () => (await engine.peerStats()).observations.flatMap(addressObservation)
     return find({ ...settings, local, relays: () => relays.all().map(relayReport), observations, online }, options)

@@ -254,11 +254,12 @@ export class Peer {
 
   /**
    * Finds out what stands between this peer and direct paths: the NAT before it, by requests to its STUN servers over sockets of their own
-   * (RFC 4787, RFC 5780), and its relays, for which it waits up to 5 s. Node only.
+   * (RFC 4787, RFC 5780), and its relays, for which it waits up to 5 s. In a browser what that supports and allows, and what it gathers with the
+   * servers that channels are made with; a worker has no WebRTC to ask by.
    *
-   * @throws InvalidConfigError where there is no UDP socket: in a browser, and on the attached side of a port.
-   * @throws InvalidArgumentError for a time out of range; TransportFailedError when the system gives no socket; AbortedError when the signal
-   * fires; PeerClosedError.
+   * @throws InvalidConfigError in Node where there is no UDP socket; on the attached side of a port, for it is diagnosed on the other one.
+   * @throws InvalidArgumentError for a time out of range, and for `lifetimeMs` in a browser; TransportFailedError when the system gives no socket, or
+   * a page's server not the file `anypath_diagnose.mjs`; AbortedError when the signal fires; PeerClosedError.
    */
   async diagnose(options: DiagnoseOptions = {}): Promise<Diagnosis> {
     this.#assertOpen()

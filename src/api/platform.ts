@@ -13,6 +13,7 @@ import type { QlogSink } from '../observe/qlog.js'
 import type { WebTransportAddressOf } from './make-ticket.js'
 import type { WatchLifecycle } from './page-lifecycle.js'
 import type { GivenCore, PeerOptions } from './peer-options.js'
+import type { DiagnosedSettings } from './start-engine.js'
 import type { ChannelEngineParts } from './web-rtc/channel-engine.js'
 import type { SessionPolicy } from './web-transport/admission.js'
 import type { IncomingSessions, SessionsContext } from './web-transport/sessions.js'
@@ -46,8 +47,8 @@ export interface Platform {
   readonly relayServices?: (
     dialer: NonNullable<EngineOptions['relayDialer']>,
   ) => Pick<EngineOptions, 'stunServers' | 'discoveryServices'>
-  /** Finds out what stands between a peer and direct paths, where there is UDP. */
-  readonly diagnose?: (peer: DiagnosedPeer, options: DiagnoseOptions) => Promise<Diagnosis>
+  /** Finds out what stands between a peer and direct paths. */
+  readonly diagnose?: (peer: DiagnosedPeer & DiagnosedSettings, options: DiagnoseOptions) => Promise<Diagnosis>
   /** Has routers forward a port to the UDP socket where there is one, unless the setting `portMapping` or the environment says no. */
   readonly portMapping?: (
     setting: boolean | undefined,

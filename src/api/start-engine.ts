@@ -27,7 +27,8 @@ export interface StartedEngine {
 }
 
 /** What a diagnosis has to know of a peer's settings. */
-export type DiagnosedSettings = Pick<DiagnosedPeer, 'host' | 'directPaths' | 'stunServers'>
+export type DiagnosedSettings = Pick<DiagnosedPeer, 'host' | 'directPaths' | 'stunServers'> &
+  Pick<ResolvedSettings, 'webRtc'> & { readonly relaySettings: ResolvedSettings['relays'] }
 
 /** Starts a core and puts around it what the options inject; what they leave out costs nothing. */
 export async function startEngine(options: PeerOptions, platform: Platform): Promise<StartedEngine> {
@@ -74,6 +75,8 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
       diagnosed: {
         host: settings.udp.host ?? '::',
         directPaths: settings.directPaths,
+        webRtc,
+        relaySettings: settings.relays,
         stunServers: {
           ofRelays: options.stunServers === undefined,
           count: options.stunServers?.length ?? 0,

@@ -69,7 +69,7 @@ function commonDivisor(one: number, other: number): number {
 
 /** The name that people know a NAT by; RFC 3489 coined most of them. */
 export function kindOf({ translated, mapping, filtering }: Omit<NatReport, 'kind'>): NatReport['kind'] {
-  if (!translated) return filtering === 'endpoint-independent' || filtering === 'unknown' ? 'none' : 'firewall'
+  if (translated === false) return filtering === 'endpoint-independent' || filtering === 'unknown' ? 'none' : 'firewall'
   if (mapping === 'unknown') return 'unknown'
   if (mapping !== 'endpoint-independent') return 'symmetric'
   const cones = {

@@ -1,5 +1,7 @@
 import { isIP } from 'node:net'
 import { createError } from '../errors/index.js'
+import { withDeadline } from './deadline.js'
+import { relayFindings, timeFindings } from './findings.js'
 import { type FamilyFindings, Measurement } from './measure.node.js'
 import { natByObservations, observed } from './observed.node.js'
 import type {
@@ -36,8 +38,6 @@ export interface DiagnosedPeer {
   readonly online: (options: { readonly signal: AbortSignal; readonly timeoutMs: number }) => Promise<unknown>
 }
 
-const DEFAULT_TIMEOUT_MS = 8000
-
 /** A relay that is there is connected by then. */
 const RELAY_WAIT_MS = 5000
 
@@ -47,28 +47,14 @@ const MAX_SERVERS = 8
 /**
  * Finds out what stands between a peer and direct paths.
  *
- * @throws InvalidArgumentError for a time out of range; AbortedError when the signal fires; TransportFailedError when no socket can be opened.
+ * @throws InvalidConfigError for a peer without a UDP socket; InvalidArgumentError for a time out of range; AbortedError when the signal fires; TransportFailedError when no socket can be opened.
  */
 export async function diagnose(peer: DiagnosedPeer, options: DiagnoseOptions = {}): Promise<Diagnosis> {
-  const { signal, timeoutMs = DEFAULT_TIMEOUT_MS, lifetimeMs = 0 } = options
-  if (!(timeoutMs >= 1000 && timeoutMs <= 60_000))
-    throw createError('InvalidArgument', `timeoutMs: must be from 1000 to 60000, not ${String(timeoutMs)}`)
-  if (!(lifetimeMs === 0 || (lifetimeMs >= 1000 && lifetimeMs <= 600_000)))
-    throw createError('InvalidArgument', `lifetimeMs: must be 0, or from 1000 to 600000, not ${String(lifetimeMs)}`)
-  const begin = performance.now()
-  const controller = new AbortController()
-  const end = (): void => controller.abort(signal?.reason)
-  const timer = setTimeout(end, timeoutMs + lifetimeMs)
-  if (signal?.aborted) end()
-  signal?.addEventListener('abort', end, { once: true })
-  try {
-    const found = await observe(peer, controller.signal, timeoutMs, lifetimeMs)
-    if (signal?.aborted) throw createError('Aborted', 'the diagnosis was aborted', { cause: signal.reason })
-    return { ...conclude(peer, found), elapsedMs: performance.now() - begin }
-  } finally {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', end)
-  }
+  if ((await peer.local()).length === 0)
+    throw createError('InvalidConfig', 'transports: a peer in Node without a UDP socket can not be diagnosed')
+  return withDeadline(options, createError, async (signal, timeoutMs, lifetimeMs) =>
+    conclude(peer, await observe(peer, signal, timeoutMs, lifetimeMs)),
+  )
 }
 
 interface Observed {
@@ -188,12 +174,7 @@ function findingsOf(
     if (!hasOther && addressDiscovery.length === 0)
       tell('no-other-address', 'no STUN server has a second address (RFC 5780): how the NAT filters can not be known')
   }
-  if (isCutShort) tell('cut-short', 'the time was over before everything had been found out: allow more')
-  if (relays.length === 0) tell('no-relay', 'there is no relay: peers behind NATs can not agree on when to begin')
-  for (const { connected, url, detail } of relays) {
-    if (!connected)
-      tell('relay-unreachable', `the relay ${url} is not connected${detail === undefined ? '' : `: ${detail}`}`)
-  }
+  findings.push(...timeFindings(isCutShort), ...relayFindings(relays))
   if (counts.forged > 0) tell('forged-answers', `${counts.forged} answers came that nobody was asked for`)
   return findings
 }

@@ -23,8 +23,8 @@ const EXCEPTIONS: Readonly<Record<string, Outcome>> = {
 
 /** What a NAT is to a remote: what counts for meeting through it. */
 export function remoteKindOf({ mapping, filtering, ports, translated }: NatReport): RemoteKind | undefined {
-  if (!translated || mapping === 'endpoint-independent') {
-    if (filtering === 'unknown') return translated ? undefined : 'open'
+  if (translated === false || mapping === 'endpoint-independent') {
+    if (filtering === 'unknown') return translated === false ? 'open' : undefined
     if (filtering === 'endpoint-independent') return 'open'
     return filtering === 'address-dependent' ? 'address-restricted' : 'port-restricted'
   }
@@ -35,6 +35,36 @@ export function remoteKindOf({ mapping, filtering, ports, translated }: NatRepor
 /** @param relayed whether a relay is connected, over which two peers agree on when to begin. */
 export function verdicts(own: RemoteKind | undefined, relayed: boolean): RemoteVerdict[] {
   return REMOTES.map((remote) => ({ remote, outcome: outcomeOf(own, remote, relayed) }))
+}
+
+/** What a page knows of its own NAT: of filtering a browser tells nothing. */
+export type PageKind = 'endpoint-independent' | 'dependent' | 'unknown' | 'udp-blocked'
+
+/**
+ * What becomes of two ICE agents (RFC 8445): they neither foretell ports nor try many. Who maps by destination shows each remote another port, which a
+ * filter by address lets in and one by port does not.
+ */
+const OVER_WEBRTC: Readonly<Record<PageKind, Readonly<Record<RemoteKind, Outcome>>>> = {
+  'endpoint-independent': ice(['direct', 'direct', 'direct'], 'unknown'),
+  dependent: ice(['direct', 'direct', 'relayed'], 'relayed'),
+  unknown: ice(['direct', 'direct', 'unknown'], 'unknown'),
+  'udp-blocked': ice(['relayed', 'relayed', 'relayed'], 'relayed'),
+}
+
+function ice([open, byAddress, byPort]: readonly [Outcome, Outcome, Outcome], symmetric: Outcome) {
+  return {
+    open,
+    'address-restricted': byAddress,
+    'port-restricted': byPort,
+    'symmetric-sequential': symmetric,
+    symmetric,
+    'udp-blocked': 'relayed',
+  } as const
+}
+
+/** @param relayed whether a relay is connected, over which the two browsers tell each other their candidates. */
+export function webRtcVerdicts(own: PageKind, relayed: boolean): RemoteVerdict[] {
+  return REMOTES.map((remote) => ({ remote, outcome: relayed ? OVER_WEBRTC[own][remote] : 'unreachable' }))
 }
 
 function outcomeOf(own: RemoteKind | undefined, remote: RemoteKind, relayed: boolean): Outcome {

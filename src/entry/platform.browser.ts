@@ -3,6 +3,7 @@ import type { Platform } from '../api/platform.js'
 import { holdKey } from '../config/kept-key.browser.js'
 import { browserCore } from '../core/load.browser.js'
 import type { CoreProgram } from '../core/load.js'
+import { createError } from '../errors/index.js'
 import { openWebSocket } from '../transport/relay.browser.js'
 import { tokensOf, WebSocketRelays } from '../transport/relay.js'
 import { browserWebTransport } from '../transport/web-transport.browser.js'
@@ -19,6 +20,12 @@ export function browserPlatform(core: CoreProgram['wasm'], startTicks?: () => Wo
       typeof RTCPeerConnection === 'undefined'
         ? undefined
         : async () => (await import('./web-rtc.js')).channelMaker(webRtc?.iceServers, relays),
+    diagnose: async (peer, options) => {
+      const loading = import('./page-diagnosis.js').catch((cause) => {
+        throw createError('TransportFailed', 'anypath_diagnose.mjs can not be loaded', { cause })
+      })
+      return (await loading).diagnosePage(peer, options, createError)
+    },
     watchLifecycle: (events) => watchPage(events, startTicks),
     holdKey,
   }

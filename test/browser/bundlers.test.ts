@@ -61,11 +61,15 @@ testInBrowsers("Vite's development server serves it as it is", async ({ open }) 
 
 async function assertRuns(page: Page): Promise<void> {
   const results = await page.evaluate(async () => {
-    const { fromPage, fromWorker } = globalThis as unknown as Record<string, Promise<Created>>
+    const { fromPage, fromWorker } = globalThis as unknown as Record<string, Promise<Created & { runsIn: string }>>
     return [await fromPage, await fromWorker]
   })
   for (const result of results) {
     assert.match(result?.id ?? '', /^[0-9a-f]{64}$/)
     assert.deepEqual([result?.dial, result?.closed], ['NoRelayConfigured', 'PeerClosed'])
   }
+  assert.deepEqual(
+    results.map((result) => result?.runsIn),
+    ['page', 'worker'],
+  )
 }

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Page } from 'playwright-core'
+import type * as Anypath from '../../src/index.js'
 import { laboratoryMissing } from '../natlab/hosts.js'
-import { Laboratory, type LaboratoryOptions } from '../natlab/laboratory.js'
+import { Laboratory, type LaboratoryOptions, SERVERS } from '../natlab/laboratory.js'
 import type { NatKind, SiteKind } from '../natlab/nat-rules.js'
-import { LabRelay } from '../natlab/participants.js'
+import { LabRelay, STUN_PORT } from '../natlab/participants.js'
 import {
   channelStats,
   dialTab,
@@ -49,6 +50,30 @@ const CHANGES: readonly (readonly [
   ['its NAT reboots', (laboratory) => laboratory.reboot('ra'), {}],
   ['from Wi-Fi to cellular', (laboratory) => laboratory.handover('cell'), { cellular: 'portrestricted' }],
 ]
+
+/** What a page's diagnosis says of a kind, and what becomes of it with a port-restricted NAT, as among PAIRS. */
+const CLAIMS = [
+  ['linux', 'cone', 'endpoint-independent', 'direct'],
+  ['symmetric', 'symmetric', 'dependent', 'relayed'],
+] as const
+
+declare const anypath: typeof Anypath
+
+/** Runs in a page. */
+async function diagnoseInPage({
+  relay,
+  servers,
+}: {
+  relay: string
+  servers: readonly string[]
+}): Promise<Anypath.Diagnosis> {
+  const peer = await anypath.Peer.create({ relays: [relay], webRtc: { iceServers: [{ urls: servers }] } })
+  try {
+    return await peer.diagnose()
+  } finally {
+    await peer.close()
+  }
+}
 
 interface Meeting extends AsyncDisposable {
   readonly laboratory: Laboratory
@@ -104,6 +129,20 @@ describe('pages behind NATs', { skip: laboratoryMissing() || missing('chromium')
       await transfer(meeting, FILE_BYTES)
       const relayed = (await meeting.relay.bytesSent()) - before
       assert.equal(relayed > FILE_BYTES, expected === 'relay', `${relayed} bytes over the relay`)
+    })
+  }
+
+  for (const [kind, named, mapping, withPortRestricted] of CLAIMS) {
+    test(`behind ${kind} a page's diagnosis says ${named}`, { timeout: 120_000 }, async () => {
+      await using laboratory = await Laboratory.start({ sites: { a: kind, b: 'none' } })
+      await using pages = new LabPages(laboratory, await userProject())
+      const relays = await Promise.all([0, 1].map((number) => LabRelay.start(laboratory, number)))
+      const page = await pages.open('ca')
+      const asked = { relay: relays[0]?.url ?? '', servers: SERVERS.map((server) => `stun:${server}:${STUN_PORT}`) }
+      const { udp, ipv4, stunServers, remotes } = await page.evaluate(diagnoseInPage, asked)
+      assert.deepEqual([udp, ipv4?.kind, ipv4?.mapping, ipv4?.addresses.length], ['works', named, mapping, 1])
+      for (const { rttMs } of stunServers) assert.ok(Number(rttMs) >= 50, `${rttMs} ms over links of 25 ms each way`)
+      assert.equal(remotes.find(({ remote }) => remote === 'port-restricted')?.outcome, withPortRestricted)
     })
   }
 

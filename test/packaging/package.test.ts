@@ -38,7 +38,16 @@ test('the tarball holds what runs and what a reader needs, and nothing else', as
     'package.json',
   ])
   const files = await readdir(join(installed, 'dist'), { recursive: true })
-  for (const file of ['node.mjs', 'browser.mjs', 'anypath_core.wasm', 'anypath_core_node.wasm', 'types/index.d.ts']) {
+  const besides = ['anypath_webrtc.mjs', 'anypath_diagnose.mjs', 'anypath_ticks.js']
+  const needed = [
+    'node.mjs',
+    'browser.mjs',
+    'anypath_core.wasm',
+    'anypath_core_node.wasm',
+    'types/index.d.ts',
+    ...besides,
+  ]
+  for (const file of needed) {
     assert(files.includes(file), `dist/${file} is missing`)
   }
   assert.deepEqual(
