@@ -26,8 +26,9 @@ const BUNDLES = [
     options: { platform: 'node', target: 'node20', packages: 'external', splitting: true, chunkNames: 'shared-[hash]' },
   },
   { name: 'browser', entries: { browser: 'entry/browser.ts', slim: 'entry/slim.ts' }, options: browserOptions('esm') },
-  // A page loads it when it has a use for it: most of it is simple-peer.
+  // A page loads them when it has a use for them: most of the first is simple-peer.
   { name: 'webrtc', entries: { anypath_webrtc: 'entry/web-rtc.ts' }, options: browserOptions('esm') },
+  { name: 'port', entries: { anypath_port: 'entry/port.ts' }, options: browserOptions('esm') },
   {
     name: 'global',
     extension: '.global.js',
@@ -73,7 +74,7 @@ async function bundleEntries({ extension = '.mjs', entries, options }) {
     absWorkingDir: ROOT,
     bundle: true,
     format: 'esm',
-    plugins: [coreFrom(CORE_DIR), webRtcBeside()],
+    plugins: [coreFrom(CORE_DIR), loadedLater()],
     metafile: true,
     sourcemap: 'linked',
     sourcesContent: false,
@@ -98,12 +99,19 @@ function coreFrom(coreDir) {
   }
 }
 
-/** Leaves what is loaded later in a file of its own, which bundlers find by the `import()` as it stands. */
-function webRtcBeside() {
+/** Leaves what is loaded later in files of their own, which bundlers find by the `import()` as it stands. */
+function loadedLater() {
   return {
-    name: 'web-rtc-beside',
+    name: 'loaded-later',
     setup(setup) {
-      setup.onResolve({ filter: /^\.\/web-rtc\.js$/ }, () => ({ path: './anypath_webrtc.mjs', external: true }))
+      setup.onResolve({ filter: /^\.\/(web-rtc|port)\.js$/ }, ({ kind, path }) =>
+        kind === 'dynamic-import'
+          ? {
+              path: path.replace(/^\.\/(.*)\.js$/, (_, name) => `./anypath_${name.replace('-', '')}.mjs`),
+              external: true,
+            }
+          : undefined,
+      )
     },
   }
 }

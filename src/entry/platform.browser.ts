@@ -19,6 +19,8 @@ export function browserPlatform(core: CoreProgram['wasm'], startTicks?: () => Wo
       typeof RTCPeerConnection === 'undefined'
         ? undefined
         : async () => (await import('./web-rtc.js')).channelMaker(webRtc?.iceServers, relays),
+    port: async () => (await import('./port.js')).portModule,
+    borrows: typeof RTCPeerConnection === 'undefined',
     watchLifecycle: (events) => watchPage(events, startTicks),
     holdKey,
   }

@@ -11,24 +11,28 @@ import type {
   TicketParts,
   WebTransportCertificate,
 } from '../../driver/engine.js'
-import { deserializeError, PeerClosedError } from '../../errors/index.js'
+import type { AnypathError, SerializedError } from '../../errors/index.js'
 import { type CallName, type CastName, type EnginePort, messageOf, post, type Reply } from './messages.js'
 
 const NO_ANSWER_MS = 10_000
 const PEER_CLOSED = 50
 const GONE = 'the other side of the port was closed'
 
+/** The classes of errors that the application knows: this code may be loaded beside them. */
+export interface PortErrors {
+  closed(message: string): AnypathError
+  revive(data: SerializedError): AnypathError
+}
+
 /**
  * Waits for the other side of a port and gives an engine that works there.
  *
+ * @param ended called once when the engine is of no use any more.
  * @throws PeerClosedError when the port is closed, or nobody serves it within 10 s.
  */
-export function attachEngine(port: EnginePort): Promise<Engine> {
+export function attachEngine(port: EnginePort, errors: PortErrors, ended: () => void = () => {}): Promise<Engine> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new PeerClosedError('nobody serves the other side of this port')),
-      NO_ANSWER_MS,
-    )
+    const timer = setTimeout(() => reject(errors.closed('nobody serves the other side of this port')), NO_ANSWER_MS)
     const settle = () => clearTimeout(timer)
     const pending: { engine?: PortEngine } = {}
     port.addEventListener('message', ({ data }) => {
@@ -36,7 +40,7 @@ export function attachEngine(port: EnginePort): Promise<Engine> {
       if (reply === undefined) return
       if (reply.type === 'attached' && pending.engine === undefined) {
         settle()
-        pending.engine = new PortEngine(port, reply.endpointId)
+        pending.engine = new PortEngine(port, reply.endpointId, errors, ended)
         resolve(pending.engine)
       } else {
         pending.engine?.receive(reply)
@@ -44,7 +48,7 @@ export function attachEngine(port: EnginePort): Promise<Engine> {
     })
     port.addEventListener('close', () => {
       settle()
-      reject(new PeerClosedError('the port was closed'))
+      reject(errors.closed('the port was closed'))
       pending.engine?.receive({ type: 'detached' })
     })
     port.start?.()
@@ -61,6 +65,8 @@ interface Waiting {
 class PortEngine implements Engine {
   readonly endpointId: Uint8Array
   readonly #port: EnginePort
+  readonly #errors: PortErrors
+  readonly #ended: () => void
   readonly #waiting = new Map<number, Waiting>()
   /** Events that came before anybody listened. */
   #early: EngineEvent[] | undefined = []
@@ -68,8 +74,10 @@ class PortEngine implements Engine {
   #lastCall = 0
   #detached = false
 
-  constructor(port: EnginePort, endpointId: Uint8Array) {
+  constructor(port: EnginePort, endpointId: Uint8Array, errors: PortErrors, ended: () => void) {
     this.#port = port
+    this.#errors = errors
+    this.#ended = ended
     this.endpointId = endpointId
   }
 
@@ -81,7 +89,7 @@ class PortEngine implements Engine {
       case 'result':
         return this.#settle(reply.call, (waiting) => waiting.resolve(reply.value as never))
       case 'failure':
-        return this.#settle(reply.call, (waiting) => waiting.reject(deserializeError(reply.error)))
+        return this.#settle(reply.call, (waiting) => waiting.reject(this.#errors.revive(reply.error)))
       case 'detached':
         this.#detach()
         return this.#listener({ type: 'failed', code: PEER_CLOSED, message: GONE })
@@ -217,7 +225,7 @@ class PortEngine implements Engine {
   }
 
   #call<T>(method: CallName, args: readonly unknown[]): Promise<T> {
-    if (this.#detached) return Promise.reject(closedError())
+    if (this.#detached) return Promise.reject(this.#errors.closed(GONE))
     return new Promise<T>((resolve, reject) => {
       this.#lastCall += 1
       this.#waiting.set(this.#lastCall, { resolve, reject })
@@ -237,13 +245,10 @@ class PortEngine implements Engine {
 
   #detach(): void {
     this.#detached = true
-    for (const { reject } of this.#waiting.values()) reject(closedError())
+    for (const { reject } of this.#waiting.values()) reject(this.#errors.closed(GONE))
     this.#waiting.clear()
+    this.#ended()
   }
-}
-
-function closedError(): PeerClosedError {
-  return new PeerClosedError(GONE)
 }
 
 /** Bytes whose clone is no larger than they are: a view is cloned with its whole buffer. */
