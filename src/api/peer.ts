@@ -40,6 +40,7 @@ import type { WebTransportSessions } from './web-transport/types.js'
 
 const INTERNAL_ERROR = 1
 const CLOSE_TIMEOUT_MS = 3000
+const PAGE_CLOSED = 'the page was closed'
 
 /** What an attached side rejects with: its own classes. */
 const PORT_ERRORS = { closed: (message: string) => new PeerClosedError(message), revive: deserializeError }
@@ -52,7 +53,9 @@ interface PeerParts {
   readonly watchLifecycle: WatchLifecycle | undefined
   readonly diagnose: Diagnose
   readonly sessions?: IncomingSessions | undefined
-  /** `start` gives what listens for lending windows at a port, where this peer can do with them. */
+  /** Leaves the engine to others, where it is on the other side of a port. */
+  readonly leave?: (reason: string) => void
+  /** Gives what listens for lending windows at a port, where this peer can do with them. */
   readonly borrow?: ((gone: (port: EnginePort) => void) => Borrow) | undefined
 }
 
@@ -110,7 +113,7 @@ export class Peer {
         engine.networkChanged()
       },
       // A page that goes away has no time for more than telling the remotes.
-      ending: () => void this.close({ reason: 'the page was closed' }),
+      ending: () => (parts.leave ? parts.leave(PAGE_CLOSED) : void this.close({ reason: PAGE_CLOSED })),
     })
   }
 
@@ -146,7 +149,16 @@ export class Peer {
     const diagnose = diagnosing(engine, this.platform)
     const clock = systemClock()
     const sessions = sessionsOf(this.platform, engine, logger, clock, incomingBacklog)
-    return new this({ engine, incomingBacklog, logger, clock, watchLifecycle, diagnose, sessions }).#loaded()
+    return new this({
+      engine,
+      incomingBacklog,
+      logger,
+      clock,
+      watchLifecycle,
+      diagnose,
+      sessions,
+      leave: (reason: string) => engine.leave(reason),
+    }).#loaded()
   }
 
   /**

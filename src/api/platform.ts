@@ -14,7 +14,7 @@ import type { QlogSink } from '../observe/qlog.js'
 import type { WebTransportAddressOf } from './make-ticket.js'
 import type { WatchLifecycle } from './page-lifecycle.js'
 import type { GivenCore, PeerOptions } from './peer-options.js'
-import type { PortErrors } from './port/attach.js'
+import type { AttachedEngine, PortErrors } from './port/attach.js'
 import type { EnginePort } from './port/messages.js'
 import type { ChannelEngineParts } from './web-rtc/channel-engine.js'
 import type { SessionPolicy } from './web-transport/admission.js'
@@ -85,7 +85,7 @@ export interface Platform {
 /** What is loaded where a peer and its application are in different threads. */
 export interface PortModule {
   /** An engine on the other side of a port. A window shows that it is there, and lends its data channels unless `lends` is false. */
-  attach(port: EnginePort, errors: PortErrors, lends: boolean): Promise<Engine>
+  attach(port: EnginePort, errors: PortErrors, lends: boolean): Promise<AttachedEngine>
   /** Lends this window's data channels to a peer on the other side of a port, until `stop`; `undefined` where there are none. */
   lend(port: EnginePort): { stop(): void } | undefined
   /** What borrows them there. */

@@ -18,7 +18,7 @@ import { userProject } from './harness/package.js'
 import { policyFor, startRelay, until } from './harness/relayed.js'
 import { ownId, peersInWorker, workerPages } from './harness/worker.js'
 
-const FILE_BYTES = 16 << 20
+const FILE_BYTES = 8 << 20
 
 const user = await userProject()
 const relay = await startRelay(user)
@@ -41,7 +41,7 @@ testInBrowsers(
   async ({ serve, open, profile, engine }) => {
     const { url } = await serve(site())
     const [server, dialler] = [await open(url), await open(url, await profile())]
-    for (const page of [server, dialler]) await page.evaluate(watchPeerConnections)
+    for (const page of [server, dialler]) await page.evaluate(watchPeerConnections, {})
     await server.evaluate(peersInWorker, { shared: false })
     const ticket = await server.evaluate(serveTab, { relay: relay.url })
     await dialler.evaluate(dialTab, { relay: relay.url, ticket })
@@ -64,7 +64,7 @@ testInBrowsers(
     const { url } = await serve(site())
     const one = await profile()
     const [first, second, remote] = [await open(url, one), await open(url, one), await open(url, await profile())]
-    for (const page of [first, second, remote]) await page.evaluate(watchPeerConnections)
+    for (const page of [first, second, remote]) await page.evaluate(watchPeerConnections, {})
     for (const page of [first, second]) await page.evaluate(peersInWorker, { shared: true })
     const ticket = await remote.evaluate(serveTab, { relay: relay.url })
     // Each has a connection of its own, by one peer; the channel is the window's that attached last.

@@ -24,13 +24,23 @@ export interface PortErrors {
   revive(data: SerializedError): AnypathError
 }
 
+/** An engine on the other side of a port. */
+export interface AttachedEngine extends Engine {
+  /** Closes the connections of this side, and leaves the engine to others that may come. Idempotent. */
+  leave(reason?: string): void
+}
+
 /**
  * Waits for the other side of a port and gives an engine that works there.
  *
  * @param ended called once when the engine is of no use any more.
  * @throws PeerClosedError when the port is closed, or nobody serves it within 10 s.
  */
-export function attachEngine(port: EnginePort, errors: PortErrors, ended: () => void = () => {}): Promise<Engine> {
+export function attachEngine(
+  port: EnginePort,
+  errors: PortErrors,
+  ended: () => void = () => {},
+): Promise<AttachedEngine> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(errors.closed('nobody serves the other side of this port')), NO_ANSWER_MS)
     const settle = () => clearTimeout(timer)
@@ -62,7 +72,7 @@ interface Waiting {
 }
 
 /** An engine on the other side of a port. */
-class PortEngine implements Engine {
+class PortEngine implements AttachedEngine {
   readonly endpointId: Uint8Array
   readonly #port: EnginePort
   readonly #errors: PortErrors
@@ -209,12 +219,15 @@ class PortEngine implements Engine {
     try {
       await this.#call<void>('close', [code, reason, timeoutMs])
     } finally {
-      if (!this.#detached) {
-        post(this.#port, { type: 'detach' })
-        this.#detach()
-        this.#port.close?.()
-      }
+      this.leave()
     }
+  }
+
+  leave(reason?: string): void {
+    if (this.#detached) return
+    post(this.#port, { type: 'detach', ...(reason && { reason }) })
+    this.#detach()
+    this.#port.close?.()
   }
 
   onEvent(listener: (event: EngineEvent) => void): void {

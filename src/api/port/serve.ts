@@ -70,8 +70,8 @@ export function serveEngine(engine: Engine, port: EnginePort, observer: EngineSe
       })
     } else if (request.type === 'cast') {
       cast(engine, request)
-    } else {
-      detach()
+    } else if (request.type === 'detach') {
+      detach(0, request.reason)
     }
   }
   port.addEventListener('message', ({ data }) => {

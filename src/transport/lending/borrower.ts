@@ -45,14 +45,17 @@ export class Borrower implements ChannelMaker {
   /** Takes what a window has told. What makes no sense is left alone. */
   take(port: LendingPort, message: Untrusted<WindowMessage>): void {
     const known = this.#windows.find((window) => window.port === port)
-    if (message.type === 'here' && known === undefined) this.#add(port, message)
-    else if (message.type === 'gone') known?.end()
+    if (message.type === 'here') {
+      if (known !== undefined) this.#remove(known)
+      this.#add(port, message)
+    } else if (known !== undefined && message.type === 'gone') this.#remove(known)
     else known?.receive(message)
   }
 
   /** The port says that its other side is gone. */
   closed(port: LendingPort): void {
-    this.#windows.find((window) => window.port === port)?.end()
+    const known = this.#windows.find((window) => window.port === port)
+    if (known !== undefined) this.#remove(known)
   }
 
   negotiate(initiator: boolean, events: ChannelEvents): Channel {
@@ -62,19 +65,26 @@ export class Borrower implements ChannelMaker {
   }
 
   #add(port: LendingPort, { lock, lends }: Untrusted<WindowMessage>): void {
-    if (this.#windows.length >= MAX_WINDOWS) this.#windows.at(-1)?.end()
+    const last = this.#windows.at(-1)
+    if (last !== undefined && this.#windows.length >= MAX_WINDOWS) this.#remove(last)
     const window: BorrowedWindow = new BorrowedWindow(port, lends === true, lock, {
       failed: () => {
         // The others come first now.
-        this.#windows = [...this.#windows.filter((other) => other !== window), window]
+        if (this.#windows.includes(window))
+          this.#windows = [...this.#windows.filter((other) => other !== window), window]
       },
-      ended: () => {
-        this.#windows = this.#windows.filter((other) => other !== window)
-        this.#changed()
+      gone: () => {
+        this.#remove(window)
         this.#events.gone(port)
       },
     })
     this.#windows.unshift(window)
+    if (window.lends) this.#changed()
+  }
+
+  #remove(window: BorrowedWindow): void {
+    this.#windows = this.#windows.filter((other) => other !== window)
+    window.end()
     if (window.lends) this.#changed()
   }
 
@@ -86,7 +96,8 @@ export class Borrower implements ChannelMaker {
 interface WindowEvents {
   /** A channel came to nothing. */
   failed(): void
-  ended(): void
+  /** The window was closed, or has crashed. */
+  gone(): void
 }
 
 /** A window, and the channels that it has lent. */
@@ -97,13 +108,12 @@ class BorrowedWindow {
   readonly #links = new Map<unknown, BorrowedLink>()
   readonly #endWatch: () => void
   #last = 0
-  #over = false
 
   constructor(port: LendingPort, lends: boolean, lock: unknown, events: WindowEvents) {
     this.port = port
     this.lends = lends
     this.#events = events
-    this.#endWatch = watchPresence(lock, () => this.end())
+    this.#endWatch = watchPresence(lock, () => events.gone())
   }
 
   link(initiator: boolean, servers: Servers, events: LinkEvents): MessageLink {
@@ -122,13 +132,10 @@ class BorrowedWindow {
     this.#links.get(message.channel)?.receive(message)
   }
 
-  /** The window is gone, and all that it has lent with it. Idempotent. */
+  /** Ends what it has lent. */
   end(): void {
-    if (this.#over) return
-    this.#over = true
     this.#endWatch()
     for (const link of [...this.#links.values()]) link.end()
-    this.#events.ended()
   }
 }
 
