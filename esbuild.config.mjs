@@ -26,9 +26,10 @@ const BUNDLES = [
     options: { platform: 'node', target: 'node20', packages: 'external', splitting: true, chunkNames: 'shared-[hash]' },
   },
   { name: 'browser', entries: { browser: 'entry/browser.ts', slim: 'entry/slim.ts' }, options: browserOptions('esm') },
-  // A page loads it when it has a use for it: most of it is simple-peer.
+  // A page loads them when it has a use for them: most of the first is simple-peer.
   { name: 'webrtc', entries: { anypath_webrtc: 'entry/web-rtc.ts' }, options: browserOptions('esm') },
   { name: 'diagnose', entries: { anypath_diagnose: 'entry/page-diagnosis.ts' }, options: browserOptions('esm') },
+  { name: 'port', entries: { anypath_port: 'entry/port.ts' }, options: browserOptions('esm') },
   {
     name: 'global',
     extension: '.global.js',
@@ -41,6 +42,11 @@ const BUNDLES = [
     },
   },
 ]
+const LOADED_LATER = {
+  './web-rtc.js': './anypath_webrtc.mjs',
+  './page-diagnosis.js': './anypath_diagnose.mjs',
+  './port.js': './anypath_port.mjs',
+}
 const CORES = ['anypath_core.wasm', 'anypath_core_node.wasm']
 
 rmSync(DIST, { recursive: true, force: true })
@@ -99,16 +105,16 @@ function coreFrom(coreDir) {
   }
 }
 
-/** Leaves what is loaded later in a file of its own, which bundlers find by the `import()` as it stands. */
+/** Leaves what is loaded later in files of their own, which bundlers find by the `import()` as it stands. */
 function loadedLater() {
   return {
     name: 'loaded-later',
     setup(setup) {
-      const files = { './web-rtc.js': './anypath_webrtc.mjs', './page-diagnosis.js': './anypath_diagnose.mjs' }
-      setup.onResolve({ filter: /^\.\/(web-rtc|page-diagnosis)\.js$/ }, ({ path }) => ({
-        path: files[path],
-        external: true,
-      }))
+      setup.onResolve({ filter: /^\.\/[\w-]+\.js$/ }, ({ kind, path }) =>
+        kind === 'dynamic-import' && LOADED_LATER[path] !== undefined
+          ? { path: LOADED_LATER[path], external: true }
+          : undefined,
+      )
     },
   }
 }

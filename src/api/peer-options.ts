@@ -142,6 +142,13 @@ export interface ConnectOptions {
 /** What the attached side of a port may choose: everything else lives beside the core. */
 export interface AttachOptions {
   readonly logger?: Logger
+  /**
+   * In a window: lets the peer, where that is in a worker, make WebRTC data channels here, for workers have none. Remotes learn this
+   * machine's addresses by that, as from a peer in this window; the peer's own `directPaths: false` keeps it from asking.
+   *
+   * @default true
+   */
+  readonly lendWebRtc?: boolean
   /** Accepted connections that wait in `peer.incoming`; further ones are closed. @default 256 */
   readonly incomingBacklog?: number
 }

@@ -5,10 +5,12 @@ import type { Engine, EngineEvent, PeerStats, RelayInfo } from '../driver/engine
 import {
   type AnypathError,
   createError,
+  deserializeError,
   InternalError,
   InvalidArgumentError,
   InvalidConfigError,
   PeerClosedError,
+  TransportFailedError,
 } from '../errors/index.js'
 import type { Logger } from '../observe/logger.js'
 import { CLOSED_LOCALLY } from './close.js'
@@ -24,20 +26,24 @@ import { makeTicket } from './make-ticket.js'
 import type { WatchLifecycle } from './page-lifecycle.js'
 import type { PeerEvents } from './peer-events.js'
 import type { AttachOptions, ConnectOptions, DialTarget, PeerOptions } from './peer-options.js'
-import type { Platform } from './platform.js'
-import { attachEngine } from './port/attach.js'
+import type { Platform, PortModule } from './platform.js'
 import type { EnginePort } from './port/messages.js'
-import { type EngineServer, serveEngine } from './port/serve.js'
+import { ServedPorts } from './port/served-ports.js'
 import { type OnlineOptions, PeerRelays } from './relays.js'
 import type { Session } from './session.js'
 import { SessionTable } from './session-table.js'
 import { startEngine } from './start-engine.js'
 import { Ticket } from './ticket.js'
+import type { Borrow } from './web-rtc/borrowing.js'
 import type { IncomingSessions } from './web-transport/sessions.js'
 import type { WebTransportSessions } from './web-transport/types.js'
 
 const INTERNAL_ERROR = 1
 const CLOSE_TIMEOUT_MS = 3000
+const PAGE_CLOSED = 'the page was closed'
+
+/** What an attached side rejects with: its own classes. */
+const PORT_ERRORS = { closed: (message: string) => new PeerClosedError(message), revive: deserializeError }
 
 interface PeerParts {
   readonly engine: Engine
@@ -47,6 +53,10 @@ interface PeerParts {
   readonly watchLifecycle: WatchLifecycle | undefined
   readonly diagnose: Diagnose
   readonly sessions?: IncomingSessions | undefined
+  /** Leaves the engine to others, where it is on the other side of a port. */
+  readonly leave?: (reason: string) => void
+  /** Gives what listens for lending windows at a port, where this peer can do with them. */
+  readonly borrow?: ((gone: (port: EnginePort) => void) => Borrow) | undefined
 }
 
 /**
@@ -70,7 +80,8 @@ export class Peer {
   readonly #emitter: Emitter<PeerEvents>
   readonly #relays: PeerRelays
   readonly #endWatch: (() => void) | undefined
-  #server: EngineServer | undefined
+  readonly #ports: ServedPorts
+  readonly #borrow: Borrow | undefined
   #closing: Promise<void> | undefined
   #failure: AnypathError | undefined
 
@@ -90,6 +101,8 @@ export class Peer {
       moved: ({ remoteId }, event) => this.#emitter.emit('state', { remoteId, ...event }),
     })
     this.#relays = new PeerRelays(clock)
+    this.#ports = new ServedPorts(engine, () => void this.close())
+    this.#borrow = parts.borrow?.((port) => this.#ports.gone(port))
     engine.onEvent((event) => this.#handle(event))
     this.#endWatch = parts.watchLifecycle?.({
       visible: (visible) => engine.setVisible(visible),
@@ -100,7 +113,7 @@ export class Peer {
         engine.networkChanged()
       },
       // A page that goes away has no time for more than telling the remotes.
-      ending: () => void this.close({ reason: 'the page was closed' }),
+      ending: () => (parts.leave ? parts.leave(PAGE_CLOSED) : void this.close({ reason: PAGE_CLOSED })),
     })
   }
 
@@ -113,46 +126,78 @@ export class Peer {
   static async create(options: PeerOptions = {}): Promise<Peer> {
     if (this.platform === undefined) throw new InternalError('this build of anypath has no platform')
     const { watchLifecycle } = this.platform
-    const { engine, incomingBacklog, diagnosed } = await startEngine(options, this.platform)
+    const { engine, incomingBacklog, diagnosed, borrow } = await startEngine(options, this.platform)
     const { logger, clock = systemClock() } = options
     const diagnose = diagnosing(engine, this.platform, diagnosed)
     const sessions = sessionsOf(this.platform, engine, logger, clock, incomingBacklog)
-    return new this({ engine, incomingBacklog, logger, clock, watchLifecycle, diagnose, sessions }).#loaded()
+    return new this({ engine, incomingBacklog, logger, clock, watchLifecycle, diagnose, sessions, borrow }).#loaded()
   }
 
   /**
    * Uses a peer that runs on the other side of a `MessagePort`, for example in a worker, where `peer.serve(port)` was called. What was
-   * injected there works there; everything else is the same.
+   * injected there works there; everything else is the same. A window lends its WebRTC to a peer in a worker: see `AttachOptions.lendWebRtc`.
    *
    * @throws PeerClosedError when the other side is closed.
+   * @throws TransportFailedError when the code for it can't be loaded: `anypath_port.mjs`, beside the script.
    */
   static async attach(port: EnginePort, options: AttachOptions = {}): Promise<Peer> {
-    const engine = await attachEngine(port)
+    const { attach } = await portModule(this.platform)
+    const engine = await attach(port, PORT_ERRORS, options.lendWebRtc ?? true)
     const incomingBacklog = options.incomingBacklog ?? DEFAULT_LIMITS.incomingBacklog
     const { watchLifecycle } = this.platform ?? {}
     const { logger } = options
     const diagnose = diagnosing(engine, this.platform)
     const clock = systemClock()
     const sessions = sessionsOf(this.platform, engine, logger, clock, incomingBacklog)
-    return new this({ engine, incomingBacklog, logger, clock, watchLifecycle, diagnose, sessions }).#loaded()
+    return new this({
+      engine,
+      incomingBacklog,
+      logger,
+      clock,
+      watchLifecycle,
+      diagnose,
+      sessions,
+      leave: (reason: string) => engine.leave(reason),
+    }).#loaded()
+  }
+
+  /**
+   * Lends this window's WebRTC to a peer in a worker that has none, over a port at which `peer.borrowWebRtc(port)` was called. For peers that
+   * are served to the port nothing has to be done: `Peer.attach` lends.
+   *
+   * @returns what ends that: the channels are closed. They are closed with the window as well.
+   * @throws InvalidConfigError where there is no WebRTC.
+   * @throws TransportFailedError when the code for it can't be loaded: `anypath_port.mjs`, beside the script.
+   */
+  static async lendWebRtc(port: EnginePort): Promise<() => void> {
+    const lender = (await portModule(this.platform)).lend(port)
+    if (lender === undefined) throw new InvalidConfigError('WebRTC: there is none here')
+    return () => lender.stop()
+  }
+
+  /**
+   * Makes data channels in whatever window lends its WebRTC over this port, by `Peer.lendWebRtc` or `Peer.attach`. Any number of windows may;
+   * when one is gone, others take over. Does nothing for a peer that needs none: in a window, in Node, and without `directPaths`.
+   */
+  borrowWebRtc(port: EnginePort): void {
+    this.#assertOpen()
+    this.#borrow?.(port)
   }
 
   /**
    * Gives this peer to the other side of a `MessagePort`, where `Peer.attach(port)` takes it. From then on connections belong there; here
    * `stats()` and `close()` still work. When the other side goes away, its connections are closed.
    *
-   * @throws InvalidArgumentError when this peer has connections, or was given away before.
+   * It may be given to several ports, as by a SharedWorker to all tabs: each has the connections that it has dialled, and the first one of those
+   * that are there has what comes in. A side that closes the peer then closes its own connections only, unless it is the last one.
+   *
+   * @throws InvalidArgumentError when this peer has connections of its own, or is served to this port already.
    */
   serve(port: EnginePort): void {
     this.#assertOpen()
-    if (this.#server !== undefined) throw new InvalidArgumentError('this peer is served to a port already')
     if (this.#table.size > 0) throw new InvalidArgumentError('a peer with connections can not be given to a port')
-    this.#server = serveEngine(this.#parts.engine, port, {
-      detached: () => {
-        this.#server = undefined
-      },
-      closed: () => void this.close(),
-    })
+    this.#ports.add(port)
+    this.#borrow?.(port)
   }
 
   /**
@@ -321,7 +366,7 @@ export class Peer {
     } catch (thrown) {
       this.#parts.logger?.warn('closing failed', { error: thrown instanceof Error ? thrown.message : String(thrown) })
     }
-    this.#server?.close(closeCode, reason)
+    this.#ports.close(closeCode, reason)
     // The core is gone: a connection that was not told of its end is told now.
     for (const { id, end } of [...this.#table.values()]) {
       if (end === undefined) {
@@ -346,7 +391,7 @@ export class Peer {
   }
 
   #handle(event: EngineEvent): void {
-    if (this.#server !== undefined) return this.#server.handle(event)
+    if (this.#ports.take(event)) return
     if (event.type === 'relay') {
       this.#relays.apply(event.relay)
       return this.#emitter.emit('relay', event.relay)
@@ -384,6 +429,15 @@ export class Peer {
         this.#sessions.find(connection.remoteId)?.detach(connection)
       },
     }
+  }
+}
+
+async function portModule(platform: Platform | undefined): Promise<PortModule> {
+  if (platform === undefined) throw new InternalError('this build of anypath has no platform')
+  try {
+    return await platform.port()
+  } catch (cause) {
+    throw new TransportFailedError('anypath_port.mjs can not be loaded', { cause })
   }
 }
 

@@ -3,6 +3,7 @@ import type { PersistSettings, ResolvedSettings, UdpSettings, WebRtcSettings } f
 import type { DiagnosedPeer } from '../diagnose/diagnose.node.js'
 import type { DiagnoseOptions, Diagnosis } from '../diagnose/report.js'
 import type { Discovery } from '../discovery/discovery.js'
+import type { ChannelMaker } from '../driver/channels.js'
 import type { Clock } from '../driver/clock.js'
 import type { EngineOptions } from '../driver/create.js'
 import type { Engine } from '../driver/engine.js'
@@ -14,6 +15,8 @@ import type { WebTransportAddressOf } from './make-ticket.js'
 import type { WatchLifecycle } from './page-lifecycle.js'
 import type { GivenCore, PeerOptions } from './peer-options.js'
 import type { DiagnosedSettings } from './start-engine.js'
+import type { AttachedEngine, PortErrors } from './port/attach.js'
+import type { EnginePort } from './port/messages.js'
 import type { ChannelEngineParts } from './web-rtc/channel-engine.js'
 import type { SessionPolicy } from './web-transport/admission.js'
 import type { IncomingSessions, SessionsContext } from './web-transport/sessions.js'
@@ -35,6 +38,10 @@ export interface Platform {
     settings: ChannelSettings,
     options: Pick<PeerOptions, 'stunServers'>,
   ) => ChannelEngineParts['maker'] | undefined
+  /** Loads what it takes where a peer and its application are in different threads. */
+  readonly port: () => Promise<PortModule>
+  /** Whether peers have data channels only by windows that lend theirs: in workers. */
+  readonly borrows?: boolean
   /** Watches what the peer runs in, where that can be hidden or frozen. */
   readonly watchLifecycle?: WatchLifecycle
   /** Instruments for the meter that only a peer of this platform has something to tell by. */
@@ -74,6 +81,37 @@ export interface Platform {
     persist: Required<PersistSettings>,
     randomBytes: (length: number) => Uint8Array,
   ) => Promise<HeldKey>
+}
+
+/** What is loaded where a peer and its application are in different threads. */
+export interface PortModule {
+  /** An engine on the other side of a port. A window shows that it is there, and lends its data channels unless `lends` is false. */
+  attach(port: EnginePort, errors: PortErrors, lends: boolean): Promise<AttachedEngine>
+  /** Lends this window's data channels to a peer on the other side of a port, until `stop`; `undefined` where there are none. */
+  lend(port: EnginePort): { stop(): void } | undefined
+  /** What borrows them there. */
+  borrower(servers: ChannelServers, events: BorrowerEvents): PortBorrower
+}
+
+/** What a window asks for its own addresses when it makes a channel: the servers that are named, or else these relays. */
+export interface ChannelServers {
+  readonly iceServers: WebRtcSettings['iceServers']
+  readonly relays: readonly string[]
+}
+
+/** Told of the windows at a peer's ports. */
+export interface BorrowerEvents {
+  /** Channels can be made in other windows than before; `undefined`: in none. */
+  changed(maker: ChannelMaker | undefined): void
+  /** The window at a port is gone. */
+  gone(port: EnginePort): void
+}
+
+/** Takes what windows say. */
+export interface PortBorrower {
+  take(port: EnginePort, message: object): void
+  /** The port was closed. */
+  closed(port: EnginePort): void
 }
 
 /** The settings of a peer that may make data channels. */

@@ -16,6 +16,8 @@ import { recordReader } from './engine/record-reader.js'
 import { ReleasingEngine } from './engine/releasing.js'
 import type { PeerOptions } from './peer-options.js'
 import type { HeldKey, Platform } from './platform.js'
+import type { EnginePort } from './port/messages.js'
+import { type Borrow, borrowing } from './web-rtc/borrowing.js'
 import { ChannelEngine, type ChannelEngineParts } from './web-rtc/channel-engine.js'
 import { SIGNALLING_ALPN } from './web-rtc/signal.js'
 
@@ -24,6 +26,8 @@ export interface StartedEngine {
   readonly engine: Engine
   readonly incomingBacklog: number
   readonly diagnosed: DiagnosedSettings
+  /** Listens for windows that lend their data channels, where the peer needs that; `gone` is told of windows that were there. */
+  readonly borrow?: ((gone: (port: EnginePort) => void) => Borrow) | undefined
 }
 
 /** What a diagnosis has to know of a peer's settings. */
@@ -60,7 +64,7 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
       ...servers,
       ...(webTransportDialer && { webTransportDialer }),
     })
-    const wrapping = wrapped(inner, { ...options, discovery }, platform, {
+    const { engine: wrapping, channels } = wrapped(inner, { ...options, discovery }, platform, {
       writers,
       timeoutMs: settings.limits.handshakeTimeoutMs,
       opensSessions,
@@ -72,6 +76,7 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
     return {
       engine: new ReleasingEngine(engine, () => key.release()),
       incomingBacklog: settings.limits.incomingBacklog,
+      borrow: borrowOf(settings, platform, channels),
       diagnosed: {
         host: settings.udp.host ?? '::',
         directPaths: settings.directPaths,
@@ -155,7 +160,7 @@ function wrapped(
     readonly opensSessions: boolean
     readonly ways: Pick<ChannelEngineParts, 'maker' | 'addressOf' | 'opensSessions' | 'traverses'> | undefined
   },
-): Engine {
+): { readonly engine: Engine; readonly channels: ChannelEngine | undefined } {
   const { logger, meter, tracer, accept, qlog, discovery = [] } = options
   const clock = options.clock ?? systemClock()
   const channels = ways && new ChannelEngine({ ...ways, inner, clock, asks: accept?.connection !== undefined })
@@ -180,7 +185,22 @@ function wrapped(
   }
   if (accept?.address || accept?.connection)
     engine = new AcceptingEngine(engine, accept, logger, (connectionId) => channels?.wanted(connectionId))
-  return engine
+  return { engine, channels }
+}
+
+/** A peer without data channels of its own borrows them; every window at its ports is watched. */
+function borrowOf(
+  { directPaths, webRtc, relays }: ResolvedSettings,
+  { borrows, port }: Platform,
+  channels: ChannelEngine | undefined,
+): StartedEngine['borrow'] {
+  if (!borrows) return undefined
+  const servers = { iceServers: webRtc ? webRtc.iceServers : undefined, relays: relays.map(({ url }) => url) }
+  const mayLend = directPaths && webRtc !== false
+  return (gone) =>
+    borrowing(async () =>
+      (await port()).borrower(servers, { gone, changed: (maker) => mayLend && channels?.setMaker(maker) }),
+    )
 }
 
 /** The engine with the answers to browsers around it, where they are listened for. */

@@ -15,6 +15,7 @@ import { NodeRelays, relayServices } from '../transport/relay.node.js'
 import { stunServers } from '../transport/stun-servers.node.js'
 import { UdpTransport } from '../transport/udp.node.js'
 import { stunOf } from './ice-servers.js'
+import { portModule } from './port.js'
 
 export * from '../index.js'
 
@@ -23,6 +24,7 @@ export class Peer extends PlatformPeer {
   static override readonly platform: Platform = {
     core: (given) => nodeCore(given === undefined ? undefined : () => given),
     transports: (udp) => [new UdpTransport(udp)],
+    port: async () => portModule,
     relayDialer: (relays) => new NodeRelays(relays),
     qlogFolder,
     instruments: observeTraversal,

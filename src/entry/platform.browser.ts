@@ -26,6 +26,8 @@ export function browserPlatform(core: CoreProgram['wasm'], startTicks?: () => Wo
       })
       return (await loading).diagnosePage(peer, options, createError)
     },
+    port: async () => (await import('./port.js')).portModule,
+    borrows: typeof RTCPeerConnection === 'undefined',
     watchLifecycle: (events) => watchPage(events, startTicks),
     holdKey,
   }

@@ -11,24 +11,38 @@ import type {
   TicketParts,
   WebTransportCertificate,
 } from '../../driver/engine.js'
-import { deserializeError, PeerClosedError } from '../../errors/index.js'
+import type { AnypathError, SerializedError } from '../../errors/index.js'
 import { type CallName, type CastName, type EnginePort, messageOf, post, type Reply } from './messages.js'
 
 const NO_ANSWER_MS = 10_000
 const PEER_CLOSED = 50
 const GONE = 'the other side of the port was closed'
 
+/** The classes of errors that the application knows: this code may be loaded beside them. */
+export interface PortErrors {
+  closed(message: string): AnypathError
+  revive(data: SerializedError): AnypathError
+}
+
+/** An engine on the other side of a port. */
+export interface AttachedEngine extends Engine {
+  /** Closes the connections of this side, and leaves the engine to others that may come. Idempotent. */
+  leave(reason?: string): void
+}
+
 /**
  * Waits for the other side of a port and gives an engine that works there.
  *
+ * @param ended called once when the engine is of no use any more.
  * @throws PeerClosedError when the port is closed, or nobody serves it within 10 s.
  */
-export function attachEngine(port: EnginePort): Promise<Engine> {
+export function attachEngine(
+  port: EnginePort,
+  errors: PortErrors,
+  ended: () => void = () => {},
+): Promise<AttachedEngine> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new PeerClosedError('nobody serves the other side of this port')),
-      NO_ANSWER_MS,
-    )
+    const timer = setTimeout(() => reject(errors.closed('nobody serves the other side of this port')), NO_ANSWER_MS)
     const settle = () => clearTimeout(timer)
     const pending: { engine?: PortEngine } = {}
     port.addEventListener('message', ({ data }) => {
@@ -36,7 +50,7 @@ export function attachEngine(port: EnginePort): Promise<Engine> {
       if (reply === undefined) return
       if (reply.type === 'attached' && pending.engine === undefined) {
         settle()
-        pending.engine = new PortEngine(port, reply.endpointId)
+        pending.engine = new PortEngine(port, reply.endpointId, errors, ended)
         resolve(pending.engine)
       } else {
         pending.engine?.receive(reply)
@@ -44,7 +58,7 @@ export function attachEngine(port: EnginePort): Promise<Engine> {
     })
     port.addEventListener('close', () => {
       settle()
-      reject(new PeerClosedError('the port was closed'))
+      reject(errors.closed('the port was closed'))
       pending.engine?.receive({ type: 'detached' })
     })
     port.start?.()
@@ -58,9 +72,11 @@ interface Waiting {
 }
 
 /** An engine on the other side of a port. */
-class PortEngine implements Engine {
+class PortEngine implements AttachedEngine {
   readonly endpointId: Uint8Array
   readonly #port: EnginePort
+  readonly #errors: PortErrors
+  readonly #ended: () => void
   readonly #waiting = new Map<number, Waiting>()
   /** Events that came before anybody listened. */
   #early: EngineEvent[] | undefined = []
@@ -68,8 +84,10 @@ class PortEngine implements Engine {
   #lastCall = 0
   #detached = false
 
-  constructor(port: EnginePort, endpointId: Uint8Array) {
+  constructor(port: EnginePort, endpointId: Uint8Array, errors: PortErrors, ended: () => void) {
     this.#port = port
+    this.#errors = errors
+    this.#ended = ended
     this.endpointId = endpointId
   }
 
@@ -81,7 +99,7 @@ class PortEngine implements Engine {
       case 'result':
         return this.#settle(reply.call, (waiting) => waiting.resolve(reply.value as never))
       case 'failure':
-        return this.#settle(reply.call, (waiting) => waiting.reject(deserializeError(reply.error)))
+        return this.#settle(reply.call, (waiting) => waiting.reject(this.#errors.revive(reply.error)))
       case 'detached':
         this.#detach()
         return this.#listener({ type: 'failed', code: PEER_CLOSED, message: GONE })
@@ -201,12 +219,15 @@ class PortEngine implements Engine {
     try {
       await this.#call<void>('close', [code, reason, timeoutMs])
     } finally {
-      if (!this.#detached) {
-        post(this.#port, { type: 'detach' })
-        this.#detach()
-        this.#port.close?.()
-      }
+      this.leave()
     }
+  }
+
+  leave(reason?: string): void {
+    if (this.#detached) return
+    post(this.#port, { type: 'detach', ...(reason && { reason }) })
+    this.#detach()
+    this.#port.close?.()
   }
 
   onEvent(listener: (event: EngineEvent) => void): void {
@@ -217,7 +238,7 @@ class PortEngine implements Engine {
   }
 
   #call<T>(method: CallName, args: readonly unknown[]): Promise<T> {
-    if (this.#detached) return Promise.reject(closedError())
+    if (this.#detached) return Promise.reject(this.#errors.closed(GONE))
     return new Promise<T>((resolve, reject) => {
       this.#lastCall += 1
       this.#waiting.set(this.#lastCall, { resolve, reject })
@@ -237,13 +258,10 @@ class PortEngine implements Engine {
 
   #detach(): void {
     this.#detached = true
-    for (const { reject } of this.#waiting.values()) reject(closedError())
+    for (const { reject } of this.#waiting.values()) reject(this.#errors.closed(GONE))
     this.#waiting.clear()
+    this.#ended()
   }
-}
-
-function closedError(): PeerClosedError {
-  return new PeerClosedError(GONE)
 }
 
 /** Bytes whose clone is no larger than they are: a view is cloned with its whole buffer. */

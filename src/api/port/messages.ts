@@ -57,7 +57,7 @@ export type Request =
   | { readonly type: 'attach' }
   | { readonly type: 'call'; readonly call: number; readonly method: CallName; readonly args: readonly unknown[] }
   | { readonly type: 'cast'; readonly method: CastName; readonly args: readonly unknown[] }
-  | { readonly type: 'detach' }
+  | { readonly type: 'detach'; readonly reason?: string }
 
 /** From the side that has the engine. */
 export type Reply =

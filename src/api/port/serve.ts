@@ -7,12 +7,18 @@ import { CALLS, CASTS, type EnginePort, messageOf, post, type Request } from './
 export interface EngineServer {
   /** Passes one of the engine's events on. */
   handle(event: EngineEvent): void
+  /** The other side is gone: its connections are closed. Idempotent. */
+  detach(): void
   /** Tells the other side that the engine is gone and how its connections were closed, and closes the port. */
   close(closeCode: number, reason: string): void
 }
 
 /** Told of what the other side does. */
 export interface EngineServerObserver {
+  /** The other side has dialled. */
+  dialled(connectionId: number): void
+  /** Whether others use the engine as well: who closes it then closes its own connections only. */
+  isShared(): boolean
   /** The other side went away; its connections were closed. */
   detached(): void
   /** The other side closed the engine. */
@@ -26,11 +32,10 @@ export function serveEngine(engine: Engine, port: EnginePort, observer: EngineSe
   const held: EngineEvent[] = []
   let state: 'waiting' | 'attached' | 'over' = 'waiting'
 
-  const detach = () => {
+  const detach = (code = 0, reason = 'the application went away') => {
     if (state === 'over') return
     state = 'over'
-    for (const connection of [...connections, ...sessions])
-      engine.closeConnection(connection, 0, 'the application went away')
+    for (const connection of [...connections, ...sessions]) engine.closeConnection(connection, code, reason)
     observer.detached()
   }
   const handle = (event: EngineEvent) => {
@@ -42,6 +47,12 @@ export function serveEngine(engine: Engine, port: EnginePort, observer: EngineSe
     const told = type === 'web-transport' ? event.event : event
     post(port, { type: 'event', event }, told.type === 'datagram' ? [told.bytes.buffer] : [])
   }
+  const dialled = (connectionId: number) => {
+    // Nobody is left to use what was dialled last.
+    if (state === 'over') return engine.closeConnection(connectionId, 0, 'the application went away')
+    connections.add(connectionId)
+    observer.dialled(connectionId)
+  }
   const receive = (request: Request) => {
     if (state === 'over') return
     if (request.type === 'attach') {
@@ -49,24 +60,29 @@ export function serveEngine(engine: Engine, port: EnginePort, observer: EngineSe
       state = 'attached'
       post(port, { type: 'attached', endpointId: engine.endpointId })
       for (const event of held.splice(0)) handle(event)
+    } else if (request.type === 'call' && request.method === 'close' && observer.isShared()) {
+      const [code, reason] = request.args as [number, string]
+      detach(code, reason)
+      post(port, { type: 'result', call: request.call, value: undefined })
     } else if (request.type === 'call') {
-      void answer(engine, port, request, () => state === 'over').then((method) => {
+      void answer(engine, port, request, () => state === 'over', dialled).then((method) => {
         if (method === 'close') observer.closed()
       })
     } else if (request.type === 'cast') {
       cast(engine, request)
-    } else {
-      detach()
+    } else if (request.type === 'detach') {
+      detach(0, request.reason)
     }
   }
   port.addEventListener('message', ({ data }) => {
     const request = messageOf<Request>(data)
     if (request !== undefined) receive(request)
   })
-  port.addEventListener('close', detach)
+  port.addEventListener('close', () => detach())
   port.start?.()
   return {
     handle,
+    detach: () => detach(),
     close: (closeCode, reason) => {
       // What the engine had still to tell of them would come too late.
       for (const connectionId of connections) {
@@ -89,12 +105,14 @@ async function answer(
   port: EnginePort,
   { call, method, args }: Request & { type: 'call' },
   over: () => boolean,
+  dialled: (connectionId: number) => void,
 ): Promise<string> {
   try {
     // What the other side sends is not trusted to be one of these names.
     if (!CALLS.includes(method)) throw new InternalError(`an engine has no call ${String(method)}`)
     const target = engine[method] as (...given: unknown[]) => Promise<unknown>
     const value = await target.apply(engine, [...args])
+    if (method === 'connect') dialled(value as number)
     if (!over())
       post(port, { type: 'result', call, value }, value instanceof Uint8Array ? [value.buffer as ArrayBuffer] : [])
   } catch (thrown) {

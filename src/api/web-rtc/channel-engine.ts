@@ -50,6 +50,7 @@ export class ChannelEngine extends ForwardingEngine {
   readonly #connections = new Map<number, RemoteChannel>()
   /** Dialled connections with peers of other programs. */
   readonly #foreign = new Set<number>()
+  #maker: ChannelEngineParts['maker']
   /** Incoming connections about which the application is being asked. */
   readonly #asked = new Map<number, ConnectedInfo>()
   #listener: (event: EngineEvent) => void = () => {}
@@ -57,6 +58,7 @@ export class ChannelEngine extends ForwardingEngine {
   constructor(parts: ChannelEngineParts) {
     super(parts.inner)
     this.#parts = parts
+    this.#maker = parts.maker
     parts.inner.onEvent((event) => this.#handle(event))
   }
 
@@ -80,6 +82,12 @@ export class ChannelEngine extends ForwardingEngine {
   override close(code: number, reason: string, timeoutMs: number): Promise<void> {
     for (const remote of this.#remotes.values()) remote.stop()
     return super.close(code, reason, timeoutMs)
+  }
+
+  /** Channels are made by somebody else from now on, or by nobody. */
+  setMaker(maker: ChannelMaker | undefined): void {
+    this.#maker = maker && (async () => maker)
+    if (maker) for (const remote of this.#remotes.values()) remote.renewed()
   }
 
   /** The application wants an incoming connection. */
@@ -119,11 +127,11 @@ export class ChannelEngine extends ForwardingEngine {
   }
 
   #begin(name: string, remoteId: Uint8Array): RemoteChannel {
-    const { inner, maker, clock, opensSessions, traverses } = this.#parts
+    const { inner, clock, opensSessions, traverses } = this.#parts
     const remote: RemoteChannel = new RemoteChannel({
       engine: inner,
       keeper: inner,
-      maker,
+      maker: () => this.#maker,
       opensSessions,
       waits: traverses,
       ways: () => this.#ways(),
@@ -138,9 +146,9 @@ export class ChannelEngine extends ForwardingEngine {
 
   /** What a page is told that has asked this peer; nothing where that is what it takes for granted. */
   async #ways(): Promise<WaysFrame | undefined> {
-    const { maker, addressOf, inner, traverses } = this.#parts
+    const { addressOf, inner, traverses } = this.#parts
     const address = addressOf?.(await inner.webTransportCertificates(), await ownSockets(inner))
-    const channels = maker !== undefined
+    const channels = this.#maker !== undefined
     return traverses || !channels ? { type: 'ways', webTransport: address ? [address] : [], channels } : undefined
   }
 

@@ -25,7 +25,8 @@ export interface RemoteChannelParts {
   /** Dials and carries signalling. */
   readonly engine: Engine
   readonly keeper: ChannelKeeper
-  readonly maker: (() => Promise<ChannelMaker>) | undefined
+  /** Makes channels, while that can be done. */
+  readonly maker: () => (() => Promise<ChannelMaker>) | undefined
   /** Whether WebTransport sessions can be opened to the remote. */
   readonly opensSessions: boolean
   /** Whether the remote is asked for a channel only by `ask`. */
@@ -140,6 +141,14 @@ export class RemoteChannel {
     this.#negotiate()
   }
 
+  /** Channels can be made now, or by somebody else: the remote is asked at once, also by who was dialled, for it may have given up. */
+  renewed(): void {
+    if (this.#isStopped) return
+    this.#pace.reset()
+    const isRelayed = [...this.#connections.values()].some(({ relay }) => relay !== undefined)
+    if (isRelayed && this.#attempt === undefined && !this.#open?.isOpen && !this.#isDialling) this.#negotiate()
+  }
+
   /** A signalling connection that the remote dialled, or this peer, is there. */
   connected(connectionId: number, dialled: boolean, isSmaller: boolean): Signalling {
     const now = () => this.#parts.clock.now()
@@ -197,7 +206,7 @@ export class RemoteChannel {
   /** The relay over which a connection goes that a channel would help, and for which this peer asks. */
   get #relay(): string | undefined {
     const { maker, opensSessions } = this.#parts
-    if (!this.#asks || !(maker || opensSessions)) return undefined
+    if (!this.#asks || !(maker() || opensSessions)) return undefined
     for (const { incoming, relay } of this.#connections.values()) if (!incoming && relay !== undefined) return relay
     return undefined
   }
@@ -217,7 +226,7 @@ export class RemoteChannel {
     this.#used()
     if (this.#signalling?.dialled) return this.#begin()
     if (this.#signalling !== undefined) {
-      if (this.#parts.maker) this.#signalling.send({ type: 'wanted' })
+      if (this.#parts.maker()) this.#signalling.send({ type: 'wanted' })
       return
     }
     if (!this.#isDialling) void this.#dial()
@@ -246,7 +255,7 @@ export class RemoteChannel {
 
   /** Makes the offer. */
   #begin(): void {
-    if (this.#attempt !== undefined || this.#parts.maker === undefined || !this.#makesChannels) return
+    if (this.#attempt !== undefined || this.#parts.maker() === undefined || !this.#makesChannels) return
     const number = ++this.#last
     void this.#make(number, true)
   }
@@ -300,7 +309,11 @@ export class RemoteChannel {
 
   async #make(number: number, initiator: boolean): Promise<void> {
     const signalling = this.#signalling
-    const maker = this.#pace.take() ? await this.#parts.maker?.().catch(() => undefined) : undefined
+    const maker = this.#pace.take()
+      ? await this.#parts
+          .maker()?.()
+          .catch(() => undefined)
+      : undefined
     // It may have been overtaken, or nobody wants it any more.
     if (signalling !== this.#signalling || number !== this.#last || this.#isStopped) return
     if (maker === undefined) {

@@ -1,13 +1,17 @@
 import { diagnosing } from '../../../src/api/diagnosing.js'
 import { Peer } from '../../../src/api/peer.js'
+import type { Platform } from '../../../src/api/platform.js'
 import type { EnginePort } from '../../../src/api/port/messages.js'
 import { systemClock } from '../../../src/driver/clock.js'
 import type { Engine } from '../../../src/driver/engine.js'
+import { portModule } from '../../../src/entry/port.js'
 import type { Logger } from '../../../src/observe/logger.js'
 import { FakeEngine } from './fake-engine.js'
 
 /** A peer over any engine. */
 export class TestPeer extends Peer {
+  static override readonly platform = { port: async () => portModule } as Partial<Platform> as Platform
+
   static over(engine: Engine, logger?: Logger, incomingBacklog = 4): Peer {
     const diagnose = diagnosing(engine, undefined)
     return new TestPeer({ engine, logger, incomingBacklog, clock: systemClock(), watchLifecycle: undefined, diagnose })

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import type { EnginePort } from '../../../src/api/index.js'
-import { attachEngine } from '../../../src/api/port/attach.js'
+import type { Connection, EnginePort } from '../../../src/api/index.js'
 import { Peer } from '../../../src/entry/node.js'
 import { InvalidArgumentError, PeerClosedError } from '../../../src/errors/index.js'
 import { ALICE, ALPN, BOB, TestPeer } from './environments.js'
@@ -14,7 +13,7 @@ const ADDRESS = { host: '192.0.2.1', port: 1 }
 
 async function served() {
   const network = new Map<string, FakeEngine>()
-  const engine = new FakeEngine(network, [], ALICE)
+  const engine = new FakeEngine(network, [ALPN], ALICE)
   const bob = TestPeer.over(new FakeEngine(network, [ALPN], BOB))
   const beside = TestPeer.over(engine)
   const { port1, port2 } = new MessageChannel()
@@ -29,6 +28,19 @@ async function served() {
     dial,
     port2,
     stop: () => Promise.all([alice.close(), beside.close(), bob.close()]),
+  }
+}
+
+/** The same, served to a second port as well. */
+async function shared() {
+  const one = await served()
+  const { port1, port2 } = new MessageChannel()
+  one.beside.serve(port1)
+  const arrivals = one.bob.incoming[Symbol.asyncIterator]()
+  return {
+    ...one,
+    other: await TestPeer.attach(port2),
+    toBob: async (): Promise<Connection> => (await arrivals.next()).value,
   }
 }
 
@@ -73,15 +85,50 @@ describe('a peer behind a port', () => {
     await stop()
   })
 
-  test('can not be given away twice, or with connections', async () => {
+  test('can not be given to a port twice, or with connections of its own', async () => {
     const network = new Map<string, FakeEngine>()
     const alice = TestPeer.over(new FakeEngine(network, [], ALICE))
     new FakeEngine(network, [ALPN], BOB)
     await alice.connect({ id: BOB, addresses: [ADDRESS] }, { alpn: ALPN })
     assert.throws(() => alice.serve(deafPort()), InvalidArgumentError)
     const { beside, stop } = await served()
-    assert.throws(() => beside.serve(deafPort()), InvalidArgumentError)
+    const port = deafPort()
+    beside.serve(port)
+    assert.throws(() => beside.serve(port), InvalidArgumentError)
     assert.equal((await beside.stats()).connections, 0)
+    await stop()
+  })
+
+  test('is shared by ports: each has what it dialled, and the first that is there has what comes in', async () => {
+    const { engine, other, alice, bob, dial, port2, toBob, stop } = await shared()
+    await dial()
+    const ofAlice = await toBob()
+    await other.connect({ id: BOB, addresses: [ADDRESS] }, { alpn: ALPN })
+    const ofOther = await toBob()
+    const dialAlice = () => bob.connect({ id: ALICE, addresses: [ADDRESS] }, { alpn: ALPN })
+    await dialAlice()
+    assert.equal((await within(1000, first(alice.incoming))).remoteId, BOB)
+    port2.close()
+    assert.equal((await within(1000, ofAlice.closed)).reason, 'the application went away')
+    await dialAlice()
+    assert.equal((await within(1000, first(other.incoming))).remoteId, BOB)
+    assert.equal(engine.links.size, 2, 'what the other one has dialled, and what came in last')
+    await other.close({ closeCode: 7, reason: 'left' })
+    assert.deepEqual(await within(1000, ofOther.closed), { closeCode: 7, reason: 'left' })
+    await stop()
+  })
+
+  test('that is shared is closed by the last side that closes it', async () => {
+    const { engine, alice, beside, other, dial, toBob, stop } = await shared()
+    await dial()
+    const far = await toBob()
+    await other.close()
+    await assert.rejects(other.stats(), PeerClosedError)
+    assert.equal((await beside.stats()).connections, 1)
+    assert.equal(engine.closed, false)
+    await alice.close({ closeCode: 8 })
+    assert.equal((await within(1000, far.closed)).closeCode, 8)
+    assert.equal(engine.closed, true)
     await stop()
   })
 
@@ -110,7 +157,7 @@ describe('a peer behind a port', () => {
 
   test('is not there when the port is closed before it answers', async () => {
     const { port1, port2 } = new MessageChannel()
-    const attaching = attachEngine(port1)
+    const attaching = TestPeer.attach(port1)
     port2.close()
     await assert.rejects(attaching, PeerClosedError)
   })

@@ -6,10 +6,12 @@ import type { EnginePort } from '../../../src/api/port/messages.js'
 import { serveEngine } from '../../../src/api/port/serve.js'
 import { IncomingSessions } from '../../../src/api/web-transport/sessions.js'
 import type { EngineEvent } from '../../../src/driver/engine.js'
-import { PeerClosedError } from '../../../src/errors/index.js'
+import { deserializeError, PeerClosedError } from '../../../src/errors/index.js'
 import { FakeEngine } from '../api/fake-engine.js'
 
 const REQUEST = { host: '192.0.2.7', port: 5000, authority: 'example:1', path: '/room', origin: '' }
+
+const PORT_ERRORS = { closed: (message: string) => new PeerClosedError(message), revive: deserializeError }
 
 /** An engine that notes what it is told to close. */
 class Noting extends FakeEngine {
@@ -23,8 +25,13 @@ class Noting extends FakeEngine {
 test('sessions are served over a port, and end when the other side goes away', async () => {
   const { port1, port2 } = new MessageChannel()
   const inner = new Noting(new Map(), [], 'ab'.repeat(32))
-  const server = serveEngine(inner, port1 as unknown as EnginePort, { detached() {}, closed() {} })
-  const engine = await attachEngine(port2 as unknown as EnginePort)
+  const server = serveEngine(inner, port1 as unknown as EnginePort, {
+    dialled() {},
+    isShared: () => false,
+    detached() {},
+    closed() {},
+  })
+  const engine = await attachEngine(port2 as unknown as EnginePort, PORT_ERRORS)
   const sessions = new IncomingSessions({ engine, logger: undefined, now: () => 0, backlog: 10 })
   engine.onEvent((event: EngineEvent) => {
     if (event.type === 'web-transport') sessions.handle(event.event)
