@@ -28,6 +28,21 @@ const BUNDLES = [
   { name: 'browser', entries: { browser: 'entry/browser.ts', slim: 'entry/slim.ts' }, options: browserOptions('esm') },
   // A page loads it when it has a use for it: most of it is simple-peer.
   { name: 'webrtc', entries: { anypath_webrtc: 'entry/web-rtc.ts' }, options: browserOptions('esm') },
+  // Another one loads it where UDP is blocked. The ponyfill's own WebSocket is replaced by ours, and what it does when it is loaded, which is
+  // to open a session somewhere, is left out.
+  {
+    name: 'tcp',
+    entries: { anypath_tcp: 'transport/over-tcp.ts' },
+    options: {
+      ...browserOptions('esm'),
+      alias: {
+        'webtransport-ponyfill': '@fails-components/webtransport',
+        debug: join(ROOT, 'src', 'transport', 'no-debug.ts'),
+      },
+      define: { 'globalThis.WebTransport': 'undefined' },
+      inject: ['src/transport/noted-web-socket.ts'],
+    },
+  },
   {
     name: 'global',
     extension: '.global.js',
@@ -73,7 +88,7 @@ async function bundleEntries({ extension = '.mjs', entries, options }) {
     absWorkingDir: ROOT,
     bundle: true,
     format: 'esm',
-    plugins: [coreFrom(CORE_DIR), webRtcBeside()],
+    plugins: [coreFrom(CORE_DIR), loadedLater()],
     metafile: true,
     sourcemap: 'linked',
     sourcesContent: false,
@@ -99,11 +114,12 @@ function coreFrom(coreDir) {
 }
 
 /** Leaves what is loaded later in a file of its own, which bundlers find by the `import()` as it stands. */
-function webRtcBeside() {
+function loadedLater() {
+  const files = { './web-rtc.js': './anypath_webrtc.mjs', './over-tcp.js': './anypath_tcp.mjs' }
   return {
-    name: 'web-rtc-beside',
+    name: 'loaded-later',
     setup(setup) {
-      setup.onResolve({ filter: /^\.\/web-rtc\.js$/ }, () => ({ path: './anypath_webrtc.mjs', external: true }))
+      setup.onResolve({ filter: /^\.\/(web-rtc|over-tcp)\.js$/ }, ({ path }) => ({ path: files[path], external: true }))
     },
   }
 }

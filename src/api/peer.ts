@@ -20,7 +20,7 @@ import { dial } from './dial.js'
 import { Emitter, type Listener } from './emitter.js'
 import { idFromText, idToText } from './identity.js'
 import { IncomingConnections } from './incoming-connections.js'
-import { makeTicket } from './make-ticket.js'
+import { makeTicket, type WebTransportAddressesOf } from './make-ticket.js'
 import type { WatchLifecycle } from './page-lifecycle.js'
 import type { PeerEvents } from './peer-events.js'
 import type { AttachOptions, ConnectOptions, DialTarget, PeerOptions } from './peer-options.js'
@@ -47,6 +47,8 @@ interface PeerParts {
   readonly watchLifecycle: WatchLifecycle | undefined
   readonly diagnose: Diagnose
   readonly sessions?: IncomingSessions | undefined
+  /** What tickets tell of sessions. */
+  readonly addressesOf: WebTransportAddressesOf | undefined
 }
 
 /**
@@ -113,11 +115,20 @@ export class Peer {
   static async create(options: PeerOptions = {}): Promise<Peer> {
     if (this.platform === undefined) throw new InternalError('this build of anypath has no platform')
     const { watchLifecycle } = this.platform
-    const { engine, incomingBacklog, diagnosed } = await startEngine(options, this.platform)
+    const { engine, incomingBacklog, diagnosed, addressesOf } = await startEngine(options, this.platform)
     const { logger, clock = systemClock() } = options
     const diagnose = diagnosing(engine, this.platform, diagnosed)
     const sessions = sessionsOf(this.platform, engine, logger, clock, incomingBacklog)
-    return new this({ engine, incomingBacklog, logger, clock, watchLifecycle, diagnose, sessions }).#loaded()
+    return new this({
+      engine,
+      incomingBacklog,
+      logger,
+      clock,
+      watchLifecycle,
+      diagnose,
+      sessions,
+      addressesOf,
+    }).#loaded()
   }
 
   /**
@@ -134,7 +145,17 @@ export class Peer {
     const diagnose = diagnosing(engine, this.platform)
     const clock = systemClock()
     const sessions = sessionsOf(this.platform, engine, logger, clock, incomingBacklog)
-    return new this({ engine, incomingBacklog, logger, clock, watchLifecycle, diagnose, sessions }).#loaded()
+    const addressesOf = this.platform?.webTransport?.addressesOf
+    return new this({
+      engine,
+      incomingBacklog,
+      logger,
+      clock,
+      watchLifecycle,
+      diagnose,
+      sessions,
+      addressesOf,
+    }).#loaded()
   }
 
   /**
@@ -204,8 +225,7 @@ export class Peer {
    */
   async ticket(): Promise<Ticket> {
     this.#assertOpen()
-    const { platform } = this.constructor as typeof Peer
-    return makeTicket(this.#parts.engine, this.#relays, platform?.webTransport?.address)
+    return makeTicket(this.#parts.engine, this.#relays, this.#parts.addressesOf)
   }
 
   /**

@@ -25,6 +25,7 @@ function driven() {
     removeCarrier: () => calls.push('removed'),
   } as unknown as Core
   const sessions = new WebTransports(core, clock, {
+    takes: () => true,
     dial: (url, hashes, events) => {
       assert.deepEqual(hashes, [hash])
       const dial = { url, events, closed: false, sent: 0 }
