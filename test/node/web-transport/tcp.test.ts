@@ -6,6 +6,7 @@ import { connect as openSocket, type Socket } from 'node:net'
 import { after, test } from 'node:test'
 import { WebSocket } from 'ws'
 import type { Connection } from '../../../src/entry/node.js'
+import { selfSignedCertificate } from '../../../src/relay/certificate.js'
 import { ALPN, echo, readAll, relayOf } from '../relayed/relay-pair.js'
 import { blockedPeer, forwarder, listeningPeer, overTcp, peerOf, selected } from './tcp-network.js'
 
@@ -185,6 +186,14 @@ test('a session that no connection uses is closed, and one in use is not', LIMIT
   await closing(stranger)
   await new Promise((resolve) => setTimeout(resolve, 1000))
   assert.equal(connection.paths[0]?.tcp, true)
+})
+
+test('with a certificate the port speaks TLS, and is found by its name', LIMIT, async (context) => {
+  const { certificatePem: cert, privateKeyPem: key } = selfSignedCertificate({ names: ['localhost'] })
+  const tcp = { host: '127.0.0.1', port: 0, certificate: { name: 'localhost', cert, key } }
+  const bob = await peerOf(context, { webTransport: { tcp } })
+  const connection = await (await blockedPeer(context)).connect(await bob.ticket(), { alpn: ALPN })
+  assert.deepEqual([connection.paths[0]?.kind, connection.paths[0]?.tcp], ['webtransport', true])
 })
 
 test('settings that can not be are named, and a port that is taken', LIMIT, async (context) => {
