@@ -41,6 +41,11 @@ const BUNDLES = [
       },
       define: { 'globalThis.WebTransport': 'undefined' },
       inject: ['src/transport/noted-web-socket.ts'],
+      // Its licence wants to be where its code is.
+      banner: {
+        js: `/*\n@fails-components/webtransport: Copyright (c) 2022 Marten Richter or other contributors, in part Copyright 2014
+The Chromium Authors\n\n${readFileSync(join(ROOT, 'node_modules/@fails-components/webtransport/LICENSE'), 'utf8').trim()}\n*/`,
+      },
     },
   },
   {
