@@ -20,6 +20,8 @@ interface Accepted {
   readonly from: SocketAddress
   /** When a connection was last seen to use it, or when it came. */
   usedAt: number
+  /** Whether the core has told of anything over it. */
+  isKnown: boolean
 }
 
 /**
@@ -71,12 +73,16 @@ export class AcceptedSessions extends Channels {
 
   override place(id: number): ChannelPlace | undefined {
     if (id < FIRST_ID) return super.place(id)
-    return { kind: 'webtransport', tcp: true, ...(this.#byId.get(id)?.from ?? NOWHERE) }
+    const accepted = this.#byId.get(id)
+    if (accepted) accepted.isKnown = true
+    return { kind: 'webtransport', tcp: true, ...(accepted?.from ?? NOWHERE) }
   }
 
   override get writableBytes(): number | undefined {
     let most = super.writableBytes
-    for (const { session } of this.#byId.values()) most = Math.max(most ?? 0, session.writableBytes)
+    // The room of a stranger's must not hide that those in use have none.
+    for (const { session, isKnown } of this.#byId.values())
+      if (isKnown) most = Math.max(most ?? 0, session.writableBytes)
     return most
   }
 
@@ -98,7 +104,8 @@ export class AcceptedSessions extends Channels {
     const id = this.#next
     this.#next = id === LAST_ID ? FIRST_ID : id + 1
     const session = begin({
-      opened: () => this.#owner?.tell(() => this.#core.setCarrier(id, 'webtransport', PACKET_BYTES)),
+      // For what may be a stranger's no connection has to be asked whether it waits for it, as for a session of our own.
+      opened: () => this.#owner?.tell(() => this.#core.setCarrier(id, 'memory', PACKET_BYTES)),
       packet: (data) => {
         this.#owner?.receive(id, from.host, from.port, data, 0)
         this.#owner?.ready()
@@ -108,12 +115,19 @@ export class AcceptedSessions extends Channels {
       dropped: () => addAll(this.#drops, { 'webtransport-queue-full': 1 }),
       closed: () => this.#remove(id),
     })
-    this.#byId.set(id, { session, from, usedAt: this.#clock.now() })
+    this.#byId.set(id, { session, from, usedAt: this.#clock.now(), isKnown: false })
     if (this.#byId.size === 1) this.#sweepSoon()
   }
 
   #remove(id: number): void {
-    if (this.#byId.delete(id)) this.#owner?.tell(() => this.#core.removeCarrier(id))
+    const accepted = this.#byId.get(id)
+    if (accepted === undefined) return
+    this.#byId.delete(id)
+    this.#owner?.tell(() => {
+      // Whoever goes over it is to look for another way.
+      if (accepted.isKnown) this.#core.setCarrier(id, 'webtransport', 0)
+      this.#core.removeCarrier(id)
+    })
   }
 
   #sweepSoon(): void {

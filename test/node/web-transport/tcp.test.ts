@@ -125,6 +125,15 @@ test('what is no session is refused by its status', LIMIT, async (context) => {
   for (const [socket, expected] of cases) assert.equal(await outcome(socket), expected)
   assert.equal(await outcome(webSocket(port)), 503)
   for (const [socket] of cases) socket.terminate()
+  const { port: other } = await listeningPeer(context)
+  const sockets: WebSocket[] = []
+  for (let count = 0; count < 64; count++) {
+    const socket = webSocket(other)
+    assert.equal(await outcome(socket), 'open')
+    sockets.push(socket)
+  }
+  assert.equal(await outcome(webSocket(other)), 429, 'one address has at most 64')
+  for (const socket of sockets) socket.terminate()
   assert.match(String((await fetch(`http://127.0.0.1:${port}${PATH}`)).status), /404/)
 })
 
