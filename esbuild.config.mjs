@@ -30,6 +30,26 @@ const BUNDLES = [
   { name: 'webrtc', entries: { anypath_webrtc: 'entry/web-rtc.ts' }, options: browserOptions('esm') },
   { name: 'diagnose', entries: { anypath_diagnose: 'entry/page-diagnosis.ts' }, options: browserOptions('esm') },
   { name: 'port', entries: { anypath_port: 'entry/port.ts' }, options: browserOptions('esm') },
+  // Another one loads it where UDP is blocked. The ponyfill's own WebSocket is replaced by ours, and what it does when it is loaded, which is
+  // to open a session somewhere, is left out.
+  {
+    name: 'tcp',
+    entries: { anypath_tcp: 'transport/over-tcp.ts' },
+    options: {
+      ...browserOptions('esm'),
+      alias: {
+        'webtransport-ponyfill': '@fails-components/webtransport',
+        debug: join(ROOT, 'src', 'transport', 'no-debug.ts'),
+      },
+      define: { 'globalThis.WebTransport': 'undefined' },
+      inject: ['src/transport/noted-web-socket.ts'],
+      // Its licence wants to be where its code is.
+      banner: {
+        js: `/*\n@fails-components/webtransport: Copyright (c) 2022 Marten Richter or other contributors, in part Copyright 2014
+The Chromium Authors\n\n${readFileSync(join(ROOT, 'node_modules/@fails-components/webtransport/LICENSE'), 'utf8').trim()}\n*/`,
+      },
+    },
+  },
   {
     name: 'global',
     extension: '.global.js',
@@ -46,6 +66,7 @@ const LOADED_LATER = {
   './web-rtc.js': './anypath_webrtc.mjs',
   './page-diagnosis.js': './anypath_diagnose.mjs',
   './port.js': './anypath_port.mjs',
+  './over-tcp.js': './anypath_tcp.mjs',
 }
 const CORES = ['anypath_core.wasm', 'anypath_core_node.wasm']
 

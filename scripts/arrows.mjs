@@ -39,6 +39,7 @@ const MAY_IMPORT = {
     'src/core/',
     'src/driver/',
     'src/errors/',
+    'src/transport/address-group.node.ts',
     'src/transport/relay-services.ts',
     'src/transport/transport.ts',
     'src/transport/udp.node.ts',

@@ -8,6 +8,7 @@ export {
   type PersistSettings,
   type RelaySettings,
   type Settings,
+  type TcpSettings,
   type UdpSettings,
   type WebRtcSettings,
   type WebTransportSettings,

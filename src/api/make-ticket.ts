@@ -7,25 +7,25 @@ import { Ticket } from './ticket.js'
 /** How long a ticket waits for the home relay where there are addresses without it. */
 const RELAY_PATIENCE_MS = 3000
 
-/** Gives the data of the address at which browsers open sessions to a peer with these certificates and sockets, if they can. */
-export type WebTransportAddressOf = (
+/** Gives the data of the addresses at which sessions can be opened to a peer with these certificates and sockets, the best first. */
+export type WebTransportAddressesOf = (
   certificates: readonly WebTransportCertificate[],
   sockets: readonly { readonly host: string; readonly port: number }[],
-) => Uint8Array | undefined
+) => readonly Uint8Array[]
 
 /** A ticket with the addresses of now: sockets, the home relay while it is connected, and what a browser needs to come without one. */
 export async function makeTicket(
   engine: Engine,
   relays: PeerRelays,
-  addressOf?: WebTransportAddressOf,
+  addressesOf?: WebTransportAddressesOf,
 ): Promise<Ticket> {
   const sockets = (await ownSockets(engine)).map(({ host, port }) => ({ kind: 'ip', host, port }) as const)
   const home = await homeOf(relays, sockets.length > 0)
-  const data = addressOf?.(await engine.webTransportCertificates(), sockets)
+  const opened = addressesOf?.(await engine.webTransportCertificates(), sockets) ?? []
   const addresses: TicketAddressParts[] = [
     ...(home === undefined ? [] : [{ kind: 'relay', url: home.url } as const]),
     ...sockets,
-    ...(data === undefined ? [] : [{ kind: 'custom', transportId: WEB_TRANSPORT_ID, data } as const]),
+    ...opened.map((data) => ({ kind: 'custom', transportId: WEB_TRANSPORT_ID, data }) as const),
   ]
   const parts = { id: engine.endpointId, anypath: true, addresses }
   return new Ticket(await engine.formatTicket(parts), parts)

@@ -22,7 +22,7 @@ import { dial } from './dial.js'
 import { Emitter, type Listener } from './emitter.js'
 import { idFromText, idToText } from './identity.js'
 import { IncomingConnections } from './incoming-connections.js'
-import { makeTicket } from './make-ticket.js'
+import { makeTicket, type WebTransportAddressesOf } from './make-ticket.js'
 import type { WatchLifecycle } from './page-lifecycle.js'
 import type { PeerEvents } from './peer-events.js'
 import type { AttachOptions, ConnectOptions, DialTarget, PeerOptions } from './peer-options.js'
@@ -57,6 +57,8 @@ interface PeerParts {
   readonly leave?: (reason: string) => void
   /** Gives what listens for lending windows at a port, where this peer can do with them. */
   readonly borrow?: ((gone: (port: EnginePort) => void) => Borrow) | undefined
+  /** What tickets tell of sessions. */
+  readonly addressesOf: WebTransportAddressesOf | undefined
 }
 
 /**
@@ -126,11 +128,12 @@ export class Peer {
   static async create(options: PeerOptions = {}): Promise<Peer> {
     if (this.platform === undefined) throw new InternalError('this build of anypath has no platform')
     const { watchLifecycle } = this.platform
-    const { engine, incomingBacklog, diagnosed, borrow } = await startEngine(options, this.platform)
+    const { engine, incomingBacklog, diagnosed, borrow, addressesOf } = await startEngine(options, this.platform)
     const { logger, clock = systemClock() } = options
     const diagnose = diagnosing(engine, this.platform, diagnosed)
     const sessions = sessionsOf(this.platform, engine, logger, clock, incomingBacklog)
-    return new this({ engine, incomingBacklog, logger, clock, watchLifecycle, diagnose, sessions, borrow }).#loaded()
+    const settings = { incomingBacklog, logger, clock, watchLifecycle, diagnose, sessions }
+    return new this({ engine, ...settings, borrow, addressesOf }).#loaded()
   }
 
   /**
@@ -149,6 +152,7 @@ export class Peer {
     const diagnose = diagnosing(engine, this.platform)
     const clock = systemClock()
     const sessions = sessionsOf(this.platform, engine, logger, clock, incomingBacklog)
+    const addressesOf = this.platform?.webTransport?.addressesOf
     return new this({
       engine,
       incomingBacklog,
@@ -157,6 +161,7 @@ export class Peer {
       watchLifecycle,
       diagnose,
       sessions,
+      addressesOf,
       leave: (reason: string) => engine.leave(reason),
     }).#loaded()
   }
@@ -249,8 +254,7 @@ export class Peer {
    */
   async ticket(): Promise<Ticket> {
     this.#assertOpen()
-    const { platform } = this.constructor as typeof Peer
-    return makeTicket(this.#parts.engine, this.#relays, platform?.webTransport?.address)
+    return makeTicket(this.#parts.engine, this.#relays, this.#parts.addressesOf)
   }
 
   /**

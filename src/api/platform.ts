@@ -1,5 +1,11 @@
 import type { RelaySettings } from '../config/relays.js'
-import type { PersistSettings, ResolvedSettings, UdpSettings, WebRtcSettings } from '../config/settings.js'
+import type {
+  PersistSettings,
+  ResolvedSettings,
+  UdpSettings,
+  WebRtcSettings,
+  WebTransportSettings,
+} from '../config/settings.js'
 import type { DiagnosedPeer } from '../diagnose/diagnose.node.js'
 import type { DiagnoseOptions, Diagnosis } from '../diagnose/report.js'
 import type { Discovery } from '../discovery/discovery.js'
@@ -11,7 +17,7 @@ import type { Logger } from '../observe/logger.js'
 import type { Observe } from '../observe/metrics.js'
 import type { Meter } from '../observe/opentelemetry.js'
 import type { QlogSink } from '../observe/qlog.js'
-import type { WebTransportAddressOf } from './make-ticket.js'
+import type { WebTransportAddressesOf } from './make-ticket.js'
 import type { WatchLifecycle } from './page-lifecycle.js'
 import type { GivenCore, PeerOptions } from './peer-options.js'
 import type { DiagnosedSettings } from './start-engine.js'
@@ -25,6 +31,12 @@ import type { IncomingSessions, SessionsContext } from './web-transport/sessions
 export interface Platform {
   /** The core to run, from what the application gave, or else from where this build has it. */
   readonly core: (given?: GivenCore) => EngineOptions['core']
+  /**
+   * Checks the settings that mean nothing elsewhere.
+   *
+   * @throws InvalidConfigError naming the field.
+   */
+  readonly check?: (settings: ResolvedSettings) => void
   /** The transports of a peer that was given none, in carrier order. */
   readonly transports: (
     udp: UdpSettings & { readonly maxPacketBytes: number; readonly clock: Clock },
@@ -73,8 +85,14 @@ export interface Platform {
     readonly admitting: (engine: Engine, policy: SessionPolicy, logger: Logger | undefined) => Engine
     /** What the application takes sessions from. */
     readonly sessions: (context: SessionsContext) => IncomingSessions
-    /** What tickets tell browsers. */
-    readonly address: WebTransportAddressOf
+    /**
+     * Checks the setting, and makes what it needs.
+     *
+     * @throws InvalidConfigError
+     */
+    readonly listening: (setting: true | WebTransportSettings, handshakeTimeoutMs: number) => Listening
+    /** What tickets tell of a peer that runs elsewhere. */
+    readonly addressesOf: WebTransportAddressesOf
   }
   /** Takes a kept key for as long as a peer lives, where keys can be kept. */
   readonly holdKey?: (
@@ -112,6 +130,16 @@ export interface PortBorrower {
   take(port: EnginePort, message: object): void
   /** The port was closed. */
   closed(port: EnginePort): void
+}
+
+/** How a peer listens for sessions. */
+export interface Listening {
+  readonly maxSessions: number
+  readonly origins: readonly string[] | undefined
+  /** What tickets tell of it. */
+  readonly addressesOf: WebTransportAddressesOf
+  /** Listens on TCP, where that is wanted. */
+  readonly channels: EngineOptions['channels']
 }
 
 /** The settings of a peer that may make data channels. */

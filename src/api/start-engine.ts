@@ -14,8 +14,9 @@ import { ObservedEngine } from './engine/observed.js'
 import { PublishingEngine } from './engine/publishing.js'
 import { recordReader } from './engine/record-reader.js'
 import { ReleasingEngine } from './engine/releasing.js'
+import type { WebTransportAddressesOf } from './make-ticket.js'
 import type { PeerOptions } from './peer-options.js'
-import type { HeldKey, Platform } from './platform.js'
+import type { HeldKey, Listening, Platform } from './platform.js'
 import type { EnginePort } from './port/messages.js'
 import { type Borrow, borrowing } from './web-rtc/borrowing.js'
 import { ChannelEngine, type ChannelEngineParts } from './web-rtc/channel-engine.js'
@@ -28,6 +29,8 @@ export interface StartedEngine {
   readonly diagnosed: DiagnosedSettings
   /** Listens for windows that lend their data channels, where the peer needs that; `gone` is told of windows that were there. */
   readonly borrow?: ((gone: (port: EnginePort) => void) => Borrow) | undefined
+  /** What tickets tell of sessions; left out where none are listened for. */
+  readonly addressesOf: WebTransportAddressesOf | undefined
 }
 
 /** What a diagnosis has to know of a peer's settings. */
@@ -39,8 +42,11 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
   checkInjected(options)
   const random = options.randomBytes ?? randomBytes
   const settings = resolveSettings(options, random)
+  platform.check?.(settings)
   if (settings.webTransport && !platform.webTransport)
     throw new InvalidConfigError('webTransport: only a peer in Node listens for browsers')
+  const listening =
+    settings.webTransport && platform.webTransport?.listening(settings.webTransport, settings.limits.handshakeTimeoutMs)
   const relayDialer = options.relayDialer ?? platform.relayDialer(settings.relays)
   const servers = addressServers(options, platform, relayDialer)
   const webTransportDialer = platform.webTransportDialer?.()
@@ -53,11 +59,12 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
   let inner: (Engine & RecordKeeper & ChannelKeeper) | undefined
   try {
     const opensSessions = webTransportDialer !== undefined
-    const addressOf = settings.webTransport && platform.webTransport?.address
-    const negotiates = settings.directPaths && (maker !== undefined || opensSessions || addressOf !== undefined)
+    const addressesOf = listening?.addressesOf
+    // A peer that could listen asks nobody where sessions can be opened: it has UDP.
+    const negotiates = settings.directPaths && (maker || addressesOf || (opensSessions && !platform.webTransport))
     const own = negotiates && settings.alpns.length > 0 ? [new TextEncoder().encode(SIGNALLING_ALPN)] : []
     const resolved = { ...settings, secretKey: key.secretKey, alpns: [...settings.alpns, ...own] }
-    const forCore = engineOptions(resolved, options, platform, writers)
+    const forCore = engineOptions(resolved, options, platform, writers, listening)
     inner = await createEngine({
       ...forCore,
       relayDialer,
@@ -69,14 +76,20 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
       timeoutMs: settings.limits.handshakeTimeoutMs,
       opensSessions,
       ways: negotiates
-        ? { maker, addressOf, opensSessions, traverses: forCore.transports.some(({ kind }) => kind === 'udp') }
+        ? {
+            maker,
+            addressesOf,
+            opensSessions,
+            traverses: forCore.transports.some(({ kind }) => kind === 'udp'),
+          }
         : undefined,
     })
-    const engine = admitting(wrapping, settings, options, platform)
+    const engine = admitting(wrapping, listening, options, platform)
     return {
       engine: new ReleasingEngine(engine, () => key.release()),
       incomingBacklog: settings.limits.incomingBacklog,
       borrow: borrowOf(settings, platform, channels),
+      addressesOf,
       diagnosed: {
         host: settings.udp.host ?? '::',
         directPaths: settings.directPaths,
@@ -112,6 +125,7 @@ function engineOptions(
   options: PeerOptions,
   platform: Platform,
   writers: Map<number, QlogWriter>,
+  listening: Listening | undefined,
 ): EngineOptions {
   const { logger, accept } = options
   const qlog = qlogSink(options.qlog, platform)
@@ -126,8 +140,8 @@ function engineOptions(
       options.transports ?? platform.transports({ ...settings.udp, maxPacketBytes: limits.maxMtuBytes, clock }),
     core: isProgram(options.core) ? options.core : platform.core(options.core),
     relays: settings.relays.map(({ url }) => url),
-    accept: settings.alpns.length > 0 || settings.webTransport !== undefined,
-    ...(settings.webTransport && { webTransport: { maxSessions: settings.webTransport.maxSessions } }),
+    accept: settings.alpns.length > 0 || listening !== undefined,
+    ...(listening && { webTransport: listening, channels: listening.channels }),
     askBeforeHandshake: accept?.address !== undefined,
     earlyData: settings.earlyData,
     classicalOnly: settings.classicalOnly,
@@ -158,7 +172,7 @@ function wrapped(
     readonly writers: Map<number, QlogWriter>
     readonly timeoutMs: number
     readonly opensSessions: boolean
-    readonly ways: Pick<ChannelEngineParts, 'maker' | 'addressOf' | 'opensSessions' | 'traverses'> | undefined
+    readonly ways: Pick<ChannelEngineParts, 'maker' | 'addressesOf' | 'opensSessions' | 'traverses'> | undefined
   },
 ): { readonly engine: Engine; readonly channels: ChannelEngine | undefined } {
   const { logger, meter, tracer, accept, qlog, discovery = [] } = options
@@ -206,11 +220,11 @@ function borrowOf(
 /** The engine with the answers to browsers around it, where they are listened for. */
 function admitting(
   engine: Engine,
-  { webTransport }: ResolvedSettings,
+  listening: Listening | undefined,
   { accept, logger }: PeerOptions,
   platform: Platform,
 ): Engine {
-  const policy = webTransport && { origins: webTransport.origins, hook: accept?.session }
+  const policy = listening && { origins: listening.origins, hook: accept?.session }
   return policy === undefined ? engine : (platform.webTransport?.admitting(engine, policy, logger) ?? engine)
 }
 

@@ -7,6 +7,7 @@ export type {
   PersistSettings,
   ResolvedSettings,
   Settings,
+  TcpSettings,
   UdpSettings,
   WebRtcSettings,
   WebTransportSettings,

@@ -2,10 +2,9 @@ import { InvalidConfigError } from '../errors/index.js'
 import { integer, isRecord, nothingElse, oneOf, wrong } from './expect.js'
 import { DEFAULT_LIMITS, LIMIT_RANGES, type Limits } from './limits.js'
 import { resolveRelays } from './relays.js'
-import type { IceServer, PersistSettings, ResolvedSettings, Settings, UdpSettings } from './settings.js'
+import type { IceServer, PersistSettings, ResolvedSettings, Settings } from './settings.js'
 
 const CONGESTION = ['cubic', 'new-reno', 'bbr'] as const
-const MAX_SESSIONS = 256
 const MAX_ICE_SERVERS = 8
 const RESERVED = ['h3', 'anypath/1', 'anypath/webrtc/1']
 const WHEN_IN_USE = ['fail', 'fresh-key'] as const
@@ -25,11 +24,11 @@ export function resolveSettings(settings: Settings, randomBytes: (length: number
     earlyData: flag('earlyData', settings.earlyData),
     classicalOnly: flag('classicalOnly', settings.classicalOnly),
     congestion: settings.congestion === undefined ? 'cubic' : oneOf('congestion', settings.congestion, CONGESTION),
-    udp: settings.udp === undefined ? {} : udp(settings.udp),
+    udp: settings.udp ?? {},
     directPaths: settings.directPaths === undefined || flag('directPaths', settings.directPaths),
     portMapping: settings.portMapping === undefined ? undefined : flag('portMapping', settings.portMapping),
     lan: settings.lan === undefined ? undefined : flag('lan', settings.lan),
-    webTransport: webTransport(settings.webTransport),
+    webTransport: settings.webTransport || undefined,
     webRtc: webRtc(settings.webRtc),
     relays: settings.relays === undefined ? [] : resolveRelays(settings.relays),
   }
@@ -94,28 +93,6 @@ function limits(value: unknown): Limits {
     throw wrong('limits.keepAliveMs', `below idleTimeoutMs (${resolved.idleTimeoutMs})`, resolved.keepAliveMs)
   }
   return resolved
-}
-
-function udp(value: unknown): UdpSettings {
-  if (!isRecord(value)) throw wrong('udp', 'an object', value)
-  const { host, port, watchIntervalMs, ...rest } = value
-  nothingElse('udp', rest)
-  if (host !== undefined && (typeof host !== 'string' || host === '')) throw wrong('udp.host', 'an IP address', host)
-  if (port !== undefined) integer('udp.port', port, 0, 65_535)
-  if (watchIntervalMs !== undefined) integer('udp.watchIntervalMs', watchIntervalMs, 0, 0x7fff_ffff)
-  return value as UdpSettings
-}
-
-function webTransport(value: unknown): ResolvedSettings['webTransport'] {
-  if (value === undefined || value === false) return undefined
-  if (value === true) return { maxSessions: MAX_SESSIONS, origins: undefined }
-  if (!isRecord(value)) throw wrong('webTransport', 'true, false or an object', value)
-  const { maxSessions = MAX_SESSIONS, origins, ...rest } = value
-  nothingElse('webTransport', rest)
-  integer('webTransport.maxSessions', maxSessions, 1, 0xffff_ffff)
-  const isTexts = Array.isArray(origins) && origins.every((origin) => typeof origin === 'string')
-  if (origins !== undefined && !isTexts) throw wrong('webTransport.origins', 'an array of texts', origins)
-  return { maxSessions: maxSessions as number, origins: origins as string[] | undefined }
 }
 
 function webRtc(value: unknown): ResolvedSettings['webRtc'] {

@@ -105,6 +105,33 @@ export interface WebTransportSettings {
    * @default all: a page has to know the certificate's hash, and sends no cookies, so an origin proves nothing that matters by itself
    */
   readonly origins?: readonly string[]
+  /**
+   * Listens on a TCP port as well, by WebTransport over WebSocket, for peers whose networks block UDP. Its sessions carry packets of peers and
+   * nothing else, at most `maxSessions` beside those over UDP; tickets tell of it.
+   *
+   * @default none, and no TCP port is opened
+   */
+  readonly tcp?: TcpSettings
+}
+
+/** Where a Node peer listens on TCP for peers. */
+export interface TcpSettings {
+  /** The local port; 0 takes a free one. Networks that block UDP let 443 through as a rule. */
+  readonly port: number
+  /** The local address. @default '::' (or '0.0.0.0' on a machine without IPv6) */
+  readonly host?: string
+  /**
+   * A certificate for pages, which take none that is not a public authority's: its chain and its private key, both PEM. Node peers do without, and
+   * pages on `http:` where the address is a local one.
+   *
+   * @default none: the port is without TLS, and what is sent is encrypted all the same
+   */
+  readonly certificate?: {
+    /** The host's name (RFC 1123) to which the certificate belongs, and where this peer is found. */
+    readonly name: string
+    readonly cert: string
+    readonly key: string
+  }
 }
 
 /** What the ICE agent (RFC 8445) may use. */
@@ -147,13 +174,15 @@ export interface ResolvedSettings {
   readonly earlyData: boolean
   readonly classicalOnly: boolean
   readonly congestion: 'cubic' | 'new-reno' | 'bbr'
+  /** As it was given: only Node has a use for it, and checks it. */
   readonly udp: UdpSettings
   readonly directPaths: boolean
   /** `undefined` where the environment decides. */
   readonly portMapping: boolean | undefined
   /** `undefined` where the environment decides. */
   readonly lan: boolean | undefined
-  readonly webTransport: { readonly maxSessions: number; readonly origins: readonly string[] | undefined } | undefined
+  /** As it was given: only Node has a use for it, and checks it. */
+  readonly webTransport: true | WebTransportSettings | undefined
   /** `undefined` where nothing was said. */
   readonly webRtc: WebRtcSettings | false | undefined
   readonly relays: readonly RelaySettings[]

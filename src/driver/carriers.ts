@@ -61,8 +61,8 @@ export class Carriers {
     }
     this.sockets.start(owner)
     this.sessions.start(owner)
-    this.channels.start(owner)
     try {
+      await this.channels.start(owner)
       for (const [id, transport] of this.#byId) await this.#startOne(id, transport, events)
     } catch (thrown) {
       await this.close()
@@ -116,7 +116,7 @@ export class Carriers {
   }
 
   /** A place behind a carrier, as the API shows it. */
-  place(id: number, { host, port }: SocketAddress): Pick<PathInfo, 'kind' | 'host' | 'port' | 'relay'> {
+  place(id: number, { host, port }: SocketAddress): Pick<PathInfo, 'kind' | 'host' | 'port' | 'relay' | 'tcp'> {
     const session = this.sessions.find(id)
     if (session || isSession(id)) return { kind: 'webtransport', host, port, ...session?.open?.at }
     if (isChannel(id)) return { kind: 'webrtc', host: '', port: 0, ...this.channels.place(id) }
@@ -149,8 +149,11 @@ export class Carriers {
     this.#byId.clear()
     this.relays.closeAll()
     this.sessions.closeAll()
-    this.channels.closeAll()
-    await Promise.all([this.sockets.closeAll(), ...transports.map((transport) => transport.close())])
+    await Promise.all([
+      this.channels.closeAll(),
+      this.sockets.closeAll(),
+      ...transports.map((transport) => transport.close()),
+    ])
   }
 
   #receive(id: number, host: string, port: number, data: Uint8Array, ecn: number): void {

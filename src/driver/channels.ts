@@ -1,7 +1,7 @@
 import type { Core } from '../core/core.js'
 import type { Channel, PacketSessionEvents, TransportAddress } from '../transport/transport.js'
 import type { Clock } from './clock.js'
-import type { EngineAddress } from './engine.js'
+import type { EngineAddress, PathKind } from './engine.js'
 import { addAll, type SocketOwner } from './sockets.js'
 
 export type { Channel, ChannelMaker, ChannelSignal } from '../transport/transport.js'
@@ -30,6 +30,9 @@ export interface CarriedChannel {
   /** Closes it; connections over it lose that path. Idempotent. */
   close(): void
 }
+
+/** Where the other end of a channel is, and what the channel is unless it is WebRTC's. */
+export type ChannelPlace = TransportAddress & { readonly kind?: PathKind; readonly tcp?: true }
 
 /** Makes carriers of channels. */
 export interface ChannelKeeper {
@@ -60,7 +63,7 @@ export class Channels implements ChannelKeeper {
     this.#clock = clock
   }
 
-  start(owner: SocketOwner): void {
+  async start(owner: SocketOwner): Promise<void> {
     this.#owner = owner
   }
 
@@ -99,7 +102,7 @@ export class Channels implements ChannelKeeper {
   }
 
   /** Where the peer of a channel is; `undefined` when there is none by that id. */
-  place(id: number): TransportAddress | undefined {
+  place(id: number): ChannelPlace | undefined {
     return this.#byId.get(id)?.channel.place
   }
 
@@ -114,7 +117,13 @@ export class Channels implements ChannelKeeper {
     addAll(sum, this.#drops)
   }
 
-  closeAll(): void {
+  /** A connection is there. */
+  connected(_connection: number): void {}
+
+  /** A connection is gone. */
+  release(_connection: number): void {}
+
+  async closeAll(): Promise<void> {
     this.#owner = undefined
     for (const { channel } of this.#byId.values()) channel.close()
     this.#byId.clear()

@@ -52,6 +52,8 @@ export interface EngineOptions {
   readonly relayDialer?: RelayDialer
   /** Opens WebTransport sessions to peers. @default none, and such addresses are not dialled */
   readonly webTransportDialer?: WebTransportDialer
+  /** Makes what has the data channels, and whatever else others open to this process. @default data channels alone */
+  readonly channels?: ((core: Core, clock: Clock) => Channels) | undefined
   /** The core to run; `nodeCore()` of `core/load.node.ts` in Node. Each engine gets an instance of its own. */
   readonly core: CoreProgram
   /** Serves incoming connections. @default true */
@@ -114,7 +116,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine & Rec
   const carriers = new Carriers(core, clock, options.transports, {
     relays,
     sessions,
-    channels: new Channels(core, clock),
+    channels: options.channels?.(core, clock) ?? new Channels(core, clock),
   })
   const observers = { log: options.log, qlog: options.qlog }
   const driver = new Driver({

@@ -100,6 +100,8 @@ export class Dispatch implements OutputSink {
 
   connected(connectionId: number, record: ConnectedRecord): void {
     this.#streams.add(connectionId)
+    this.#carriers.channels.connected(connectionId)
+    this.#carriers.sessions.selected(connectionId, record.path.carrier)
     this.#events.push({ type: 'connected', connectionId, info: connectedInfo(record, this.#carriers) })
   }
 
@@ -142,16 +144,15 @@ export class Dispatch implements OutputSink {
   datagramsUnblocked(): void {}
 
   path(connectionId: number, event: number, path: PathRecord): void {
-    this.#events.push({
-      type: 'path',
-      connectionId,
-      change: pathChangeName(event),
-      path: pathInfo(path, this.#carriers),
-    })
+    const change = pathChangeName(event)
+    if (change === 'selected') this.#carriers.sessions.selected(connectionId, path.carrier)
+    this.#events.push({ type: 'path', connectionId, change, path: pathInfo(path, this.#carriers) })
   }
 
   state(connectionId: number, from: number, to: number, cause: number, elapsedMs: number): void {
     const transition = { from: stateName(from), to: stateName(to), cause: causeName(cause), elapsedMs }
+    // Nothing is heard over any path: one over TCP may be left.
+    if (transition.to === 'recovering') this.#carriers.sessions.selected(connectionId)
     this.#events.push({ type: 'state', connectionId, ...transition })
   }
 
@@ -188,6 +189,7 @@ export class Dispatch implements OutputSink {
     this.#drained.push(connectionId)
     this.#tell({ type: 'drained', connectionId })
     this.#carriers.sessions.release(connectionId)
+    this.#carriers.channels.release(connectionId)
     this.#sessions.delete(connectionId)
   }
 

@@ -155,6 +155,8 @@ export interface PathInfo {
   readonly port: number
   /** The relay's URL, when `kind` is `relay`. */
   readonly relay?: string
+  /** Whether a session, when `kind` is `webtransport`, goes over TCP and not over HTTP/3. */
+  readonly tcp?: true
   readonly rttMs: number
 }
 

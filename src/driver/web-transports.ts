@@ -1,5 +1,6 @@
 import type { SocketAddress } from '../core/address.js'
 import type { Core } from '../core/core.js'
+import { isRelay } from '../core/relay.js'
 import { CARRIER_PATH, decodeWebTransportAddress, type WebTransportAddress } from '../core/web-transport-address.js'
 import type { PacketSession, WebTransportDialer } from '../transport/transport.js'
 import type { Clock } from './clock.js'
@@ -22,18 +23,30 @@ const STAGGER_MS = 100
 const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 30_000
 
+/**
+ * How long a dial, and a connection that is relayed, may find another way before a session over TCP is opened: NAT traversal takes up to
+ * three seconds, and ends with the first direct path.
+ */
+const TCP_DIAL_MS = 500
+const TCP_RELAYED_MS = 3000
+
 /** A session that has lived for so long is missed, and not one that fails. */
 const LASTING_MS = 10_000
 
 /** A session to a peer, as others see it. */
 export interface DialledCarrier {
   /** While it is open. */
-  open?: { readonly session: PacketSession; readonly at: SocketAddress; readonly since: number }
+  open?: {
+    readonly session: PacketSession
+    readonly at: SocketAddress & { readonly tcp?: true }
+    readonly since: number
+  }
 }
 
 interface Carrier extends WebTransportAddress, DialledCarrier {
   readonly id: number
-  readonly name: string
+  /** The data of the address, as text. */
+  readonly key: string
   /** The connections that may use it. */
   readonly users: Set<number>
   /** Sessions that are being opened. */
@@ -84,8 +97,18 @@ export class WebTransports {
       if (carrier === undefined) continue
       carrier.users.add(connection)
       // One that waits to be tried again is tried for whoever wants it now.
-      if (carrier.open === undefined && carrier.attempts.size === 0) this.#dial(carrier)
+      this.#want(carrier, TCP_DIAL_MS)
     }
+  }
+
+  /** A connection goes over that carrier now, or over none. One over TCP is there for those that have but a relay. */
+  selected(connection: number, over = Infinity): void {
+    for (const carrier of this.#byId.values())
+      if (carrier.name !== undefined && carrier.users.has(connection))
+        this.#clock.setImmediate(() => {
+          if (isRelay(over)) this.#want(carrier, TCP_RELAYED_MS)
+          else if (over !== carrier.id && carrier.users.size < 2) this.#close(carrier)
+        })
   }
 
   /** A connection is gone. Sessions that nobody uses are closed soon. */
@@ -119,17 +142,18 @@ export class WebTransports {
   }
 
   #carrierFor(data: Uint8Array): Carrier | undefined {
-    const name = String(data)
-    for (const carrier of this.#byId.values()) if (carrier.name === name) return carrier
+    const key = String(data)
+    for (const carrier of this.#byId.values()) if (carrier.key === key) return carrier
     const address = decodeWebTransportAddress(data, this.#core.addresses)
     if (address === undefined) {
       addAll(this.#drops, { malformed: 1 })
       return undefined
     }
+    if (!this.#dialer?.takes(address.name)) return undefined
     const carrier = {
       ...address,
       id: this.#next++,
-      name,
+      key,
       users: new Set<number>(),
       attempts: new Set<PacketSession>(),
       tried: 0,
@@ -138,6 +162,14 @@ export class WebTransports {
     this.#byId.set(carrier.id, carrier)
     this.#core.setCarrier(carrier.id, 'webtransport', 0)
     return carrier
+  }
+
+  /** Over TCP after that time: there may be a better way. */
+  #want(carrier: Carrier, ms: number): void {
+    if (carrier.open || carrier.attempts.size > 0) return
+    this.#clock.clearTimeout(carrier.timer)
+    if (carrier.name === undefined) this.#dial(carrier)
+    else carrier.timer = this.#clock.setTimeout(() => this.#dial(carrier), ms)
   }
 
   #dial(carrier: Carrier): void {
@@ -156,7 +188,7 @@ export class WebTransports {
     }
     // Whichever socket answers, the core knows the remote by the first one.
     const [{ host, port } = at] = carrier.sockets
-    const session: PacketSession = dialer.dial(urlOf(at), carrier.hashes, {
+    const session: PacketSession = dialer.dial(urlOf(at, carrier.name), carrier.hashes, {
       opened: () => this.#opened(carrier, session, at),
       packet: (data) => {
         this.#owner?.receive(carrier.id, host, port, data, 0)
@@ -177,15 +209,20 @@ export class WebTransports {
 
   #opened(carrier: Carrier, session: PacketSession, at: SocketAddress): void {
     this.#stop(carrier, session)
-    carrier.open = { session, at, since: this.#clock.now() }
+    const { name } = carrier
+    carrier.open = { session, at: { ...at, ...(name !== undefined && { tcp: true }) }, since: this.#clock.now() }
     this.#owner?.tell(() => this.#core.setCarrier(carrier.id, 'webtransport', PACKET_BYTES))
   }
 
   #lost(carrier: Carrier): void {
     if (this.#clock.now() - (carrier.open?.since ?? 0) > LASTING_MS) carrier.failures = 0
-    delete carrier.open
-    this.#owner?.tell(() => this.#core.setCarrier(carrier.id, 'webtransport', 0))
+    this.#close(carrier)
     this.#failed(carrier)
+  }
+
+  #close(carrier: Carrier): void {
+    this.#stop(carrier)
+    this.#owner?.tell(() => this.#core.setCarrier(carrier.id, 'webtransport', 0))
   }
 
   #failed(carrier: Carrier): void {
@@ -211,6 +248,9 @@ export class WebTransports {
   }
 }
 
-function urlOf({ host, port }: SocketAddress): string {
-  return `https://${host.includes(':') ? `[${host}]` : host}:${port}${CARRIER_PATH}`
+function urlOf({ host, port }: SocketAddress, name: string | undefined): string {
+  const scheme = name === undefined ? 'https' : name ? 'wss' : 'ws'
+  // What would be another part of a URL makes it none.
+  const place = encodeURIComponent(name ?? '') || (host.includes(':') ? `[${host}]` : host)
+  return `${scheme}://${place}:${port}${CARRIER_PATH}`
 }

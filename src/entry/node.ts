@@ -3,8 +3,8 @@ import type { Platform } from '../api/platform.js'
 import { AdmittingEngine } from '../api/web-transport/admission.js'
 import { IncomingSessions } from '../api/web-transport/sessions.js'
 import { isOn } from '../config/environment.node.js'
+import { resolveUdp } from '../config/udp.js'
 import { nodeCore } from '../core/load.node.js'
-import { webTransportAddress } from '../core/web-transport-address.js'
 import { diagnose } from '../diagnose/diagnose.node.js'
 import { lazyLanDiscovery } from '../discovery/lan/lazy-lan.node.js'
 import { qlogFolder } from '../observe/qlog-folder.node.js'
@@ -14,7 +14,9 @@ import { PortMapper } from '../transport/port-mapping/port-mapper.node.js'
 import { NodeRelays, relayServices } from '../transport/relay.node.js'
 import { stunServers } from '../transport/stun-servers.node.js'
 import { UdpTransport } from '../transport/udp.node.js'
+import { WebSocketSessions } from '../transport/web-socket-session.node.js'
 import { stunOf } from './ice-servers.js'
+import { addressesOf, listenForSessions } from './listening.js'
 import { portModule } from './port.js'
 
 export * from '../index.js'
@@ -23,9 +25,11 @@ export * from '../index.js'
 export class Peer extends PlatformPeer {
   static override readonly platform: Platform = {
     core: (given) => nodeCore(given === undefined ? undefined : () => given),
+    check: ({ udp }) => resolveUdp(udp),
     transports: (udp) => [new UdpTransport(udp)],
     port: async () => portModule,
     relayDialer: (relays) => new NodeRelays(relays),
+    webTransportDialer: () => new WebSocketSessions(),
     qlogFolder,
     instruments: observeTraversal,
     stunServers: (value) => stunServers(value),
@@ -43,7 +47,8 @@ export class Peer extends PlatformPeer {
     webTransport: {
       admitting: (engine, policy, logger) => new AdmittingEngine(engine, policy, logger),
       sessions: (context) => new IncomingSessions(context),
-      address: webTransportAddress,
+      listening: listenForSessions,
+      addressesOf,
     },
   }
 }

@@ -127,9 +127,15 @@ export interface RelaySocketEvents {
 /** What the driver needs to open WebTransport sessions to peers. What is said over one is the core's business. */
 export interface WebTransportDialer {
   /**
+   * Whether sessions can be opened to a peer at all.
+   *
+   * @param name as addresses over TCP have it: a host's name, or an empty text without TLS; `undefined` for HTTP/3.
+   */
+  takes(name: string | undefined): boolean
+  /**
    * Opens a session. Never throws: what fails is told by `closed`, in a later turn.
    *
-   * @param url `https:`, with the address and the path.
+   * @param url with the address and the path: `https:`, or over TCP `wss:` or `ws:`.
    * @param hashes SHA-256 of the certificates that the peer may show.
    */
   dial(url: string, hashes: readonly Uint8Array<ArrayBuffer>[], events: PacketSessionEvents): PacketSession
@@ -162,6 +168,22 @@ export interface PacketSessionEvents {
   /** It was closed, or could not be opened; told once. Browsers do not say much about why, so that a page learns nothing about networks. */
   closed(): void
 }
+
+/** What the driver needs to be dialled by sessions that come to this process: from whom they are, nobody knows yet. */
+export interface SessionListener {
+  /**
+   * Begins to listen.
+   *
+   * @param accept is told of each session and where it comes from, and gives what is told of it.
+   * @throws AnypathError `AddressInUse`, `TransportFailed` or `InvalidConfig`.
+   */
+  start(accept: AcceptSession): Promise<void>
+  /** Closes the port and every session. Idempotent. */
+  close(): Promise<void>
+}
+
+/** Takes a session that `begin` makes; its `opened` is told at once. */
+export type AcceptSession = (from: TransportAddress, begin: (events: PacketSessionEvents) => PacketSession) => void
 
 /** What the driver's owner needs to make WebRTC data channels with peers. How the two sides learn of each other's signals is not its business. */
 export interface ChannelMaker {

@@ -29,15 +29,20 @@ export interface WebTransportLike {
   close(): void
 }
 
-/** Begins to open a session; may throw. */
-export type OpenWebTransport = (url: string, hashes: readonly Uint8Array<ArrayBuffer>[]) => WebTransportLike
+/** Begins to open a session; may throw, or reject. */
+export type OpenWebTransport = (
+  url: string,
+  hashes: readonly Uint8Array<ArrayBuffer>[],
+) => WebTransportLike | Promise<WebTransportLike>
 
 /** Sessions of the browser's, or of something like them. */
 export class WebTransportSessions implements WebTransportDialer {
+  readonly takes: WebTransportDialer['takes']
   readonly #open: OpenWebTransport
 
-  constructor(open: OpenWebTransport) {
+  constructor(open: OpenWebTransport, takes: WebTransportDialer['takes'] = () => true) {
     this.#open = open
+    this.takes = takes
   }
 
   dial(url: string, hashes: readonly Uint8Array<ArrayBuffer>[], events: PacketSessionEvents): PacketSession {
@@ -59,7 +64,7 @@ class OpenedSession implements PacketSession {
   #movedAt = 0
   #over = false
 
-  constructor(open: () => WebTransportLike, events: PacketSessionEvents) {
+  constructor(open: () => WebTransportLike | Promise<WebTransportLike>, events: PacketSessionEvents) {
     this.#events = events
     this.#run(this.#begin(open))
   }
@@ -87,10 +92,11 @@ class OpenedSession implements PacketSession {
     setTimeout(shut, FAREWELL_MS)
   }
 
-  async #begin(open: () => WebTransportLike): Promise<void> {
+  async #begin(open: () => WebTransportLike | Promise<WebTransportLike>): Promise<void> {
     // What the browser does not take as an address or a hash, or a page's policy forbids, throws here.
-    const transport = open()
+    const transport = await open()
     this.#transport = transport
+    if (this.#over) return this.#shut()
     this.#run(transport.closed.then(() => this.#end()))
     await transport.ready
     if (this.#over) return

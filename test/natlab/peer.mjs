@@ -1,13 +1,13 @@
 // One peer of the built package on a host of a laboratory: takes commands as lines of JSON, tells what happens as lines of JSON.
 //
-//   {"do": "connect", "id": …, "relays": […], "addresses": […]}      tells `connected` when the first byte has come back
+//   {"do": "connect", "id": …, "relays": […], "addresses": […]}      or with a `ticket` beside the id: tells `connected` when the first byte has come back
 //   {"do": "transfer", "bytes": …}                 sends so many; tells `transferred` with what the remote got
 //   {"do": "flow", "forMs": …}                     sends a piece every 20 ms, which the remote returns; tells `flowed` with the longest gap
 //   {"do": "maintain", "id": …}                    keeps a connection with that remote until `release`; tells `maintained` at its end
 //   {"do": "close"}                                closes the connection; both sides tell `closed`
 //   {"do": "begin"}                                begins, where the options have `waits`: it tells `waiting` first
 //   {"do": "report"}                               tells `report`: paths, state and counters
-//   {"do": "ticket"}                               tells `ticket` with the addresses in it
+//   {"do": "ticket"}                               tells `ticket` with its text and the addresses in it
 //   {"do": "diagnose"}                             tells `diagnosis`
 //   {"do": "end"}                                  closes the peer; tells `ended`
 //
@@ -105,10 +105,10 @@ async function text(readable) {
 }
 
 const commands = {
-  async connect({ id, relays = [], addresses, timeoutMs = 30_000 }) {
+  async connect({ id, ticket, relays = [], addresses, timeoutMs = 30_000 }) {
     const begin = performance.now()
     sessions.add(peer.session(id))
-    watch(await peer.connect({ id, relays, addresses }, { alpn: ALPN, timeoutMs }))
+    watch(await peer.connect(ticket ?? { id, relays, addresses }, { alpn: ALPN, timeoutMs }))
     const handshakeMs = performance.now() - begin
     const { readable, writable } = await connection.createBidirectionalStream()
     const writer = writable.getWriter()
@@ -188,8 +188,10 @@ const commands = {
   },
 
   async ticket() {
-    const { addresses } = await peer.ticket()
-    tell('ticket', { addresses })
+    const ticket = await peer.ticket()
+    // JSON has no numbers as large as those of custom addresses.
+    const addresses = ticket.addresses.filter(({ kind }) => kind !== 'custom')
+    tell('ticket', { addresses, text: String(ticket) })
   },
 
   async diagnose() {

@@ -3,7 +3,7 @@ import type { Clock } from '../../driver/clock.js'
 import type { ConnectedInfo, ConnectRequest, Engine, EngineEvent } from '../../driver/engine.js'
 import { ForwardingEngine } from '../engine/forwarding.js'
 import { idToText } from '../identity.js'
-import { ownSockets, type WebTransportAddressOf } from '../make-ticket.js'
+import { ownSockets, type WebTransportAddressesOf } from '../make-ticket.js'
 import { RemoteChannel } from './remote-channel.js'
 import { SIGNALLING_ALPN, type WaysFrame } from './signal.js'
 import { SIGNALLING_CODES, type Signalling } from './signalling.js'
@@ -16,8 +16,8 @@ export interface ChannelEngineParts {
   readonly inner: Engine & ChannelKeeper
   /** Makes channels, where that can be done; what it takes is loaded at the first call. */
   readonly maker: (() => Promise<ChannelMaker>) | undefined
-  /** Gives the address at which WebTransport sessions can be opened to this peer; left out where it listens for none. */
-  readonly addressOf: WebTransportAddressOf | undefined
+  /** Gives the addresses at which WebTransport sessions can be opened to this peer; left out where it listens for none. */
+  readonly addressesOf: WebTransportAddressesOf | undefined
   /** Whether this peer can open such sessions. */
   readonly opensSessions: boolean
   readonly clock: Clock
@@ -146,10 +146,10 @@ export class ChannelEngine extends ForwardingEngine {
 
   /** What a page is told that has asked this peer; nothing where that is what it takes for granted. */
   async #ways(): Promise<WaysFrame | undefined> {
-    const { addressOf, inner, traverses } = this.#parts
-    const address = addressOf?.(await inner.webTransportCertificates(), await ownSockets(inner))
+    const { addressesOf, inner, traverses } = this.#parts
+    const webTransport = addressesOf?.(await inner.webTransportCertificates(), await ownSockets(inner)) ?? []
     const channels = this.#maker !== undefined
-    return traverses || !channels ? { type: 'ways', webTransport: address ? [address] : [], channels } : undefined
+    return traverses || !channels ? { type: 'ways', webTransport, channels } : undefined
   }
 
   #delete(connectionId: number): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { DEFAULT_LIMITS, resolveSettings, type Settings } from '../../../src/config/index.js'
+import { resolveUdp } from '../../../src/config/udp.js'
 import { InvalidConfigError } from '../../../src/errors/index.js'
 
 const zeros = (length: number) => new Uint8Array(length)
@@ -59,7 +60,7 @@ describe('a wrong setting is named, with what it has to be and what it is', () =
   for (const [settings, message] of cases) {
     test(`${JSON.stringify(settings).slice(0, 60)}`, () => {
       assert.throws(
-        () => resolveSettings(settings as Settings, zeros),
+        () => resolveUdp(resolveSettings(settings as Settings, zeros).udp),
         (error) => {
           assert.ok(error instanceof InvalidConfigError)
           assert.match(error.message, message)

@@ -14,7 +14,15 @@ export class TestPeer extends Peer {
 
   static over(engine: Engine, logger?: Logger, incomingBacklog = 4): Peer {
     const diagnose = diagnosing(engine, undefined)
-    return new TestPeer({ engine, logger, incomingBacklog, clock: systemClock(), watchLifecycle: undefined, diagnose })
+    return new TestPeer({
+      engine,
+      logger,
+      incomingBacklog,
+      clock: systemClock(),
+      watchLifecycle: undefined,
+      diagnose,
+      addressesOf: undefined,
+    })
   }
 }
 

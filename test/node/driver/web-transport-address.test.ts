@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AddressCodec } from '../../../src/core/address.js'
-import { decodeWebTransportAddress, encodeWebTransportAddress } from '../../../src/core/web-transport-address.js'
+import {
+  decodeWebTransportAddress,
+  encodeWebTransportAddress,
+  tcpAddress,
+} from '../../../src/core/web-transport-address.js'
 
 const codec = new AddressCodec()
 const hashOf = (first: number) => new Uint8Array(32).map((_, index) => first + index)
@@ -28,6 +32,18 @@ test('an address is read as it was written', () => {
     assert.equal(data.length, 3 + 32 * hashes.length + 18 * 2)
     assert.deepEqual(decodeWebTransportAddress(data, codec), { hashes, sockets })
   }
+})
+
+test('an address over TCP is read as it was written, with a name or without TLS', () => {
+  for (const name of ['', 'peer.example.com']) {
+    const data = tcpAddress(name, sockets)
+    assert.ok(data)
+    assert.equal(data.length, 3 + name.length + 18 * 2)
+    assert.deepEqual(decodeWebTransportAddress(data, codec), { hashes: [], sockets, name })
+  }
+  const mapped = '00000000000000000000ffffc0000201'
+  assert.equal(Buffer.from(tcpAddress('a.b', sockets.slice(0, 1)) ?? []).toString('hex'), `010301612e62${mapped}5111`)
+  assert.equal(tcpAddress('a.b', []), undefined)
 })
 
 test('its bytes are what they are said to be', () => {
@@ -63,6 +79,8 @@ test('anything else is no address: cut, longer, of another version, with port 0,
     const found = read(noise)
     if (found === undefined) continue
     assert.ok(found.hashes.length <= 2 && found.sockets.length <= 8)
-    assert.deepEqual(encodeWebTransportAddress(found, codec), noise)
+    // A name that is not ASCII is none, and not written so by anybody.
+    if (found.name === undefined) assert.deepEqual(encodeWebTransportAddress(found, codec), noise)
+    else if (/^[ -~]*$/.test(found.name)) assert.deepEqual(tcpAddress(found.name, found.sockets), noise)
   }
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AddressCodec } from '../../../src/core/address.js'
 import type { Core } from '../../../src/core/core.js'
-import { encodeWebTransportAddress } from '../../../src/core/web-transport-address.js'
+import { encodeWebTransportAddress, tcpAddress } from '../../../src/core/web-transport-address.js'
 import { WebTransports } from '../../../src/driver/web-transports.js'
 import type { PacketSessionEvents } from '../../../src/transport/transport.js'
 import { FakeClock } from './fake-clock.js'
@@ -25,8 +25,9 @@ function driven() {
     removeCarrier: () => calls.push('removed'),
   } as unknown as Core
   const sessions = new WebTransports(core, clock, {
+    takes: () => true,
     dial: (url, hashes, events) => {
-      assert.deepEqual(hashes, [hash])
+      assert.deepEqual(hashes, url.startsWith('https:') ? [hash] : [])
       const dial = { url, events, closed: false, sent: 0 }
       dials.push(dial)
       return {
@@ -172,4 +173,64 @@ test('an address that can’t be read is left out and counted', () => {
   const sum: Record<string, number> = {}
   sessions.addDrops(sum)
   assert.deepEqual(sum, { malformed: 1 })
+})
+
+const tcpOf = (name: string, host: string) => tcpAddress(name, [{ host, port: 443 }]) ?? new Uint8Array()
+const RELAY = 0x8000_0000
+const UDP = 0
+
+test('over TCP a dial waits for half a second, and then leads to the socket or to the name', async () => {
+  const { clock, dials, sessions, dial } = driven()
+  const id = dial(1, tcpOf('', '2001:db8::1'))
+  dial(2, tcpOf('peer.example.com', '192.0.2.1'))
+  await clock.advance(499)
+  assert.equal(dials.length, 0)
+  await clock.advance(1)
+  assert.deepEqual(
+    dials.map(({ url }) => url),
+    ['ws://[2001:db8::1]:443/.well-known/anypath/1', 'wss://peer.example.com:443/.well-known/anypath/1'],
+  )
+  dials[0]?.events.opened()
+  assert.deepEqual(sessions.find(id)?.open?.at, { host: '2001:db8::1', port: 443, tcp: true })
+})
+
+test('a connection that is direct by then needs no session over TCP, and one that is relayed gets it three seconds later', async () => {
+  const { clock, calls, dials, sessions, dial } = driven()
+  const id = dial(1, tcpOf('', '192.0.2.1'))
+  sessions.selected(1, UDP)
+  await clock.advance(60_000)
+  assert.equal(dials.length, 0)
+  sessions.selected(1, RELAY)
+  await clock.advance(2999)
+  assert.equal(dials.length, 0)
+  await clock.advance(2)
+  assert.equal(dials.length, 1)
+  dials[0]?.events.opened()
+  sessions.selected(1, id)
+  await clock.advance(60_000)
+  assert.equal(dials[0]?.closed, false)
+  sessions.selected(1, UDP)
+  await clock.advance(1)
+  assert.deepEqual([dials[0]?.closed, calls.at(-1)], [true, 'webtransport 0'])
+  // Nothing is heard any more.
+  sessions.selected(1)
+  await clock.advance(3001)
+  assert.equal(dials.length, 2)
+})
+
+test('a session over TCP that others use stays when one of them has a better way', async () => {
+  const { clock, dials, sessions, dial } = driven()
+  for (const connection of [1, 2]) dial(connection, tcpOf('', '192.0.2.1'))
+  await clock.advance(500)
+  dials[0]?.events.opened()
+  sessions.selected(1, UDP)
+  await clock.advance(1)
+  assert.deepEqual([dials.length, dials[0]?.closed], [1, false])
+})
+
+test('what is no name of a host makes a URL that nobody can open', async () => {
+  const { clock, dials, dial } = driven()
+  dial(1, tcpOf('a/b?c@d:1#', '192.0.2.1'))
+  await clock.advance(500)
+  assert.equal(URL.canParse(dials[0]?.url ?? ''), false)
 })

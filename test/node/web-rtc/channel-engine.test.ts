@@ -29,7 +29,7 @@ function dialled(context: TestContext, parts: Partial<ChannelEngineParts>) {
   const engine = new ChannelEngine({
     inner,
     maker: async () => network,
-    addressOf: undefined,
+    addressesOf: undefined,
     opensSessions: false,
     clock: systemClock(),
     traverses: false,
