@@ -40,7 +40,7 @@ const BUNDLES = [
     },
   },
 ]
-const CORES = ['anypath_core.wasm', 'anypath_core_node.wasm']
+const CORES = ['anypath_core.wasm', 'anypath_core_node.wasm', 'anypath_webrtc.wasm']
 
 rmSync(DIST, { recursive: true, force: true })
 mkdirSync(DIST, { recursive: true })

@@ -35,7 +35,8 @@ function placeCore(root, out) {
   const coreDir = resolve(process.env.ANYPATH_CORE_DIR ?? join(root, 'wasm', 'pkg'))
   if (!existsSync(coreDir)) return
   for (const name of readdirSync(coreDir)) {
-    const beside = /\.wasm$/.test(name) ? [join(out, 'src', 'core', name)] : []
+    const folder = name === 'anypath_webrtc.wasm' ? 'transport' : 'core'
+    const beside = /\.wasm$/.test(name) ? [join(out, 'src', folder, name)] : []
     for (const target of [join(out, 'wasm', 'pkg', name), ...beside]) {
       mkdirSync(dirname(target), { recursive: true })
       copyFileSync(join(coreDir, name), target)

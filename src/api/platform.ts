@@ -32,7 +32,8 @@ export interface Platform {
   /** Makes data channels with peers, where that can be done; what it takes is loaded at the first call. */
   readonly channels?: (
     settings: ChannelSettings,
-    options: Pick<PeerOptions, 'stunServers'>,
+    options: Pick<PeerOptions, 'stunServers' | 'transports'>,
+    host: ChannelHost,
   ) => ChannelEngineParts['maker'] | undefined
   /** Watches what the peer runs in, where that can be hidden or frozen. */
   readonly watchLifecycle?: WatchLifecycle
@@ -79,6 +80,17 @@ export interface Platform {
 export interface ChannelSettings extends Pick<ResolvedSettings, 'relays' | 'udp'> {
   /** `undefined` where nothing was said. */
   readonly webRtc: WebRtcSettings | undefined
+}
+
+/** What channels have of the peer that is being made, when it is there. */
+export interface ChannelHost {
+  readonly clock: Clock
+  /** The transports in use. */
+  readonly transports: () => EngineOptions['transports']
+  /** Where else than at its own addresses the main UDP socket is reached, as servers and routers say. */
+  readonly reflexive: () => Promise<readonly { readonly host: string; readonly port: number }[]>
+  /** Writes a warning. */
+  readonly log: (message: string) => void
 }
 
 /** A secret key that nobody else uses until it is released. */

@@ -15,7 +15,7 @@ import { PublishingEngine } from './engine/publishing.js'
 import { recordReader } from './engine/record-reader.js'
 import { ReleasingEngine } from './engine/releasing.js'
 import type { PeerOptions } from './peer-options.js'
-import type { HeldKey, Platform } from './platform.js'
+import type { ChannelHost, HeldKey, Platform } from './platform.js'
 import { ChannelEngine, type ChannelEngineParts } from './web-rtc/channel-engine.js'
 import { SIGNALLING_ALPN } from './web-rtc/signal.js'
 
@@ -40,12 +40,18 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
   const servers = addressServers(options, platform, relayDialer)
   const webTransportDialer = platform.webTransportDialer?.()
   const { webRtc } = settings
+  let inner: (Engine & RecordKeeper & ChannelKeeper) | undefined
+  let transports: EngineOptions['transports'] = []
+  const host = channelHost(
+    options,
+    () => inner,
+    () => transports,
+  )
   const maker =
-    settings.directPaths && webRtc !== false ? platform.channels?.({ ...settings, webRtc }, options) : undefined
+    settings.directPaths && webRtc !== false ? platform.channels?.({ ...settings, webRtc }, options, host) : undefined
   const discovery = discoveryOf(settings, options, platform)
   const key = await secretKeyOf(settings, platform, random)
   const writers = new Map<number, QlogWriter>()
-  let inner: (Engine & RecordKeeper & ChannelKeeper) | undefined
   try {
     const opensSessions = webTransportDialer !== undefined
     const addressOf = settings.webTransport && platform.webTransport?.address
@@ -53,6 +59,7 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
     const own = negotiates && settings.alpns.length > 0 ? [new TextEncoder().encode(SIGNALLING_ALPN)] : []
     const resolved = { ...settings, secretKey: key.secretKey, alpns: [...settings.alpns, ...own] }
     const forCore = engineOptions(resolved, options, platform, writers)
+    transports = forCore.transports
     inner = await createEngine({
       ...forCore,
       relayDialer,
@@ -87,6 +94,19 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
     key.release()
     throw thrown
   }
+}
+
+function channelHost(
+  { clock = systemClock(), logger }: PeerOptions,
+  engine: () => Engine | undefined,
+  transports: ChannelHost['transports'],
+): ChannelHost {
+  const reflexive = async () => {
+    const observed = (await engine()?.peerStats())?.observations ?? []
+    const routed = (await engine()?.localAddresses())?.filter(({ mapped }) => mapped) ?? []
+    return [...observed.filter(({ by }) => by === 'server').map(({ mapped }) => mapped), ...routed]
+  }
+  return { clock, transports, reflexive, log: (message) => logger?.warn(message, { target: 'anypath::webrtc' }) }
 }
 
 async function secretKeyOf(

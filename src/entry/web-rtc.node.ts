@@ -1,0 +1,42 @@
+import type { Platform } from '../api/platform.js'
+import { BuiltInWebRtc, type BuiltInWebRtcParts, refuseServers } from '../transport/built-in-webrtc.node.js'
+import { installedWebRtc } from '../transport/installed-webrtc.node.js'
+import { compileWebRtc } from '../transport/webrtc-module.node.js'
+import { stunOf } from './ice-servers.js'
+
+/** How a Node peer makes channels: by a package that is installed, or else by the module that comes with this one. */
+export const nodeChannels: NonNullable<Platform['channels']> = (settings, options, peer) => {
+  const { webRtc, relays, udp } = settings
+  if (webRtc === undefined) return undefined
+  const { iceServers, implementation } = webRtc
+  const servers =
+    iceServers ?? options.stunServers?.map((server) => ({ urls: `stun:${server.replace(/^stun:/, '')}` }))
+  const host = udp.host === undefined || /^[0.:]+$/.test(udp.host) ? undefined : udp.host
+  const hasSocket = options.transports?.some(sharesSocket) ?? true
+  const installed =
+    implementation === 'built-in'
+      ? undefined
+      : installedWebRtc(host, servers ?? stunOf(relays), whyInstalled(implementation, hasSocket))
+  if (installed !== undefined)
+    return async () => (await import('./web-rtc.js')).channelMaker([], relays, installed)
+  refuseServers(iceServers ?? [], hasSocket)
+  let made: Promise<BuiltInWebRtc> | undefined
+  return () => {
+    made ??= compileWebRtc().then((module) => {
+      const socket = peer.transports().find(sharesSocket)
+      if (socket === undefined) throw new Error('there is no socket to share')
+      return new BuiltInWebRtc({ ...peer, module, socket, host })
+    })
+    return made
+  }
+}
+
+/** Why nothing but an installed package will do. */
+function whyInstalled(implementation: 'installed' | undefined, hasSocket: boolean): string | undefined {
+  if (implementation === 'installed') return 'the installed implementation'
+  return hasSocket ? undefined : 'without a UDP socket it'
+}
+
+function sharesSocket(transport: { share?: unknown }): transport is BuiltInWebRtcParts['socket'] {
+  return transport.share !== undefined
+}
