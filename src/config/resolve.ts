@@ -132,7 +132,10 @@ function webRtc(value: unknown): ResolvedSettings['webRtc'] {
   if (iceServers === undefined) return settings
   if (!Array.isArray(iceServers) || iceServers.length > MAX_ICE_SERVERS)
     throw wrong('webRtc.iceServers', `an array of at most ${MAX_ICE_SERVERS} servers`, iceServers)
-  return { ...settings, iceServers: iceServers.map((server: unknown, i) => iceServer(`webRtc.iceServers[${i}]`, server)) }
+  return {
+    ...settings,
+    iceServers: iceServers.map((server: unknown, i) => iceServer(`webRtc.iceServers[${i}]`, server)),
+  }
 }
 
 function iceServer(field: string, value: unknown): IceServer {

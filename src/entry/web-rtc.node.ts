@@ -9,16 +9,14 @@ export const nodeChannels: NonNullable<Platform['channels']> = (settings, option
   const { webRtc, relays, udp } = settings
   if (webRtc === undefined) return undefined
   const { iceServers, implementation } = webRtc
-  const servers =
-    iceServers ?? options.stunServers?.map((server) => ({ urls: `stun:${server.replace(/^stun:/, '')}` }))
+  const servers = iceServers ?? options.stunServers?.map((server) => ({ urls: `stun:${server.replace(/^stun:/, '')}` }))
   const host = udp.host === undefined || /^[0.:]+$/.test(udp.host) ? undefined : udp.host
   const hasSocket = options.transports?.some(sharesSocket) ?? true
   const installed =
     implementation === 'built-in'
       ? undefined
       : installedWebRtc(host, servers ?? stunOf(relays), whyInstalled(implementation, hasSocket))
-  if (installed !== undefined)
-    return async () => (await import('./web-rtc.js')).channelMaker([], relays, installed)
+  if (installed !== undefined) return async () => (await import('./web-rtc.js')).channelMaker([], relays, installed)
   refuseServers(iceServers ?? [], hasSocket)
   let made: Promise<BuiltInWebRtc> | undefined
   return () => {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
+use str0m::ice::StunMessage;
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
 
@@ -43,6 +44,8 @@ pub struct Agent {
     id: u32,
     rtc: Rtc,
     bases: Bases,
+    /// What the remote's requests name it by (RFC 8445 section 5.3).
+    ufrag: String,
     /// The offer that has no answer yet.
     pending: Option<SdpPendingOffer>,
     channel: Option<ChannelId>,
@@ -53,7 +56,13 @@ pub struct Agent {
 
 impl Agent {
     /// An agent that makes the offer, or waits for one. `None` where the platform gives no random bytes.
-    pub fn new(id: u32, initiator: bool, bases: Bases, now: Instant, out: &mut Vec<u8>) -> Option<Self> {
+    pub fn new(
+        id: u32,
+        initiator: bool,
+        bases: Bases,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Option<Self> {
         let certificate = crate::certificate::generate()?;
         let mut rtc = Rtc::builder()
             .set_crypto_provider(crypto::provider())
@@ -66,7 +75,17 @@ impl Agent {
                 rtc.add_local_candidate(candidate);
             }
         }
-        let mut agent = Agent { id, rtc, bases, pending: None, channel: None, is_open: false, wake: now };
+        let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
+        let mut agent = Agent {
+            id,
+            rtc,
+            bases,
+            ufrag,
+            pending: None,
+            channel: None,
+            is_open: false,
+            wake: now,
+        };
         if initiator {
             agent.offer(out)?;
         }
@@ -84,7 +103,12 @@ impl Agent {
         }));
         let (offer, pending) = changes.apply()?;
         self.pending = Some(pending);
-        put(out, Kind::Offer, self.id, &[offer.to_sdp_string().as_bytes()]);
+        put(
+            out,
+            Kind::Offer,
+            self.id,
+            &[offer.to_sdp_string().as_bytes()],
+        );
         Some(())
     }
 
@@ -103,8 +127,17 @@ impl Agent {
             return Err(Malformed);
         }
         let offer = SdpOffer::from_sdp_string(sdp).map_err(|_| Malformed)?;
-        let answer = self.rtc.sdp_api().accept_offer(offer).map_err(|_| Malformed)?;
-        put(out, Kind::Answer, self.id, &[answer.to_sdp_string().as_bytes()]);
+        let answer = self
+            .rtc
+            .sdp_api()
+            .accept_offer(offer)
+            .map_err(|_| Malformed)?;
+        put(
+            out,
+            Kind::Answer,
+            self.id,
+            &[answer.to_sdp_string().as_bytes()],
+        );
         Ok(())
     }
 
@@ -115,7 +148,10 @@ impl Agent {
     pub fn take_answer(&mut self, sdp: &str) -> Result<(), Malformed> {
         let answer = SdpAnswer::from_sdp_string(sdp).map_err(|_| Malformed)?;
         let pending = self.pending.take().ok_or(Malformed)?;
-        self.rtc.sdp_api().accept_answer(pending, answer).map_err(|_| Malformed)
+        self.rtc
+            .sdp_api()
+            .accept_answer(pending, answer)
+            .map_err(|_| Malformed)
     }
 
     /// Takes one of the remote's candidates (RFC 8839 section 5.1).
@@ -133,9 +169,21 @@ impl Agent {
     ///
     /// # Errors
     /// The agent is of no use any more.
-    pub fn receive(&mut self, source: SocketAddr, data: &[u8], now: Instant) -> Result<bool, RtcError> {
-        let Some(destination) = self.bases.of(source) else { return Ok(false) };
-        let Ok(received) = Receive::new(Protocol::Udp, source, destination, data) else { return Ok(false) };
+    pub fn receive(
+        &mut self,
+        source: SocketAddr,
+        data: &[u8],
+        now: Instant,
+    ) -> Result<bool, RtcError> {
+        let Some(destination) = self.bases.of(source) else {
+            return Ok(false);
+        };
+        if names_another(data, &self.ufrag) {
+            return Ok(false);
+        }
+        let Ok(received) = Receive::new(Protocol::Udp, source, destination, data) else {
+            return Ok(false);
+        };
         let input = Input::Receive(now, received);
         if !self.rtc.accepts(&input) {
             return Ok(false);
@@ -149,7 +197,11 @@ impl Agent {
     /// # Errors
     /// The agent is of no use any more.
     pub fn send(&mut self, message: &[u8]) -> Result<bool, RtcError> {
-        match self.channel.filter(|_| self.is_open).and_then(|id| self.rtc.channel(id)) {
+        match self
+            .channel
+            .filter(|_| self.is_open)
+            .and_then(|id| self.rtc.channel(id))
+        {
             Some(mut channel) => channel.write(true, message),
             None => Ok(false),
         }
@@ -187,7 +239,12 @@ impl Agent {
                 }
                 Output::Transmit(datagram) => {
                     let address = put_address(datagram.destination);
-                    put(out, Kind::Datagram, self.id, &[&address, &datagram.contents]);
+                    put(
+                        out,
+                        Kind::Datagram,
+                        self.id,
+                        &[&address, &datagram.contents],
+                    );
                 }
                 Output::Event(event) => self.tell(event, out),
             }
@@ -206,11 +263,20 @@ impl Agent {
             // One channel is all that there is to have.
             Event::ChannelOpen(id, _) => self.rtc.direct_api().close_data_channel(id),
             Event::ChannelData(message) if Some(message.id) == self.channel => {
-                put(out, Kind::Message, self.id, &[&[u8::from(message.binary)], &message.data]);
+                put(
+                    out,
+                    Kind::Message,
+                    self.id,
+                    &[&[u8::from(message.binary)], &message.data],
+                );
             }
-            Event::ChannelBufferedAmountLow(id) if Some(id) == self.channel => put(out, Kind::Room, self.id, &[]),
+            Event::ChannelBufferedAmountLow(id) if Some(id) == self.channel => {
+                put(out, Kind::Room, self.id, &[])
+            }
             Event::ChannelClose(id) if Some(id) == self.channel => self.rtc.disconnect(),
-            Event::IceConnectionStateChange(IceConnectionState::Connected | IceConnectionState::Completed) => {
+            Event::IceConnectionStateChange(
+                IceConnectionState::Connected | IceConnectionState::Completed,
+            ) => {
                 put(out, Kind::Through, self.id, &[]);
             }
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
@@ -219,4 +285,13 @@ impl Agent {
             _ => {}
         }
     }
+}
+
+/// Whether a datagram is a request for another agent: to str0m all that comes from a remote in use is its own.
+fn names_another(data: &[u8], ufrag: &str) -> bool {
+    StunMessage::parse(data).is_ok_and(|message| {
+        message
+            .split_username()
+            .is_some_and(|(local, _)| local != ufrag)
+    })
 }

@@ -51,7 +51,8 @@ impl Agents {
 
     /// Hands a datagram to the agent whose it is; `false` where it is nobody's.
     pub fn receive(&mut self, source: SocketAddr, data: &[u8], now: Instant) -> bool {
-        for (&id, agent) in &mut self.by_id {
+        // Two agents may have the same remote behind one socket. What does not say whose it is belongs to the newer one.
+        for (&id, agent) in self.by_id.iter_mut().rev() {
             match agent.receive(source, data, now) {
                 Ok(false) => continue,
                 Ok(true) => self.drain(id, now),
@@ -79,7 +80,11 @@ impl Agents {
 
     /// Does what is due, and gives all records since the last call.
     pub fn poll(&mut self, now: Instant) -> Vec<u8> {
-        let due = self.by_id.iter().filter(|(_, agent)| agent.wake() <= now).map(|(&id, _)| id);
+        let due = self
+            .by_id
+            .iter()
+            .filter(|(_, agent)| agent.wake() <= now)
+            .map(|(&id, _)| id);
         for id in due.collect::<Vec<_>>() {
             self.drain(id, now);
         }
@@ -93,7 +98,9 @@ impl Agents {
     }
 
     fn drain(&mut self, id: u32, now: Instant) {
-        let Some(agent) = self.by_id.get_mut(&id) else { return };
+        let Some(agent) = self.by_id.get_mut(&id) else {
+            return;
+        };
         let drained: Result<(), RtcError> = agent.drain(now, &mut self.records);
         if drained.is_err() || agent.is_over() {
             self.end(id);

@@ -1,5 +1,8 @@
 //! The module's exports. Bytes go in through one buffer and come out through another; everything else is a number.
-#![expect(unsafe_code, reason = "names of exports, and two pointers to buffers that the host reads and writes")]
+#![expect(
+    unsafe_code,
+    reason = "names of exports, and two pointers to buffers that the host reads and writes"
+)]
 
 use std::cell::RefCell;
 use std::time::Instant;
@@ -59,9 +62,15 @@ pub extern "C" fn webrtc_open(initiator: u32) -> u32 {
         let mut bases = Bases::default();
         while let Some((address, rest)) = take_address(input) {
             input = rest;
-            *(if address.is_ipv4() { &mut bases.v4 } else { &mut bases.v6 }) = Some(address);
+            *(if address.is_ipv4() {
+                &mut bases.v4
+            } else {
+                &mut bases.v6
+            }) = Some(address);
         }
-        agents.open(initiator != 0, bases, Instant::now()).unwrap_or(0)
+        agents
+            .open(initiator != 0, bases, Instant::now())
+            .unwrap_or(0)
     })
 }
 
@@ -75,7 +84,9 @@ pub extern "C" fn webrtc_close(agent: u32) {
 #[unsafe(no_mangle)]
 pub extern "C" fn webrtc_signal(agent: u32, kind: u32) -> u32 {
     with(|agents, input| {
-        let Ok(text) = std::str::from_utf8(input) else { return 0 };
+        let Ok(text) = std::str::from_utf8(input) else {
+            return 0;
+        };
         let signal = match kind {
             0 => Signal::Offer(text),
             1 => Signal::Answer(text),
@@ -113,5 +124,9 @@ pub extern "C" fn webrtc_poll() -> usize {
 /// In how many milliseconds [`webrtc_poll`] is to be called at the latest; negative while there is no agent.
 #[unsafe(no_mangle)]
 pub extern "C" fn webrtc_wait() -> f64 {
-    with(|agents, _| agents.wait(Instant::now()).map_or(-1.0, |wait| wait.as_secs_f64() * 1000.0))
+    with(|agents, _| {
+        agents
+            .wait(Instant::now())
+            .map_or(-1.0, |wait| wait.as_secs_f64() * 1000.0)
+    })
 }

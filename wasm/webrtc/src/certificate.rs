@@ -37,7 +37,13 @@ pub fn generate() -> Option<DtlsCert> {
     serial[0] = serial[0] & 0x7f | 0x40;
 
     let algorithm = der(SEQUENCE, &[&der(OBJECT_IDENTIFIER, &[ECDSA_WITH_SHA256])]);
-    let attribute = der(SEQUENCE, &[&der(OBJECT_IDENTIFIER, &[COMMON_NAME]), &der(UTF8_STRING, &[NAME])]);
+    let attribute = der(
+        SEQUENCE,
+        &[
+            &der(OBJECT_IDENTIFIER, &[COMMON_NAME]),
+            &der(UTF8_STRING, &[NAME]),
+        ],
+    );
     let name = der(SEQUENCE, &[&der(SET, &[&attribute])]);
     let to_be_signed = der(
         SEQUENCE,
@@ -46,7 +52,10 @@ pub fn generate() -> Option<DtlsCert> {
             &der(INTEGER, &[&serial]),
             &algorithm,
             &name,
-            &der(SEQUENCE, &[&der(UTC_TIME, &[NOT_BEFORE]), &der(UTC_TIME, &[NOT_AFTER])]),
+            &der(
+                SEQUENCE,
+                &[&der(UTC_TIME, &[NOT_BEFORE]), &der(UTC_TIME, &[NOT_AFTER])],
+            ),
             &name,
             public_key.as_bytes(),
         ],
@@ -54,10 +63,17 @@ pub fn generate() -> Option<DtlsCert> {
     let signature: DerSignature = key.sign(&to_be_signed);
     let certificate = der(
         SEQUENCE,
-        &[&to_be_signed, &algorithm, &der(BIT_STRING, &[&[0], signature.as_bytes()])],
+        &[
+            &to_be_signed,
+            &algorithm,
+            &der(BIT_STRING, &[&[0], signature.as_bytes()]),
+        ],
     );
     let private_key = key.to_pkcs8_der().ok()?.as_bytes().to_vec();
-    Some(DtlsCert { certificate, private_key })
+    Some(DtlsCert {
+        certificate,
+        private_key,
+    })
 }
 
 /// Nearly every 32 bytes are a key of P-256.

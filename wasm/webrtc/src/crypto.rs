@@ -10,7 +10,9 @@ use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use str0m::config::{CryptoProvider, DtlsCert};
-use str0m::crypto::dtls::{DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, ProtocolVersion};
+use str0m::crypto::dtls::{
+    DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, ProtocolVersion,
+};
 use str0m::crypto::{
     Sha1HmacProvider, Sha256Provider, SrtpProvider, SupportedAeadAes128Gcm, SupportedAeadAes256Gcm,
     SupportedAes128CmSha1_80,
@@ -41,7 +43,8 @@ struct HmacSha1;
 
 impl Sha1HmacProvider for HmacSha1 {
     fn sha1_hmac(&self, key: &[u8], payloads: &[&[u8]]) -> [u8; 20] {
-        let mut mac = <Hmac<Sha1> as Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
+        let mut mac =
+            <Hmac<Sha1> as Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
         for payload in payloads {
             mac.update(payload);
         }
