@@ -32,8 +32,8 @@ export interface Platform {
   /** Makes data channels with peers, where that can be done; what it takes is loaded at the first call. */
   readonly channels?: (
     settings: ChannelSettings,
-    options: Pick<PeerOptions, 'stunServers' | 'transports'>,
-    host: ChannelHost,
+    options: Pick<PeerOptions, 'stunServers' | 'transports' | 'clock' | 'logger'>,
+    peer: () => ChannelHost,
   ) => ChannelEngineParts['maker'] | undefined
   /** Watches what the peer runs in, where that can be hidden or frozen. */
   readonly watchLifecycle?: WatchLifecycle
@@ -82,15 +82,10 @@ export interface ChannelSettings extends Pick<ResolvedSettings, 'relays' | 'udp'
   readonly webRtc: WebRtcSettings | undefined
 }
 
-/** What channels have of the peer that is being made, when it is there. */
+/** What channels have of the peer, which is there when the first one is made. */
 export interface ChannelHost {
-  readonly clock: Clock
-  /** The transports in use. */
-  readonly transports: () => EngineOptions['transports']
-  /** Where else than at its own addresses the main UDP socket is reached, as servers and routers say. */
-  readonly reflexive: () => Promise<readonly { readonly host: string; readonly port: number }[]>
-  /** Writes a warning. */
-  readonly log: (message: string) => void
+  readonly engine: Engine | undefined
+  readonly transports: EngineOptions['transports']
 }
 
 /** A secret key that nobody else uses until it is released. */

@@ -15,7 +15,7 @@ import { PublishingEngine } from './engine/publishing.js'
 import { recordReader } from './engine/record-reader.js'
 import { ReleasingEngine } from './engine/releasing.js'
 import type { PeerOptions } from './peer-options.js'
-import type { ChannelHost, HeldKey, Platform } from './platform.js'
+import type { HeldKey, Platform } from './platform.js'
 import { ChannelEngine, type ChannelEngineParts } from './web-rtc/channel-engine.js'
 import { SIGNALLING_ALPN } from './web-rtc/signal.js'
 
@@ -42,13 +42,9 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
   const { webRtc } = settings
   let inner: (Engine & RecordKeeper & ChannelKeeper) | undefined
   let transports: EngineOptions['transports'] = []
-  const host = channelHost(
-    options,
-    () => inner,
-    () => transports,
-  )
+  const peer = () => ({ engine: inner, transports })
   const maker =
-    settings.directPaths && webRtc !== false ? platform.channels?.({ ...settings, webRtc }, options, host) : undefined
+    settings.directPaths && webRtc !== false ? platform.channels?.({ ...settings, webRtc }, options, peer) : undefined
   const discovery = discoveryOf(settings, options, platform)
   const key = await secretKeyOf(settings, platform, random)
   const writers = new Map<number, QlogWriter>()
@@ -94,19 +90,6 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
     key.release()
     throw thrown
   }
-}
-
-function channelHost(
-  { clock = systemClock(), logger }: PeerOptions,
-  engine: () => Engine | undefined,
-  transports: ChannelHost['transports'],
-): ChannelHost {
-  const reflexive = async () => {
-    const observed = (await engine()?.peerStats())?.observations ?? []
-    const routed = (await engine()?.localAddresses())?.filter(({ mapped }) => mapped) ?? []
-    return [...observed.filter(({ by }) => by === 'server').map(({ mapped }) => mapped), ...routed]
-  }
-  return { clock, transports, reflexive, log: (message) => logger?.warn(message, { target: 'anypath::webrtc' }) }
 }
 
 async function secretKeyOf(

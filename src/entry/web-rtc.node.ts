@@ -1,6 +1,9 @@
 import type { Platform } from '../api/platform.js'
+import { systemClock } from '../driver/clock.js'
+import type { Engine } from '../driver/engine.js'
 import { BuiltInWebRtc, type BuiltInWebRtcParts, refuseServers } from '../transport/built-in-webrtc.node.js'
 import { installedWebRtc } from '../transport/installed-webrtc.node.js'
+import type { TransportAddress } from '../transport/transport.js'
 import { compileWebRtc } from '../transport/webrtc-module.node.js'
 import { stunOf } from './ice-servers.js'
 
@@ -9,6 +12,7 @@ export const nodeChannels: NonNullable<Platform['channels']> = (settings, option
   const { webRtc, relays, udp } = settings
   if (webRtc === undefined) return undefined
   const { iceServers, implementation } = webRtc
+  const { clock, logger } = options
   const servers = iceServers ?? options.stunServers?.map((server) => ({ urls: `stun:${server.replace(/^stun:/, '')}` }))
   const host = udp.host === undefined || /^[0.:]+$/.test(udp.host) ? undefined : udp.host
   const hasSocket = options.transports?.some(sharesSocket) ?? true
@@ -21,12 +25,27 @@ export const nodeChannels: NonNullable<Platform['channels']> = (settings, option
   let made: Promise<BuiltInWebRtc> | undefined
   return () => {
     made ??= compileWebRtc().then((module) => {
-      const socket = peer.transports().find(sharesSocket)
+      const socket = peer().transports.find(sharesSocket)
       if (socket === undefined) throw new Error('there is no socket to share')
-      return new BuiltInWebRtc({ ...peer, module, socket, host })
+      return new BuiltInWebRtc({
+        module,
+        socket,
+        host,
+        reflexive: () => reflexiveOf(peer().engine),
+        clock: clock ?? systemClock(),
+        log: (message) => logger?.warn(message, { target: 'anypath::webrtc' }),
+      })
     })
     return made
   }
+}
+
+/** Where else than at its own addresses the main socket is reached: at its NAT, as servers see it, and at a router that forwards. */
+async function reflexiveOf(engine: Engine | undefined): Promise<TransportAddress[]> {
+  const { observations = [] } = (await engine?.peerStats()) ?? {}
+  const addresses = (await engine?.localAddresses()) ?? []
+  const seen = observations.filter(({ by }) => by === 'server').map(({ mapped }) => mapped)
+  return [...seen, ...addresses.filter(({ mapped }) => mapped)]
 }
 
 /** Why nothing but an installed package will do. */
