@@ -45,6 +45,7 @@ export type {
   RelayDialer,
   RelaySocket,
   RelaySocketEvents,
+  SocketGuest,
   Transport,
   TransportAddress,
   TransportEvents,

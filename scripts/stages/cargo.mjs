@@ -9,7 +9,7 @@ const NO_RUST = 'no Rust toolchain: install rustup, or on Debian `apt-get instal
 export const cargoStage = {
   name: 'cargo',
   title: "the tests of the core's crates and of the WebRTC module's, native",
-  minutes: [3, 6],
+  minutes: [4, 8],
   async run({ report }) {
     await cargoTest(report, 'cargo test', 'wasm/Cargo.toml', ['--workspace', '--all-features'])
     await cargoTest(report, 'cargo test of the WebRTC module', 'wasm/webrtc/Cargo.toml', [], cargoBuildEnv)

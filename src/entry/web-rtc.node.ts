@@ -22,20 +22,24 @@ export const nodeChannels: NonNullable<Platform['channels']> = (settings, option
       : installedWebRtc(host, servers ?? stunOf(relays), whyInstalled(implementation, hasSocket))
   if (installed !== undefined) return async () => (await import('./web-rtc.js')).channelMaker([], relays, installed)
   refuseServers(iceServers ?? [], hasSocket)
+  const log = (message: string) => logger?.warn(message, { target: 'anypath::webrtc' })
+  const make = async () => {
+    const socket = peer().transports.find(sharesSocket)
+    if (socket === undefined) throw new Error('there is no socket to share')
+    const reflexive = () => reflexiveOf(peer().engine)
+    return new BuiltInWebRtc({
+      module: await compileWebRtc(),
+      socket,
+      host,
+      reflexive,
+      clock: clock ?? systemClock(),
+      log,
+    })
+  }
   let made: Promise<BuiltInWebRtc> | undefined
   return () => {
-    made ??= compileWebRtc().then((module) => {
-      const socket = peer().transports.find(sharesSocket)
-      if (socket === undefined) throw new Error('there is no socket to share')
-      return new BuiltInWebRtc({
-        module,
-        socket,
-        host,
-        reflexive: () => reflexiveOf(peer().engine),
-        clock: clock ?? systemClock(),
-        log: (message) => logger?.warn(message, { target: 'anypath::webrtc' }),
-      })
-    })
+    made ??= make()
+    made.catch((thrown) => log(`the WebRTC module can't be loaded: ${thrown.message}`))
     return made
   }
 }

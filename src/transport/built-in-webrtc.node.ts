@@ -82,6 +82,8 @@ export class BuiltInWebRtc implements ChannelMaker {
       close: () => {
         this.#channels.delete(agent ?? 0)
         this.#call((module) => module.close(agent ?? 0))
+        // The socket may be closed next, and the remote is to hear of it before.
+        this.#turn()
       },
       candidates: async () => candidatesOf(local, await reflexive().catch(() => [])),
     })
