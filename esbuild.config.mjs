@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join, relative, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
@@ -69,15 +69,16 @@ const LOADED_LATER = {
   './over-tcp.js': './anypath_tcp.mjs',
 }
 const CORES = ['anypath_core.wasm', 'anypath_core_node.wasm']
+/** The WebRTC module for Node: it is apart from the cores, and always the committed one. */
+const WEB_RTC = join(ROOT, 'wasm', 'pkg', 'anypath_webrtc.wasm')
 
 rmSync(DIST, { recursive: true, force: true })
 mkdirSync(DIST, { recursive: true })
 const metafiles = {}
 for (const bundle of BUNDLES) metafiles[bundle.name] = await bundleEntries(bundle)
 writeFileSync(join(DIST, 'meta.json'), JSON.stringify(metafiles))
-for (const core of CORES) {
-  const file = join(CORE_DIR, core)
-  if (existsSync(file)) copyFileSync(file, join(DIST, core))
+for (const file of [...CORES.map((core) => join(CORE_DIR, core)), WEB_RTC]) {
+  if (existsSync(file)) copyFileSync(file, join(DIST, basename(file)))
   else missing(relative(ROOT, file))
 }
 copyFileSync(join(ROOT, 'src', 'api', 'anypath_ticks.js'), join(DIST, 'anypath_ticks.js'))

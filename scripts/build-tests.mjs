@@ -25,6 +25,7 @@ export async function buildTests(root) {
     logLevel: 'warning',
   })
   placeCore(root, out)
+  placeWebRtc(root, out)
   return sources
     .filter((path) => path.endsWith('.test.ts'))
     .map((path) => join(out, relative(root, path).replace(/\.ts$/, '.js')))
@@ -35,12 +36,18 @@ function placeCore(root, out) {
   const coreDir = resolve(process.env.ANYPATH_CORE_DIR ?? join(root, 'wasm', 'pkg'))
   if (!existsSync(coreDir)) return
   for (const name of readdirSync(coreDir)) {
-    const beside = /\.wasm$/.test(name) ? [join(out, 'src', 'core', name)] : []
+    const beside = /^anypath_core.*\.wasm$/.test(name) ? [join(out, 'src', 'core', name)] : []
     for (const target of [join(out, 'wasm', 'pkg', name), ...beside]) {
       mkdirSync(dirname(target), { recursive: true })
       copyFileSync(join(coreDir, name), target)
     }
   }
+}
+
+/** The WebRTC module is always the committed one. */
+function placeWebRtc(root, out) {
+  const file = join(root, 'wasm', 'pkg', 'anypath_webrtc.wasm')
+  if (existsSync(file)) copyFileSync(file, join(out, 'src', 'transport', 'anypath_webrtc.wasm'))
 }
 
 function typescriptFiles(folder) {

@@ -12,30 +12,26 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { cacheDir, installTool, lastLines, sha256 } from './cache.mjs'
 import { hashCoreSources } from './core-sources.mjs'
 import { run } from './run.mjs'
-import { cargoHome, nativeToolchain, wasmToolchain } from './rust-toolchain.mjs'
+import { nativeToolchain, wasmToolchain } from './rust-toolchain.mjs'
+import {
+  fail,
+  findWasmOpt,
+  prefixes,
+  refuseMachinePaths,
+  remapFlags,
+  sizes,
+  WASM_OPT_FEATURES,
+  WASM_OPT_STRIP,
+} from './wasm-build.mjs'
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const TARGET_DIR = join(cacheDir, 'wasm-target')
 const WASM_PACK_VERSION = '0.15.1'
 const TARGET_FLAGS = ['--cfg', 'getrandom_backend="wasm_js"', '-Ctarget-feature=+simd128']
 const C_FLAGS = '-O3 -msimd128'
-// The features that LLVM's wasm32 baseline and simd128 use; wasm-opt keeps to them.
-const WASM_OPT_FEATURES = [
-  '--enable-simd',
-  '--enable-bulk-memory',
-  '--enable-bulk-memory-opt',
-  '--enable-sign-ext',
-  '--enable-mutable-globals',
-  '--enable-nontrapping-float-to-int',
-  '--enable-reference-types',
-  '--enable-multivalue',
-  '--enable-call-indirect-overlong',
-]
-const WASM_OPT_STRIP = ['--strip-debug', '--strip-producers', '--strip-target-features']
 
 const { values: options } = parseArgs({
   options: {
@@ -170,10 +166,10 @@ async function buildCore(core, { toolchain, tools, wasmOpt, staging }) {
     ...toolchain.env,
     PATH: [tools.wasmBindgenBin, ...(toolchain.buildStd ? ['/usr/bin'] : []), toolchain.env.PATH].join(delimiter),
     CARGO_TARGET_DIR: TARGET_DIR,
-    CARGO_ENCODED_RUSTFLAGS: [...TARGET_FLAGS, ...remapFlags(toolchain)].join('\x1f'),
+    CARGO_ENCODED_RUSTFLAGS: [...TARGET_FLAGS, ...remapFlags(toolchain, TARGET_DIR)].join('\x1f'),
     CFLAGS_wasm32_unknown_unknown: [
       C_FLAGS,
-      ...prefixes(toolchain).map(([from, to]) => `-ffile-prefix-map=${from}=${to}`),
+      ...prefixes(toolchain, TARGET_DIR).map(([from, to]) => `-ffile-prefix-map=${from}=${to}`),
     ].join(' '),
   }
   delete env.RUSTFLAGS
@@ -200,7 +196,7 @@ async function buildCore(core, { toolchain, tools, wasmOpt, staging }) {
     join(outDir, `${core.name}.d.ts`),
     readFileSync(join(packDir, `${core.name}.d.ts`), 'utf8') + glue.types,
   )
-  refuseMachinePaths(wasmFile, toolchain)
+  refuseMachinePaths(wasmFile, [wasmDir, ...prefixes(toolchain, TARGET_DIR).map(([from]) => from)])
   return sizes(wasmFile)
 }
 
@@ -236,46 +232,6 @@ function glueFactory(glue) {
   }
 }
 
-/** A machine's paths would give away its user's name and make builds differ. */
-function refuseMachinePaths(wasmFile, toolchain) {
-  const text = readFileSync(wasmFile).toString('latin1')
-  const paths = [wasmDir, ...prefixes(toolchain).map(([from]) => from)]
-  const found = paths.find((path) => text.includes(path))
-  if (found) fail(`${wasmFile} contains the path ${found}`)
-}
-
-function remapFlags(toolchain) {
-  return prefixes(toolchain).map(([from, to]) => `--remap-path-prefix=${from}=${to}`)
-}
-
-/**
- * What stands in for this machine's folders. The workspace is not among them: cargo names its files by relative paths, and
- * flags that differ from checkout to checkout would make each compile the standard library and every crate anew.
- */
-function prefixes(toolchain) {
-  const registries = join(cargoHome(), 'registry', 'src')
-  const crates = existsSync(registries)
-    ? readdirSync(registries).map((name) => [join(registries, name), '/crates'])
-    : []
-  // The later of two prefixes that match wins, so the more general ones come first.
-  return [
-    [cargoHome(), '/cargo'],
-    ...crates,
-    [TARGET_DIR, '/target'],
-    ...(toolchain.stdSources ?? []).map((source) => [source, '/rustc']),
-  ]
-}
-
-function sizes(file) {
-  const bytes = readFileSync(file)
-  return {
-    sha256: sha256(bytes),
-    raw: bytes.length,
-    gzip: gzipSync(bytes, { level: 9 }).length,
-    brotli: brotliCompressSync(bytes).length,
-  }
-}
-
 function buildFlags() {
   return {
     rust: TARGET_FLAGS,
@@ -292,19 +248,4 @@ function lockedVersion(crate) {
   const found = readFileSync(lockfile, 'utf8').match(new RegExp(`name = "${crate}"\\nversion = "([^"]+)"`))
   if (!found) fail(`${crate} is not in ${lockfile}`)
   return found[1]
-}
-
-async function findWasmOpt() {
-  const folder = join(ROOT, 'scripts', 'wasm-opt')
-  const program = join(folder, 'node_modules', '.bin', 'wasm-opt')
-  if (!existsSync(program)) {
-    const result = await run('npm', ['ci', '--prefix', folder, '--no-audit', '--no-fund'])
-    if (result.code !== 0) fail(`wasm-opt can't be installed:\n${lastLines(result.output, 20)}`)
-  }
-  return program
-}
-
-function fail(message) {
-  console.error(message)
-  process.exit(1)
 }

@@ -8,14 +8,15 @@ const LEFT_OUT_FOLDERS = new Set([
   'proptest-regressions',
   'simnet',
   'target',
+  'webrtc',
   'tests',
   'benches',
   'examples',
 ])
 
 /**
- * The files that decide what the core does: every Rust source and manifest, and the lockfile. Tests, the simulator and
- * the fuzz targets are left out, so that writing a test does not make the committed core stale.
+ * The files that decide what the core does: every Rust source and manifest, and the lockfile. Tests, the simulator,
+ * the fuzz targets and the WebRTC module are left out, so that changing them does not make the committed core stale.
  */
 export function coreSources(wasmDir) {
   return walk(wasmDir)

@@ -5,6 +5,10 @@ import { capture } from './run.mjs'
 
 const DEBIAN_BIN = '/usr/bin'
 const WASM_TARGET = 'wasm32-unknown-unknown'
+export const WASI_TARGET = 'wasm32-wasip1'
+
+/** Where Debian's wasi-libc is. */
+const WASI_LIBC = '/usr/lib/wasm32-wasi'
 
 /** What a user without a toolchain is told to install; either line is enough. */
 export const WASM_TOOLCHAIN_ADVICE = [
@@ -61,6 +65,35 @@ export function wasmToolchain() {
   }
 }
 
+/** What is missing where wasm32-wasip1 can't be built for. */
+export const WASI_TOOLCHAIN_ADVICE = [
+  'a Rust toolchain for wasm32-wasip1 is missing. Either:',
+  '  rustup target add wasm32-wasip1    or, on Debian:',
+  '  apt-get install -y rustc-web cargo-web rust-web-src lld wasi-libc',
+].join('\n')
+
+/**
+ * Finds a Rust toolchain that builds for wasm32-wasip1, in the same way. Debian's takes the C library of a package of its own.
+ *
+ * @returns {{cargo: string, rustc: string, version: string, env: NodeJS.ProcessEnv, buildStd: boolean, stdSources?: string[], flags: string[]} | {missing: string}}
+ */
+export function wasiToolchain() {
+  const onPath = answeringToolchain('')
+  if (onPath && hasWasmStd(onPath, WASI_TARGET)) return { ...onPath, buildStd: false, flags: [] }
+  const debian = answeringToolchain(DEBIAN_BIN)
+  const stdSources = debian ? findStdSource(debian) : []
+  if (!debian || stdSources.length === 0 || !existsSync('/usr/bin/wasm-ld') || !existsSync(join(WASI_LIBC, 'libc.a')))
+    return { missing: WASI_TOOLCHAIN_ADVICE }
+  const env = { ...debian.env, RUSTC_BOOTSTRAP: '1' }
+  const flags = [
+    '-Clinker=/usr/bin/wasm-ld',
+    '-Clink-self-contained=no',
+    `-Lnative=${WASI_LIBC}`,
+    `-Clink-arg=-L${WASI_LIBC}`,
+  ]
+  return { ...debian, buildStd: true, stdSources, env, flags }
+}
+
 /** Whether the toolchain has a cargo subcommand such as `clippy` or `fmt`. */
 export function hasSubcommand(toolchain, name) {
   return capture(toolchain.cargo, [name, '--version'], toolchain.env) !== undefined
@@ -77,8 +110,8 @@ function answeringToolchain(bin) {
   return { cargo, rustc, version, env }
 }
 
-function hasWasmStd({ rustc, env }) {
-  const libdir = capture(rustc, ['--print', 'target-libdir', '--target', WASM_TARGET], env)
+function hasWasmStd({ rustc, env }, target = WASM_TARGET) {
+  const libdir = capture(rustc, ['--print', 'target-libdir', '--target', target], env)
   return libdir !== undefined && existsSync(libdir) && readdirSync(libdir).some((name) => name.startsWith('libstd-'))
 }
 

@@ -46,6 +46,7 @@ export type {
   RelayDialer,
   RelaySocket,
   RelaySocketEvents,
+  SocketGuest,
   Transport,
   TransportAddress,
   TransportEvents,

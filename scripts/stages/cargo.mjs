@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { coreTestEnv } from '../cache.mjs'
+import { cargoBuildEnv, coreTestEnv } from '../cache.mjs'
 import { run } from '../run.mjs'
 import { nativeToolchain } from '../rust-toolchain.mjs'
 
@@ -8,9 +8,12 @@ const NO_RUST = 'no Rust toolchain: install rustup, or on Debian `apt-get instal
 /** The unit, scenario and property tests of the core's crates, on the native toolchain. */
 export const cargoStage = {
   name: 'cargo',
-  title: "the core's own tests, native",
-  minutes: [3, 6],
-  run: ({ report }) => cargoTest(report, 'cargo test', 'wasm/Cargo.toml', ['--workspace', '--all-features']),
+  title: "the tests of the core's crates and of the WebRTC module's, native",
+  minutes: [4, 8],
+  async run({ report }) {
+    await cargoTest(report, 'cargo test', 'wasm/Cargo.toml', ['--workspace', '--all-features'])
+    await cargoTest(report, 'cargo test of the WebRTC module', 'wasm/webrtc/Cargo.toml', [], cargoBuildEnv)
+  },
 }
 
 /** The fuzz targets as plain tests: each replays its corpus and runs generated cases. */
@@ -21,11 +24,11 @@ export const fuzzStage = {
   run: ({ report }) => cargoTest(report, 'fuzz replay', 'wasm/fuzz/Cargo.toml', []),
 }
 
-async function cargoTest(report, name, manifest, args) {
+async function cargoTest(report, name, manifest, args, envOf = coreTestEnv) {
   if (!existsSync(manifest)) return report.fail(name, `${manifest} is missing`)
   const toolchain = nativeToolchain()
   if (!toolchain) return report.skip(name, NO_RUST)
-  const env = { ...coreTestEnv(toolchain), RUST_BACKTRACE: '1' }
+  const env = { ...envOf(toolchain), RUST_BACKTRACE: '1' }
   const command = ['test', '--locked', '--no-fail-fast', '--manifest-path', manifest, ...args]
   const result = await run(toolchain.cargo, command, { env, echo: true, timeoutMs: 40 * 60_000 })
   const before = report.failures.length

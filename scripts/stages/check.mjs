@@ -49,7 +49,12 @@ async function checkPackage({ report }) {
 
 async function checkRust({ report }) {
   const toolchain = nativeToolchain()
-  for (const manifest of ['wasm/Cargo.toml', 'wasm/fuzz/Cargo.toml', 'test/interop/iroh-peer/Cargo.toml']) {
+  for (const manifest of [
+    'wasm/Cargo.toml',
+    'wasm/fuzz/Cargo.toml',
+    'wasm/webrtc/Cargo.toml',
+    'test/interop/iroh-peer/Cargo.toml',
+  ]) {
     if (!existsSync(manifest)) report.fail(`clippy ${manifest}`, 'is missing')
     else if (!toolchain || !hasSubcommand(toolchain, 'clippy') || !hasSubcommand(toolchain, 'fmt')) {
       report.skip(`clippy ${manifest}`, 'no Rust toolchain with clippy and rustfmt')
@@ -76,13 +81,16 @@ async function checkDependencies({ report }) {
   const toolchain = nativeToolchain()
   if (!toolchain) return report.skip('cargo deny', 'no Rust toolchain')
   const deny = await installTool(CARGO_DENY, toolchain)
-  const common = ['--manifest-path', 'wasm/Cargo.toml', '--all-features', '--locked', '--config', 'deny.toml']
-  const check = (what) => run(deny, [...common, 'check', ...what], { env: toolchain.env })
-  report.byExit('cargo deny: licences, bans, sources', await check(['licenses', 'bans', 'sources']))
-  const advisories = await check(['advisories'])
-  if (advisories.code !== 0 && OUT_OF_REACH.test(advisories.output) && !/advisories FAILED/.test(advisories.output)) {
-    report.skip('cargo deny: advisories', `the advisory database is out of reach: ${firstError(advisories.output)}`)
-  } else report.byExit('cargo deny: advisories', advisories)
+  for (const manifest of ['wasm/Cargo.toml', 'wasm/webrtc/Cargo.toml']) {
+    const common = ['--manifest-path', manifest, '--all-features', '--locked', '--config', 'deny.toml']
+    const check = (what) => run(deny, [...common, 'check', ...what], { env: toolchain.env })
+    report.byExit(`cargo deny ${manifest}: licences, bans, sources`, await check(['licenses', 'bans', 'sources']))
+    const advisories = await check(['advisories'])
+    const name = `cargo deny ${manifest}: advisories`
+    if (advisories.code !== 0 && OUT_OF_REACH.test(advisories.output) && !/advisories FAILED/.test(advisories.output)) {
+      report.skip(name, `the advisory database is out of reach: ${firstError(advisories.output)}`)
+    } else report.byExit(name, advisories)
+  }
 }
 
 function firstError(output) {

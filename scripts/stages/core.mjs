@@ -4,8 +4,8 @@ import { run } from '../run.mjs'
 import { wasmToolchain } from '../rust-toolchain.mjs'
 
 /**
- * Checks that the committed core was built from the sources as they are. In continuous integration it also builds a
- * fresh core, and everything after this stage tests that one.
+ * Checks that the committed core and the committed WebRTC module were built from the sources as they are. In continuous integration it also
+ * builds a fresh core, and everything after this stage tests that one. The WebRTC module is not built there: that takes minutes.
  */
 export const coreStage = {
   name: 'core',
@@ -14,6 +14,8 @@ export const coreStage = {
   async run({ root, ci, report }) {
     const node = process.execPath
     report.byExit('the committed core is fresh', await run(node, ['scripts/build-wasm.mjs', '--check']))
+    const check = ['scripts/build-webrtc.mjs', '--check']
+    report.byExit('the committed WebRTC module is fresh', await run(node, check))
     if (ci) await buildFresh(root, report)
     report.byExit('build dist', await run(node, ['esbuild.config.mjs']))
   },

@@ -48,7 +48,8 @@ export interface Platform {
   /** Makes data channels with peers, where that can be done; what it takes is loaded at the first call. */
   readonly channels?: (
     settings: ChannelSettings,
-    options: Pick<PeerOptions, 'stunServers'>,
+    options: Pick<PeerOptions, 'stunServers' | 'transports' | 'clock' | 'logger'>,
+    peer: () => ChannelHost,
   ) => ChannelEngineParts['maker'] | undefined
   /** Loads what it takes where a peer and its application are in different threads. */
   readonly port: () => Promise<PortModule>
@@ -146,6 +147,12 @@ export interface Listening {
 export interface ChannelSettings extends Pick<ResolvedSettings, 'relays' | 'udp'> {
   /** `undefined` where nothing was said. */
   readonly webRtc: WebRtcSettings | undefined
+}
+
+/** What channels have of the peer, which is there when the first one is made. */
+export interface ChannelHost {
+  readonly engine: Engine | undefined
+  readonly transports: EngineOptions['transports']
 }
 
 /** A secret key that nobody else uses until it is released. */

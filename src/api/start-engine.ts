@@ -51,12 +51,14 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
   const servers = addressServers(options, platform, relayDialer)
   const webTransportDialer = platform.webTransportDialer?.()
   const { webRtc } = settings
+  let inner: (Engine & RecordKeeper & ChannelKeeper) | undefined
+  let transports: EngineOptions['transports'] = []
+  const peer = () => ({ engine: inner, transports })
   const maker =
-    settings.directPaths && webRtc !== false ? platform.channels?.({ ...settings, webRtc }, options) : undefined
+    settings.directPaths && webRtc !== false ? platform.channels?.({ ...settings, webRtc }, options, peer) : undefined
   const discovery = discoveryOf(settings, options, platform)
   const key = await secretKeyOf(settings, platform, random)
   const writers = new Map<number, QlogWriter>()
-  let inner: (Engine & RecordKeeper & ChannelKeeper) | undefined
   try {
     const opensSessions = webTransportDialer !== undefined
     const addressesOf = listening?.addressesOf
@@ -65,6 +67,7 @@ export async function startEngine(options: PeerOptions, platform: Platform): Pro
     const own = negotiates && settings.alpns.length > 0 ? [new TextEncoder().encode(SIGNALLING_ALPN)] : []
     const resolved = { ...settings, secretKey: key.secretKey, alpns: [...settings.alpns, ...own] }
     const forCore = engineOptions(resolved, options, platform, writers, listening)
+    transports = forCore.transports
     inner = await createEngine({
       ...forCore,
       relayDialer,

@@ -7,6 +7,7 @@ import type { IceServer, PersistSettings, ResolvedSettings, Settings } from './s
 const CONGESTION = ['cubic', 'new-reno', 'bbr'] as const
 const MAX_ICE_SERVERS = 8
 const RESERVED = ['h3', 'anypath/1', 'anypath/webrtc/1']
+const WEB_RTC_IMPLEMENTATIONS = ['built-in', 'installed'] as const
 const WHEN_IN_USE = ['fail', 'fresh-key'] as const
 
 /**
@@ -99,12 +100,19 @@ function webRtc(value: unknown): ResolvedSettings['webRtc'] {
   if (value === undefined || value === false) return value
   if (value === true) return {}
   if (!isRecord(value)) throw wrong('webRtc', 'true, false or an object', value)
-  const { iceServers, ...rest } = value
+  const { iceServers, implementation, ...rest } = value
   nothingElse('webRtc', rest)
-  if (iceServers === undefined) return {}
+  const settings =
+    implementation === undefined
+      ? {}
+      : { implementation: oneOf('webRtc.implementation', implementation, WEB_RTC_IMPLEMENTATIONS) }
+  if (iceServers === undefined) return settings
   if (!Array.isArray(iceServers) || iceServers.length > MAX_ICE_SERVERS)
     throw wrong('webRtc.iceServers', `an array of at most ${MAX_ICE_SERVERS} servers`, iceServers)
-  return { iceServers: iceServers.map((server: unknown, i) => iceServer(`webRtc.iceServers[${i}]`, server)) }
+  return {
+    ...settings,
+    iceServers: iceServers.map((server: unknown, i) => iceServer(`webRtc.iceServers[${i}]`, server)),
+  }
 }
 
 function iceServer(field: string, value: unknown): IceServer {

@@ -79,10 +79,10 @@ export interface Settings {
   readonly webTransport?: boolean | WebTransportSettings
   /**
    * How WebRTC data channels with peers are made, for `directPaths`: in a page by the browser, in Node by the package `node-datachannel` or
-   * `@roamhq/wrtc`, of which one has to be installed: else, and where it does not take the servers, `create` fails with `InvalidConfig`. `true`
-   * means all defaults, `false` makes no channels.
+   * `@roamhq/wrtc` where one is installed, or else by a module that comes with this package. Where the servers are not taken, `create` fails with
+   * `InvalidConfig`. `true` means all defaults, `false` makes no channels.
    *
-   * @default true in a page; false in Node, where channels take sockets of their own
+   * @default true in a page; false in Node
    */
   readonly webRtc?: boolean | WebRtcSettings
   /**
@@ -142,6 +142,13 @@ export interface WebRtcSettings {
    * @default in Node the setting `stunServers`; without it, and in pages, STUN at the first two relays: at the port of the relay's URL, where `anypath relay` answers it, or at 3478 if the URL has none
    */
   readonly iceServers?: readonly IceServer[]
+  /**
+   * Node only: `installed` takes the package `node-datachannel` or `@roamhq/wrtc`, and fails where there is none; `built-in` the module that
+   * comes with this package, which has nothing native and shares the UDP socket, takes no `iceServers`, and is slower.
+   *
+   * @default an installed package where there is one, or else the built-in module
+   */
+  readonly implementation?: 'built-in' | 'installed'
 }
 
 /** A server, or several with the same credentials. */

@@ -9,15 +9,14 @@ import { diagnose } from '../diagnose/diagnose.node.js'
 import { lazyLanDiscovery } from '../discovery/lan/lazy-lan.node.js'
 import { qlogFolder } from '../observe/qlog-folder.node.js'
 import { observeTraversal } from '../observe/traversal-metrics.node.js'
-import { installedWebRtc } from '../transport/installed-webrtc.node.js'
 import { PortMapper } from '../transport/port-mapping/port-mapper.node.js'
 import { NodeRelays, relayServices } from '../transport/relay.node.js'
 import { stunServers } from '../transport/stun-servers.node.js'
 import { UdpTransport } from '../transport/udp.node.js'
 import { WebSocketSessions } from '../transport/web-socket-session.node.js'
-import { stunOf } from './ice-servers.js'
 import { addressesOf, listenForSessions } from './listening.js'
 import { portModule } from './port.js'
+import { nodeChannels } from './web-rtc.node.js'
 
 export * from '../index.js'
 
@@ -37,13 +36,7 @@ export class Peer extends PlatformPeer {
     diagnose,
     portMapping: (setting, parts) => (isOn(setting, 'ANYPATH_PORT_MAPPING') ? new PortMapper(parts) : undefined),
     lan: (setting, announce) => (isOn(setting, 'ANYPATH_LAN') ? lazyLanDiscovery(announce) : undefined),
-    channels: ({ webRtc, relays, udp: { host } }, { stunServers: named }) => {
-      if (webRtc === undefined) return undefined
-      const servers = webRtc.iceServers ?? named?.map((server) => ({ urls: `stun:${server.replace(/^stun:/, '')}` }))
-      const one = host === undefined || /^[0.:]+$/.test(host) ? undefined : host
-      const installed = installedWebRtc(one, servers ?? stunOf(relays))
-      return async () => (await import('./web-rtc.js')).channelMaker([], relays, installed)
-    },
+    channels: nodeChannels,
     webTransport: {
       admitting: (engine, policy, logger) => new AdmittingEngine(engine, policy, logger),
       sessions: (context) => new IncomingSessions(context),

@@ -49,9 +49,15 @@ const IMPLEMENTATIONS: readonly Implementation[] = [
  *
  * @param host the one address of this machine that may be used, if there is but one.
  * @param iceServers the STUN and TURN servers that it is to take.
+ * @param otherwise says, where none is installed, why there has to be one; `undefined` where there need not be.
+ * @returns `undefined` where none is installed, and none has to be.
  * @throws InvalidConfigError saying what is to be installed, why what is installed can't be loaded, or that it does not take the servers.
  */
-export function installedWebRtc(host: string | undefined, iceServers: readonly Server[]): InstalledWebRtc {
+export function installedWebRtc(
+  host: string | undefined,
+  iceServers: readonly Server[],
+  otherwise: string | undefined,
+): InstalledWebRtc | undefined {
   if (host !== undefined && isIP(host) === 0)
     throw new InvalidConfigError(`webRtc: takes an IP address as udp.host, not ${host}`)
   const problems: string[] = []
@@ -68,9 +74,10 @@ export function installedWebRtc(host: string | undefined, iceServers: readonly S
     }
     return { classes, configuration, admit: admittedCandidates(host) }
   }
+  if (problems.length === 0 && otherwise === undefined) return undefined
   const names = host === undefined ? 'node-datachannel or @roamhq/wrtc' : `node-datachannel (for udp.host ${host})`
   const why = problems.length > 0 ? problems.join('; ') : 'which is not installed'
-  throw new InvalidConfigError(`webRtc: in Node it takes the package ${names}, ${why}`)
+  throw new InvalidConfigError(`webRtc: ${otherwise ?? 'in Node it'} takes the package ${names}, ${why}`)
 }
 
 /** The module, or `undefined` where it is not installed; one that is and can't be loaded has no native part, or one for another machine. */

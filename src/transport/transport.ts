@@ -35,8 +35,19 @@ export interface Transport {
    * behind a NAT that draws ports at random; without this it finds no direct path there.
    */
   another?(): Transport
+  /**
+   * Lets something else live on its socket: datagrams that begin as STUN's and DTLS's do (below 64: RFC 7983, RFC 9443) are the guest's, where it
+   * takes them. There is one guest at most; a later one takes the place of the former.
+   */
+  share?(guest: SocketGuest): void
   /** Releases it. Idempotent; nothing is received afterwards. */
   close(): Promise<void>
+}
+
+/** Who shares a transport's socket. */
+export interface SocketGuest {
+  /** Takes a datagram; false when it is for somebody else. `data` is only valid during the call. */
+  receive(host: string, port: number, data: Uint8Array): boolean
 }
 
 /** An IP address (or a virtual one) as text, without brackets; IPv4 is never shown as IPv6-mapped. */

@@ -4,7 +4,7 @@ import { createError } from '../errors/index.js'
 import { DropCounts, packetCount } from './drops.js'
 import { InterfaceWatch, type WatchClock } from './interface-watch.node.js'
 import { largestPacketBytes, networkOf, reachableHosts } from './interfaces.node.js'
-import type { Transport, TransportAddress, TransportEvents } from './transport.js'
+import type { SocketGuest, Transport, TransportAddress, TransportEvents } from './transport.js'
 
 export interface UdpOptions {
   /**
@@ -42,6 +42,9 @@ const WATCH_INTERVAL_MS = 1000
 const BLOCKED_POLL_MS = 10
 
 const MAPPED = '::ffff:'
+
+/** The first byte of a QUIC packet has the fixed bit (RFC 9000 section 17); below it are STUN, ZRTP, DTLS and TURN (RFC 7983). */
+const FIRST_QUIC = 64
 
 /** Errors that say something about one packet or one destination, never about the socket. */
 const PACKET_ERRORS: Readonly<Record<string, string>> = {
@@ -84,6 +87,7 @@ export class UdpTransport implements Transport {
   #socket: dgram.Socket | undefined
   #watch: InterfaceWatch | undefined
   #events: TransportEvents | undefined
+  #guest: SocketGuest | undefined
   #dual = false
   #blocked = false
   #maxPacketBytes: number
@@ -185,8 +189,13 @@ export class UdpTransport implements Transport {
     })
   }
 
+  share(guest: SocketGuest): void {
+    this.#guest = guest
+  }
+
   async close(): Promise<void> {
     this.#events = undefined
+    this.#guest = undefined
     this.#watch?.stop()
     const socket = this.#socket
     this.#socket = undefined
@@ -245,6 +254,8 @@ export class UdpTransport implements Transport {
       this.#lastSource = source.address
       this.#lastHost = source.address.startsWith(MAPPED) ? source.address.slice(MAPPED.length) : source.address
     }
+    // QUIC's packets begin above: they cost a comparison.
+    if ((data[0] ?? 0) < FIRST_QUIC && this.#guest?.receive(this.#lastHost, source.port, data)) return
     this.#events?.receive(this.#lastHost, source.port, data, 0)
   }
 

@@ -23,12 +23,13 @@ import { inNode, policyFor, receiveFile, sendFile, startRelay, until } from './h
 
 const FILE_BYTES = 64 << 20
 
-const IMPLEMENTATIONS = ['node-datachannel', '@roamhq/wrtc'] as const
+const IMPLEMENTATIONS = ['built-in', 'node-datachannel', '@roamhq/wrtc'] as const
 type Implementation = (typeof IMPLEMENTATIONS)[number]
 
 const user = await userProject()
 const packages = new Map<Implementation, typeof Anypath>()
-for (const name of IMPLEMENTATIONS) packages.set(name, await inNode(await projectWith(user, name)))
+for (const name of IMPLEMENTATIONS)
+  packages.set(name, await inNode(name === 'built-in' ? user : await projectWith(user, name)))
 /** It outlives the pages: of a relay that has gone they say that it can't be reached. */
 const relay = await startRelay(user)
 after(() => relay.close())

@@ -82,21 +82,36 @@ import { Peer } from 'anypath'
 await Peer.create(${options}).then((peer) => peer.close(), ({ code, message }) => console.log(code, message))
 `
 
-test('WebRTC that is asked for and not there is an error that says what to install', async () => {
+test('a package is needed only where one is asked for, or there is no socket to share; else the error says what to install', async () => {
+  const creates = (options: string) => runs(user.folder, CREATES(options))
+  for (const webRtc of ['false', 'true', "{ implementation: 'built-in', iceServers: [] }"])
+    assert.equal(await creates(`{ webRtc: ${webRtc}, lan: false, portMapping: false }`), '')
   assert.match(
-    await runs(user.folder, CREATES('{ webRtc: true }')),
-    /^InvalidConfig webRtc: in Node it takes the package node-datachannel or @roamhq\/wrtc, which is not installed/,
+    await creates("{ webRtc: { implementation: 'installed' } }"),
+    /^InvalidConfig webRtc: the installed implementation takes the package node-datachannel or @roamhq\/wrtc, which is not installed/,
   )
-  assert.equal(await runs(user.folder, CREATES('{ webRtc: false }')), '')
+  assert.match(
+    await creates('{ webRtc: true, transports: [] }'),
+    /^InvalidConfig webRtc: without a UDP socket it takes the package node-datachannel or @roamhq\/wrtc/,
+  )
+  assert.match(
+    await creates("{ webRtc: { implementation: 'built-in' }, transports: [] }"),
+    /^InvalidConfig webRtc: the built-in implementation takes a UDP socket/,
+  )
+  assert.match(
+    await creates("{ webRtc: { iceServers: [{ urls: 'stun:192.0.2.1' }] } }"),
+    /^InvalidConfig webRtc: the built-in implementation takes no iceServers/,
+  )
 })
 
 test('one package is kept to the address of the socket, the other one is not used then', async () => {
   const { folder } = await projectWith(user, '@roamhq/wrtc')
-  const bound = "{ webRtc: true, udp: { host: '127.0.0.1' } }"
+  const bound = (webRtc: string) => `{ webRtc: ${webRtc}, udp: { host: '127.0.0.1' }, lan: false, portMapping: false }`
   assert.match(
-    await runs(folder, CREATES(bound)),
+    await runs(folder, CREATES(bound("{ implementation: 'installed' }"))),
     /^InvalidConfig webRtc: .* node-datachannel \(for udp.host 127.0.0.1\)/,
   )
+  assert.equal(await runs(folder, CREATES(bound('true'))), '')
   assert.equal(await runs(folder, CREATES('{ webRtc: true }')), '')
 })
 
