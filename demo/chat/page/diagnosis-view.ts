@@ -75,7 +75,7 @@ function sections(diagnosis: Diagnosis): HTMLElement[] {
     .map(({ message }) => el('li', {}, `${message.slice(0, 1).toUpperCase()}${message.slice(1)}.`))
   return [
     section('What was found', facts(found(diagnosis))),
-    section('With people behind', facts(outcomes)),
+    section('With people behind', facts(outcomes, 'facts outcomes')),
     ...(notes.length === 0 ? [] : [section('Notes', el('ul', { class: 'diagnosis-notes' }, ...notes))]),
   ]
 }
@@ -83,11 +83,11 @@ function sections(diagnosis: Diagnosis): HTMLElement[] {
 const section = (title: string, content: HTMLElement): HTMLElement =>
   el('section', { class: 'diagnosis-section' }, el('h3', {}, title), content)
 
-const facts = (rows: readonly (readonly [string, string, string?])[]): HTMLElement =>
+const facts = (rows: readonly (readonly [string, string, string?])[], name = 'facts'): HTMLElement =>
   el(
     'dl',
-    { class: 'facts' },
-    ...rows.flatMap(([name, value, outcome]) => [el('dt', {}, name), el('dd', { 'data-outcome': outcome }, value)]),
+    { class: name },
+    ...rows.flatMap(([term, value, outcome]) => [el('dt', {}, term), el('dd', { 'data-outcome': outcome }, value)]),
   )
 
 function found({ udp, ipv4, ipv6, relays, stunServers, browser }: Diagnosis): [string, string][] {
