@@ -24,6 +24,7 @@ const LANE_TEXT: Readonly<Record<string, string>> = {
 
 /** What is known of one kind of path at one time. */
 interface Sample {
+  /** Whether it was in use for any of that time. */
   readonly selected: boolean
   readonly bytesPerSecond: number
 }
@@ -32,7 +33,7 @@ type Moment = ReadonlyMap<string, Sample>
 
 export class PathTimeline {
   readonly element = el('div', { class: 'paths', hidden: true })
-  readonly #lanes = new Map<string, Lane>()
+  #lanes: ReadonlyMap<string, Lane> = new Map()
   readonly #caption = el('p', { class: 'paths-since' })
   #moments: Moment[] = []
   #measuredAt: number | undefined
@@ -43,22 +44,21 @@ export class PathTimeline {
     this.element.append(this.#caption)
   }
 
-  /** Takes in how a member's paths are now. A new measurement begins a new sample, and what else has changed amends the last one. */
+  /** Takes in how a member's paths are now. A new measurement begins a new sample, and what else has changed adds to the last one. */
   show({ paths, measuredAt }: MemberView): void {
     const isNew = measuredAt !== this.#measuredAt || this.#moments.length === 0
     const rates = isNew ? this.#rates(paths, measuredAt) : undefined
-    const last = this.#moments.at(-1)
-    const moment = new Map<string, Sample>()
+    // A path that was in use for less than a sample is seen, too.
+    const moment = new Map(isNew ? [] : this.#moments.at(-1))
     for (const [index, { kind }] of paths.entries()) {
-      const before = moment.get(kind)
-      const bytesPerSecond = rates === undefined ? (last?.get(kind)?.bytesPerSecond ?? 0) : (rates.get(kind) ?? 0)
-      moment.set(kind, before ?? { selected: index === 0, bytesPerSecond })
+      const { selected = false, bytesPerSecond = rates?.get(kind) ?? 0 } = moment.get(kind) ?? {}
+      moment.set(kind, { selected: selected || index === 0, bytesPerSecond })
     }
     this.#moments = [...(isNew ? this.#moments : this.#moments.slice(0, -1)), moment].slice(-SAMPLES)
     const [first] = paths
     if (first !== undefined && first.kind !== this.#selected?.kind)
       this.#selected = { kind: first.kind, since: Date.now() }
-    this.#draw()
+    this.#draw(new Set(paths.map(({ kind }) => kind)))
   }
 
   clear(): void {
@@ -66,7 +66,7 @@ export class PathTimeline {
     this.#measuredAt = undefined
     this.#bytes.clear()
     this.#selected = undefined
-    this.#draw()
+    this.#draw(new Set())
   }
 
   /** By kind, since the measurement before; a path that is new then has carried all of it since. */
@@ -83,23 +83,26 @@ export class PathTimeline {
     return rates
   }
 
-  #draw(): void {
-    const kinds = new Set(this.#moments.flatMap((moment) => [...moment.keys()]))
-    this.element.hidden = kinds.size === 0
-    for (const [kind, lane] of this.#lanes) {
-      if (kinds.has(kind)) continue
-      lane.element.remove()
-      this.#lanes.delete(kind)
-    }
+  #draw(open: ReadonlySet<string>): void {
     // The relay, which is there first, below what takes its place.
-    for (const kind of [...kinds].sort((one, other) => Number(one === 'relay') - Number(other === 'relay'))) {
-      const lane = this.#lanes.get(kind) ?? new Lane(LANE_TEXT[kind] ?? kind)
-      this.#lanes.set(kind, lane)
-      lane.draw(this.#moments.map((moment) => moment.get(kind)))
-      this.element.insertBefore(lane.element, this.#caption)
+    const kinds = [...new Set(this.#moments.flatMap((moment) => [...moment.keys()]))].sort(
+      (one, other) => Number(one === 'relay') - Number(other === 'relay'),
+    )
+    this.element.hidden = kinds.length === 0
+    if (kinds.join() !== [...this.#lanes.keys()].join()) {
+      const lanes = kinds.map((kind) => [kind, this.#lanes.get(kind) ?? new Lane(LANE_TEXT[kind] ?? kind)] as const)
+      this.#lanes = new Map(lanes)
+      this.element.replaceChildren(...lanes.map(([, { element }]) => element), this.#caption)
     }
-    const { kind = '', since = 0 } = this.#selected ?? {}
-    setText(this.#caption, kind === '' ? '' : `${LANE_TEXT[kind] ?? kind} since ${formatClock(since)}`)
+    const { kind: selected = '', since = 0 } = this.#selected ?? {}
+    for (const [kind, lane] of this.#lanes) {
+      const use = !open.has(kind) ? 'closed' : kind === selected ? 'selected' : 'open'
+      lane.draw(
+        this.#moments.map((moment) => moment.get(kind)),
+        use,
+      )
+    }
+    setText(this.#caption, selected === '' ? '' : `${LANE_TEXT[selected] ?? selected} since ${formatClock(since)}`)
   }
 }
 
@@ -122,7 +125,7 @@ class Lane {
     this.element = el('div', { class: 'lane' }, el('span', { class: 'lane-name' }, name), strip, this.#rate)
   }
 
-  draw(samples: readonly (Sample | undefined)[]): void {
+  draw(samples: readonly (Sample | undefined)[], use: 'selected' | 'open' | 'closed'): void {
     const first = SAMPLES - samples.length
     const bars = (of: (sample: Sample) => number): string =>
       samples
@@ -145,9 +148,8 @@ class Lane {
       'd',
       bars(({ bytesPerSecond }) => heightOf(bytesPerSecond)),
     )
-    const now = samples.at(-1)
-    this.element.dataset.use = now === undefined ? 'closed' : now.selected ? 'selected' : 'open'
-    setText(this.#rate, now === undefined ? 'closed' : formatRate(now.bytesPerSecond))
+    this.element.dataset.use = use
+    setText(this.#rate, use === 'closed' ? 'closed' : formatRate(samples.at(-1)?.bytesPerSecond ?? 0))
   }
 }
 
