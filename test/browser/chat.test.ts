@@ -1,4 +1,5 @@
 // time limit: 900 s
+// network: a namespace, where browsers find an address that is not the loopback's
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -50,10 +51,28 @@ testInBrowsers(
     await hears(ana, 'yes, <b>me</b>')
     await ben.getByLabel('Your message').pressSequentially('typ')
     await ana.getByText('Ben is typing…').waitFor()
-    await ana.locator('.member-detail', { hasText: /(via relay|direct, WebRTC) · [\d.]+ ms/ }).waitFor()
+    await ana.locator('.member-detail', { hasText: /direct, WebRTC · [\d.]+ ms/ }).waitFor()
     assert.notEqual(await ana.locator('.member .sparkline polyline').getAttribute('points'), '')
+    await ana.locator('.lane[data-use=selected]', { hasText: /WebRTC.*B\/s/ }).waitFor()
+    const relay = ana.locator('.lane', { hasText: 'Relay' })
+    await relay.waitFor()
+    assert.notEqual(await relay.locator('.lane-selected').getAttribute('d'), '', 'it was in use before')
+    await ana.getByText(/^WebRTC since \d/).waitFor()
   },
 )
+
+testInBrowsers('who asks how the own network is, is told, and is back in the room by a key', async ({ open }) => {
+  const page = await open(chat.page)
+  await enter(page, 'Ana')
+  await page.getByRole('button', { name: 'Check my network' }).click()
+  const dialog = page.getByRole('dialog', { name: 'Your network' })
+  await dialog.getByRole('heading', { name: 'What was found' }).waitFor()
+  await dialog.getByText(new URL(chat.relay).host).first().waitFor()
+  assert.notEqual(await page.locator('#diagnosis-verdict').textContent(), '')
+  await page.keyboard.press('Escape')
+  await dialog.waitFor({ state: 'hidden' })
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'why')
+})
 
 testInBrowsers('somebody who closes the tab is shown as gone within two seconds', async ({ open }) => {
   const ana = await open(chat.page)
@@ -228,6 +247,10 @@ for (const [name, width, height] of [
       await page.getByRole('button', { name: 'Download README.md' }).waitFor()
       if (width < 500) await page.locator('#people-toggle').click()
       await check('active')
+      await page.getByRole('button', { name: /Why am I relayed|Check my network/ }).click()
+      await page.getByRole('heading', { name: 'Notes' }).waitFor()
+      await check('diagnosis')
+      await page.keyboard.press('Escape')
       await terminal.kill('SIGKILL')
       await page.locator('.member:not([data-state=connected], [data-state=self])').waitFor()
       await check('reconnecting')

@@ -16,6 +16,13 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-d
 
 export const formatTime = (at: number): string => clock.format(at)
 
+/** Bytes per second. */
+export const formatRate = (bytes: number): string => (bytes < 0.5 ? 'idle' : `${formatBytes(bytes)}/s`)
+
+const clockWithSeconds = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+
+export const formatClock = (at: number): string => clockWithSeconds.format(at)
+
 export const formatRtt = (ms: number): string => (ms <= 0 ? '…' : `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`)
 
 /** Up to two letters that stand for a name. */

@@ -2,6 +2,7 @@
 import type { MemberView } from '../../../src/cli/chat/member.js'
 import { el, setText } from './dom.js'
 import { formatRtt, initials } from './format.js'
+import { PathTimeline } from './path-timeline.js'
 import { Sparkline } from './sparkline.js'
 
 const STATE_TEXT: Readonly<Record<MemberView['state'], string>> = {
@@ -27,12 +28,13 @@ class MemberRow {
   readonly #tag: HTMLElement
   readonly #detail = el('span', { class: 'member-detail' })
   readonly #sparkline = new Sparkline()
+  readonly #timeline = new PathTimeline()
 
   constructor(id: string, self: boolean) {
     this.#tag = el('span', { class: 'member-id' }, id.slice(0, 6))
     const text = el('span', { class: 'member-text' }, el('span', {}, this.#name, ' ', this.#tag), this.#detail)
     this.element = el('li', { class: 'member', title: `Key ${id}` }, this.#avatar, text)
-    if (!self) this.element.append(this.#sparkline.element)
+    if (!self) this.element.append(this.#sparkline.element, this.#timeline.element)
   }
 
   /** @param namesake whether somebody else has that name, so that the key has to tell them apart */
@@ -44,6 +46,8 @@ class MemberRow {
     setText(this.#detail, detailOf(view))
     if (view.state === 'connected') this.#sparkline.add(view.path?.rttMs ?? 0)
     else this.#sparkline.clear()
+    if (view.paths.length > 0) this.#timeline.show(view)
+    else this.#timeline.clear()
   }
 
   showSelf(name: string): void {

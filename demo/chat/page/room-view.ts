@@ -5,15 +5,19 @@ import { formatLink, type RoomLink } from '../../../src/cli/chat/link.js'
 import { Room, type RoomEvent } from '../../../src/cli/chat/room.js'
 import { Announcer } from './announcer.js'
 import { startComposer } from './composer.js'
+import { showDiagnosis } from './diagnosis-view.js'
 import { byId, setText } from './dom.js'
 import { formatBytes, formatRtt, listNames } from './format.js'
 import { MemberList } from './members.js'
 import { MessageList } from './messages.js'
+import { SAMPLE_MS } from './path-timeline.js'
 import { ObjectUrls } from './previews.js'
 import { showStatus } from './status.js'
 import type { TabPeer } from './tab-peer.js'
 
 const COPIED_MS = 2_000
+/** As often as the timelines of paths move. */
+const TIMING = { measureMs: SAMPLE_MS }
 
 export class RoomView {
   readonly #room: Room
@@ -52,7 +56,7 @@ export class RoomView {
 
   static async enter(tab: TabPeer, link: RoomLink, name: string): Promise<RoomView> {
     const newSha256 = () => sha256.create()
-    return new RoomView(await Room.join({ peer: tab.peer, link, name, newSha256 }), tab, link)
+    return new RoomView(await Room.join({ peer: tab.peer, link, name, newSha256, timing: TIMING }), tab, link)
   }
 
   /**
@@ -112,6 +116,8 @@ export class RoomView {
     const here = members.filter(({ state }) => state === 'connected' || state === 'silent')
     setText(byId('people-count'), String(here.length + 1))
     setText(byId('room-title'), here.length === 0 ? 'Just you' : `${here.length + 1} people`)
+    const isRelayed = members.some(({ state, path }) => state === 'connected' && path?.kind === 'relay')
+    setText(byId('why'), isRelayed ? 'Why am I relayed?' : 'Check my network')
     const typing = members.filter((member) => member.typing).map((member) => member.name)
     const verb = typing.length === 1 ? 'is' : 'are'
     setText(byId('typing'), typing.length === 0 ? '' : `${listNames(typing)} ${verb} typing…`)
@@ -143,6 +149,7 @@ export class RoomView {
       const copy = byId<HTMLButtonElement>(id)
       copy.addEventListener('click', () => void copyLink(copy, formatLink(this.#link), this.#announcer), { signal })
     }
+    byId('why').addEventListener('click', () => void showDiagnosis(this.#tab.peer), { signal })
     const toggle = byId('people-toggle')
     toggle.addEventListener(
       'click',

@@ -6,8 +6,16 @@ export interface ChatStream {
 }
 
 export interface ChatPath {
+  readonly pathId: number
   readonly kind: string
   readonly rttMs: number
+}
+
+/** What a path has carried since it was opened. */
+export interface ChatPathStats {
+  readonly pathId: number
+  readonly bytesSent: number
+  readonly bytesReceived: number
 }
 
 export interface ChatConnection {
@@ -15,6 +23,7 @@ export interface ChatConnection {
   readonly remoteId: string
   readonly incoming: boolean
   readonly alpn: string
+  /** Those that are open; the one in use first. */
   readonly paths: readonly ChatPath[]
   readonly rttMs: number
   readonly state: string
@@ -22,7 +31,7 @@ export interface ChatConnection {
   readonly closed: Promise<{ readonly closeCode: number; readonly reason: string }>
   readonly incomingBidirectionalStreams: ReadableStream<ChatStream>
   createBidirectionalStream(options?: { sendOrder?: number }): Promise<ChatStream>
-  getStats(): Promise<unknown>
+  getStats(): Promise<{ readonly paths: readonly ChatPathStats[] }>
   ping(): void
   close(info?: { closeCode?: number; reason?: string }): void
   on(type: 'state' | 'path', listener: () => void): void

@@ -1,13 +1,19 @@
 /** One connection with a member that has proven that it knows the room's secret, and that we have proven it to. */
 import { ByteReader } from '../transfer/bytes.js'
 import { ProtocolError } from '../transfer/protocol.js'
-import { type ChatConnection, type ChatStream, CloseCode } from './connection.js'
+import { type ChatConnection, type ChatPathStats, type ChatStream, CloseCode } from './connection.js'
 import { encodeFrame, type Frame, parseFrame } from './frames.js'
 import type { RoomKeys } from './keys.js'
 import { FRAME_BURST, FRAMES_PER_SECOND, HISTORY_LENGTH, MAX_QUEUED_BYTES, PROOF_TIMEOUT_MS } from './limits.js'
 import { isProofOf, PROOF_BYTES, proofOf } from './membership.js'
 import { Rate } from './rate.js'
 import { pause } from './timing.js'
+
+/** What the paths of a connection had carried at a time by `performance.now()`. */
+export interface Measured {
+  readonly at: number
+  readonly paths: readonly ChatPathStats[]
+}
 
 /** How a conversation ended. */
 export interface End {
@@ -43,6 +49,8 @@ const LEAVE_TIMEOUT_MS = 1_000
 
 export class Conversation {
   readonly connection: ChatConnection
+  /** What its paths had carried when they were measured last, and when that was. */
+  measured: Measured | undefined
   readonly #handlers: ConversationHandlers
   readonly #reader: ByteReader
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>

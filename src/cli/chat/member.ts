@@ -22,6 +22,18 @@ export interface MemberView {
   readonly typing: boolean
   /** The path that messages take; `undefined` without a connection. */
   readonly path: { readonly kind: string; readonly rttMs: number } | undefined
+  /** All open paths, that one first. */
+  readonly paths: readonly PathView[]
+  /** When the bytes of paths were counted last, by `performance.now()`; `undefined` until then. */
+  readonly measuredAt: number | undefined
+}
+
+/** A path as it is shown. */
+export interface PathView {
+  readonly pathId: number
+  readonly kind: string
+  /** What it had carried in both directions when it was measured last; `undefined` for one that is newer. */
+  readonly bytes: number | undefined
 }
 
 export class Member {
@@ -78,13 +90,17 @@ export class Member {
   get view(): MemberView {
     const { id, name, state, since, conversation } = this
     const typing = this.typingTimer !== undefined && conversation !== undefined
-    return { id, name, state, since, typing, path: conversation && pathOf(conversation.connection) }
+    const path = conversation && pathOf(conversation.connection)
+    const paths = conversation === undefined ? [] : pathsOf(conversation)
+    return { id, name, state, since, typing, path, paths, measuredAt: conversation?.measured?.at }
   }
 }
 
-/** The path in use: while the session is relayed that of the relay, else the first other one. */
-const pathOf = ({ paths, state, rttMs }: ChatConnection): MemberView['path'] => {
-  const direct = paths.find(({ kind }) => kind !== 'relay')
-  const path = state === 'relayed' ? (paths.find(({ kind }) => kind === 'relay') ?? direct) : (direct ?? paths[0])
-  return path === undefined ? undefined : { kind: path.kind, rttMs: path.rttMs > 0 ? path.rttMs : rttMs }
-}
+const pathOf = ({ paths: [path], rttMs }: ChatConnection): MemberView['path'] =>
+  path && { kind: path.kind, rttMs: path.rttMs > 0 ? path.rttMs : rttMs }
+
+const pathsOf = ({ connection, measured }: Conversation): PathView[] =>
+  connection.paths.map(({ pathId, kind }) => {
+    const carried = measured?.paths.find((path) => path.pathId === pathId)
+    return { pathId, kind, bytes: carried && carried.bytesSent + carried.bytesReceived }
+  })

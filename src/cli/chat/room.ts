@@ -294,9 +294,10 @@ export class Room {
 
   async #measure(): Promise<void> {
     await Promise.all(
-      this.#mesh.conversations.map(({ connection }) => {
-        connection.ping()
-        return connection.getStats().catch(() => undefined)
+      this.#mesh.conversations.map(async (conversation) => {
+        conversation.connection.ping()
+        const stats = await conversation.connection.getStats().catch(() => undefined)
+        if (stats !== undefined) conversation.measured = { at: performance.now(), paths: stats.paths }
       }),
     )
     this.#mesh.forget(this.#timing.forgetMs)
