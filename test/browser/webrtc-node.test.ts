@@ -106,7 +106,7 @@ for (const name of IMPLEMENTATIONS) {
 }
 
 testInBrowsers('a page that Node dials is asked for a channel, and one that dies is followed by another', (browser) =>
-  withPeer('node-datachannel', async (peer) => {
+  withPeer('built-in', async (peer) => {
     const page = await openTab(browser)
     const ticket = await page.evaluate(serveTab, { relay: relay.url })
     const connection = await peer.connect(ticket, { alpn: 'test/1' })
