@@ -15,7 +15,11 @@ const DIST = fileURLToPath(new URL('../../dist/', import.meta.url))
 export async function bundlePage() {
   if (!existsSync(join(DIST, 'browser.mjs'))) throw new Error('dist/ is not built; run `npm ci` or `npm run build`')
   const result = await build({
-    entryPoints: { page: join(PAGE, 'main.ts'), style: join(PAGE, 'page.css') },
+    entryPoints: {
+      page: join(PAGE, 'main.ts'),
+      'room-worker': join(PAGE, 'room-worker.ts'),
+      style: join(PAGE, 'page.css'),
+    },
     outdir: PAGE,
     bundle: true,
     write: false,
@@ -32,7 +36,8 @@ export async function bundlePage() {
     ['/page.css', { type: 'text/css; charset=utf-8', body: built('style.css') }],
     ['/icon.svg', { type: 'image/svg+xml', body: await readFile(join(PAGE, 'icon.svg')) }],
     ['/page.js', { type: 'text/javascript; charset=utf-8', body: built('page.js') }],
-    // The bundle looks for these beside itself.
+    ['/room-worker.js', { type: 'text/javascript; charset=utf-8', body: built('room-worker.js') }],
+    // The bundles look for these beside themselves.
     ['/anypath_core.wasm', { type: 'application/wasm', body: await readFile(join(DIST, 'anypath_core.wasm')) }],
     [
       '/anypath_ticks.js',

@@ -167,7 +167,7 @@ export class Peer {
   }
 
   /**
-   * Lends this window's WebRTC to a peer in a worker that has none, over a port at which `peer.borrowWebRtc(port)` was called. For peers that
+   * Lends this window's WebRTC to a peer in a worker that has none, over a port at which `peer.borrowWebRtc(port)` was called before. For peers that
    * are served to the port nothing has to be done: `Peer.attach` lends.
    *
    * @returns what ends that: the channels are closed. They are closed with the window as well.

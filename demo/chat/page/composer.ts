@@ -1,11 +1,11 @@
 /** Where messages are written, and files are picked or dropped. */
-import type { Room } from '../../../src/cli/chat/room.js'
 import { byId } from './dom.js'
+import type { ShownRoom } from './tab-peer.js'
 
 const MAX_HEIGHT_PX = 160
 
 export interface ComposerParts {
-  readonly room: Room
+  readonly room: ShownRoom
   readonly sendFiles: (files: readonly File[]) => void
 }
 

@@ -1,5 +1,5 @@
 /** Why messages go over the relay: what the peer finds out about this browser and its network, in words. */
-import type { Diagnosis, Peer, RemoteVerdict } from 'anypath'
+import type { Diagnosis, RemoteVerdict } from 'anypath'
 import { byId, el, setText } from './dom.js'
 import { formatRtt } from './format.js'
 
@@ -46,8 +46,8 @@ export function verdictOf({ udp, ipv4, ipv6, browser, relays }: Diagnosis): stri
   return 'UDP gets out, so direct paths work with most people. With one server to ask, no more can be told about your router.'
 }
 
-/** Opens a dialog, asks the peer, and shows what it has found. */
-export async function showDiagnosis(peer: Peer): Promise<void> {
+/** Opens a dialog, asks, and shows what was found. */
+export async function showDiagnosis(diagnose: (signal: AbortSignal) => Promise<Diagnosis>): Promise<void> {
   const dialog = byId<HTMLDialogElement>('diagnosis')
   const content = byId('diagnosis-content')
   const verdict = byId('diagnosis-verdict')
@@ -58,7 +58,7 @@ export async function showDiagnosis(peer: Peer): Promise<void> {
   setText(verdict, 'Asking the browser, the relay and its servers…')
   dialog.showModal()
   try {
-    const diagnosis = await peer.diagnose({ signal: over.signal })
+    const diagnosis = await diagnose(over.signal)
     setText(verdict, verdictOf(diagnosis))
     content.replaceChildren(...sections(diagnosis))
   } catch (error) {

@@ -1,6 +1,5 @@
 /** A file in the conversation: what it is, how far it has come, and what can be done with it. */
 import type { FileBody } from '../../../src/cli/chat/frames.js'
-import type { Room } from '../../../src/cli/chat/room.js'
 import type { Entry } from '../../../src/cli/chat/timeline.js'
 import type { Upload } from '../../../src/cli/chat/uploads.js'
 import type { Announcer } from './announcer.js'
@@ -8,9 +7,10 @@ import { BlobSink, MAX_TAB_FILE_BYTES } from './blob-sink.js'
 import { button, el, setText } from './dom.js'
 import { formatBytes } from './format.js'
 import { isPicture, type ObjectUrls } from './previews.js'
+import type { ShownRoom } from './tab-peer.js'
 
 export interface FileCardParts {
-  readonly room: Room
+  readonly room: ShownRoom
   readonly urls: ObjectUrls
   readonly announcer: Announcer
   readonly nameOf: (id: string) => string

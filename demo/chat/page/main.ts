@@ -2,7 +2,8 @@
 import { formatLink, newSecret, parseLink, type RoomLink } from '../../../src/cli/chat/link.js'
 import { byId, setText } from './dom.js'
 import { RoomView } from './room-view.js'
-import { createTabPeer } from './tab-peer.js'
+import { enterShared } from './shared-room.js'
+import { enterInTab } from './tab-peer.js'
 
 const NAME_KEY = 'anypath-chat-name'
 
@@ -10,6 +11,10 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 
 /** The room that the address bar names; `undefined` where it names none. @throws {LinkError} when it is malformed */
 const linkOfAddress = (): RoomLink | undefined => (location.hash.length > 1 ? parseLink(location.href) : undefined)
+
+/** Whether the address asks for one member for all tabs of this browser, which needs a SharedWorker. */
+const isShared = (): boolean =>
+  new URLSearchParams(location.hash.slice(1)).get('shared') === '1' && typeof SharedWorker !== 'undefined'
 
 /** A room of its own, on the relay that this page's server names. */
 const newRoom = async (): Promise<RoomLink> => {
@@ -97,11 +102,12 @@ class Page {
     try {
       const link = linkOfAddress() ?? (await newRoom())
       if (link.relay === undefined) throw new Error('the link names no relay, and a browser needs one')
-      const tab = await createTabPeer(link.relay)
-      history.replaceState(null, '', formatLink(link))
+      const shared = isShared()
+      const tab = await (shared ? enterShared : enterInTab)(link, name)
+      history.replaceState(null, '', shared ? `${formatLink(link)}&shared=1` : formatLink(link))
       byId('welcome').hidden = true
       byId('room').hidden = false
-      this.#view = await RoomView.enter(tab, link, name)
+      this.#view = new RoomView(tab, link)
       document.title = 'Room · anypath chat'
       byId('text').focus()
     } catch (error) {

@@ -1,8 +1,6 @@
 /** The room on the screen, from entering to leaving. */
-
-import { sha256 } from '@noble/hashes/sha2.js'
 import { formatLink, type RoomLink } from '../../../src/cli/chat/link.js'
-import { Room, type RoomEvent } from '../../../src/cli/chat/room.js'
+import type { RoomEvent } from '../../../src/cli/chat/room.js'
 import { Announcer } from './announcer.js'
 import { startComposer } from './composer.js'
 import { showDiagnosis } from './diagnosis-view.js'
@@ -10,17 +8,14 @@ import { byId, setText } from './dom.js'
 import { formatBytes, formatRtt, listNames } from './format.js'
 import { MemberList } from './members.js'
 import { MessageList } from './messages.js'
-import { SAMPLE_MS } from './path-timeline.js'
 import { ObjectUrls } from './previews.js'
 import { showStatus } from './status.js'
-import type { TabPeer } from './tab-peer.js'
+import type { ShownRoom, TabPeer } from './tab-peer.js'
 
 const COPIED_MS = 2_000
-/** As often as the timelines of paths move. */
-const TIMING = { measureMs: SAMPLE_MS }
 
 export class RoomView {
-  readonly #room: Room
+  readonly #room: ShownRoom
   readonly #tab: TabPeer
   readonly #link: RoomLink
   readonly #urls = new ObjectUrls()
@@ -30,10 +25,9 @@ export class RoomView {
   readonly #over = new AbortController()
   readonly #stops: (() => void)[]
   #rendezvous: string | undefined
-  /** The file that is being offered, so that it can be shown without being fetched. */
-  #offering: File | undefined
 
-  private constructor(room: Room, tab: TabPeer, link: RoomLink) {
+  constructor(tab: TabPeer, link: RoomLink) {
+    const { room } = tab
     this.#room = room
     this.#tab = tab
     this.#link = link
@@ -46,17 +40,10 @@ export class RoomView {
       startComposer({ room, sendFiles: (files) => this.#sendFiles(files) }),
     ]
     tab.onRelay(() => {
-      // The ticket holds the relay only while it is connected, so the announcement has to follow.
-      if (tab.relay()?.state === 'connected') room.refresh()
       this.#showPeople()
     })
     this.#wireBar()
     this.#showPeople()
-  }
-
-  static async enter(tab: TabPeer, link: RoomLink, name: string): Promise<RoomView> {
-    const newSha256 = () => sha256.create()
-    return new RoomView(await Room.join({ peer: tab.peer, link, name, newSha256, timing: TIMING }), tab, link)
   }
 
   /**
@@ -72,7 +59,7 @@ export class RoomView {
     this.#urls.revokeAll()
     this.#announcer.clear()
     if (!hurry) await left
-    await this.#tab.peer.close()
+    await this.#tab.close()
   }
 
   #take(event: RoomEvent): void {
@@ -92,7 +79,7 @@ export class RoomView {
   }
 
   #showEntry({ entry, index }: Extract<RoomEvent, { type: 'entry' }>): void {
-    this.#messages.add(entry, index, entry.author === this.#room.id ? this.#offering : undefined)
+    this.#messages.add(entry, index, this.#room.fileOf(entry))
     if (entry.author === this.#room.id || !entry.direct) return
     const { body, name } = entry
     this.#announcer.say(
@@ -131,13 +118,10 @@ export class RoomView {
 
   #sendFiles(files: readonly File[]): void {
     for (const file of files) {
-      this.#offering = file
       try {
-        this.#room.offer({ name: file.name, sizeBytes: file.size, mediaType: file.type, open: () => file.stream() })
+        this.#room.offer(file)
       } catch (error) {
         this.#messages.notice(`${file.name}: ${error instanceof Error ? error.message : 'can’t be sent'}`)
-      } finally {
-        this.#offering = undefined
       }
     }
     byId('text').focus()
@@ -149,7 +133,9 @@ export class RoomView {
       const copy = byId<HTMLButtonElement>(id)
       copy.addEventListener('click', () => void copyLink(copy, formatLink(this.#link), this.#announcer), { signal })
     }
-    byId('why').addEventListener('click', () => void showDiagnosis(this.#tab.peer), { signal })
+    const { diagnose } = this.#tab
+    byId('why').hidden = diagnose === undefined
+    if (diagnose) byId('why').addEventListener('click', () => void showDiagnosis(diagnose), { signal })
     const toggle = byId('people-toggle')
     toggle.addEventListener(
       'click',
