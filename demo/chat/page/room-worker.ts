@@ -43,7 +43,8 @@ const begin = async (userName: string): Promise<Entered> => {
   room.on((event) => {
     const own = event.type === 'entry' && event.entry.author === room.id
     if (own && offering !== undefined) here.files.set(event.entry.seq, offering)
-    tellAll({ type: 'event', snapshot: snapshotOf(here), event, file: own ? offering : undefined })
+    const entries = event.type === 'entry' ? room.entries : undefined
+    tellAll({ type: 'event', snapshot: snapshotOf(here), event, entries, file: own ? offering : undefined })
   })
   peer.on('relay', ({ state }) => {
     // The ticket holds the relay only while it is connected, so the announcement has to follow.

@@ -31,7 +31,14 @@ export type TabMessage =
 export type WorkerMessage =
   | { readonly type: 'entered'; readonly snapshot: Snapshot; readonly entries: readonly SharedEntry[] }
   | { readonly type: 'refused'; readonly message: string }
-  | { readonly type: 'event'; readonly snapshot: Snapshot; readonly event: RoomEvent; readonly file: File | undefined }
+  | {
+      readonly type: 'event'
+      readonly snapshot: Snapshot
+      readonly event: RoomEvent
+      /** All messages, when there is another one. */
+      readonly entries: readonly Entry[] | undefined
+      readonly file: File | undefined
+    }
   | { readonly type: 'relay'; readonly snapshot: Snapshot }
   | { readonly type: 'progress'; readonly call: number; readonly bytes: number }
   | { readonly type: 'fetched'; readonly call: number; readonly blob: Blob }

@@ -40,6 +40,7 @@ export const enterShared = async (link: RoomLink, name: string): Promise<TabPeer
 
 class SharedRoom implements ShownRoom {
   snapshot: Snapshot
+  entries: readonly Entry[] = []
   readonly #port: MessagePort
   readonly #known: readonly SharedEntry[]
   readonly #files = new Map<string, File>()
@@ -73,6 +74,7 @@ class SharedRoom implements ShownRoom {
     queueMicrotask(() => {
       for (const [index, { entry, file }] of this.#known.entries()) {
         if (file !== undefined) this.#files.set(entry.key, file)
+        this.entries = this.#known.slice(0, index + 1).map(({ entry: shown }) => shown)
         this.#listener?.({ type: 'entry', entry, index })
       }
     })
@@ -126,6 +128,7 @@ class SharedRoom implements ShownRoom {
   async #take(message: WorkerMessage): Promise<void> {
     if (message.type === 'event') {
       this.snapshot = message.snapshot
+      this.entries = message.entries ?? this.entries
       if (message.event.type === 'entry' && message.file) this.#files.set(message.event.entry.key, message.file)
       this.#listener?.(message.event)
     }

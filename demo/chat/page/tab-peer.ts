@@ -19,7 +19,7 @@ export interface RelayView {
 
 /** What the page needs of a room, wherever that is. */
 export interface ShownRoom
-  extends Pick<Room, 'id' | 'name' | 'members' | 'on' | 'typing' | 'isAvailable' | 'fetch' | 'leave'> {
+  extends Pick<Room, 'id' | 'name' | 'members' | 'entries' | 'on' | 'typing' | 'isAvailable' | 'fetch' | 'leave'> {
   say(text: string): void
   /** @throws RangeError when it is too large. */
   offer(file: File): void
@@ -55,6 +55,9 @@ export const enterInTab = async (link: RoomLink, name: string): Promise<TabPeer>
     },
     get members() {
       return room.members
+    },
+    get entries() {
+      return room.entries
     },
     on: (listener) => room.on(listener),
     say: (text) => void room.say(text),
