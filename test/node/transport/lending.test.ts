@@ -95,7 +95,7 @@ function told() {
   }
 }
 
-const settled = () => sleep(20)
+const settled = () => sleep(100)
 
 /** A channel that is open, by a window that lends. */
 async function opened() {
