@@ -128,7 +128,7 @@ describe('a channel that a window lends', () => {
     await settled()
     assert.deepEqual(packets, [1200, 1200])
     lent.close()
-    await sleep(150)
+    await sleep(600)
     assert.ok(link.isClosed)
   })
 
