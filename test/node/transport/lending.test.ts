@@ -95,7 +95,7 @@ function told() {
   }
 }
 
-const settled = () => sleep(20)
+const settled = () => sleep(100)
 
 /** A channel that is open, by a window that lends. */
 async function opened() {
@@ -128,7 +128,7 @@ describe('a channel that a window lends', () => {
     await settled()
     assert.deepEqual(packets, [1200, 1200])
     lent.close()
-    await sleep(150)
+    await sleep(600)
     assert.ok(link.isClosed)
   })
 
