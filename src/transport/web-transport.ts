@@ -14,7 +14,7 @@ const INCOMING_DATAGRAMS = 2048
 const AT_ONCE = 64
 
 /** How long a session may go on when it is being closed, for what was sent last. */
-const FAREWELL_MS = 100
+const FAREWELL_MS = 1000
 
 /** The part of the W3C `WebTransport` that is used. */
 export interface WebTransportLike {
@@ -86,9 +86,12 @@ class OpenedSession implements PacketSession {
   close(): void {
     if (this.#over) return
     this.#over = true
-    if (this.#writing === undefined) return this.#shut()
+    const stream = this.#stream
+    if (stream === undefined) return this.#shut()
+    // What a write has taken may not have left yet, and a session that is closed drops it: the end of the stream comes after it.
     const shut = () => this.#shut()
-    this.#writing.then(shut, shut)
+    const sent = this.#writing ?? Promise.resolve()
+    sent.then(() => stream.close()).then(shut, shut)
     setTimeout(shut, FAREWELL_MS)
   }
 

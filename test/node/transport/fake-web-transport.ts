@@ -12,6 +12,8 @@ export class FakeWebTransport implements WebTransportLike {
   closes = 0
   /** While it is set no write of a stream ends. */
   stuck: Promise<void> | undefined
+  /** While it is set no stream has ended: what was written is still on its way. */
+  leaving: Promise<void> | undefined
   open!: () => void
   fail!: (cause: Error) => void
   end!: (cause?: Error) => void
@@ -60,6 +62,7 @@ export class FakeWebTransport implements WebTransportLike {
         this.written.push(bytes)
         await this.stuck
       },
+      close: async () => this.leaving,
     })
   }
 

@@ -37,9 +37,9 @@ class Link implements MessageLink {
   }
 }
 
-const open: MessagePort[] = []
+const open: { close(): void }[] = []
 afterEach(() => {
-  for (const port of open.splice(0)) port.close()
+  for (const one of open.splice(0)) one.close()
 })
 
 function channel(): { window: MessagePort & LendingPort; worker: MessagePort & LendingPort } {
@@ -52,6 +52,13 @@ function channel(): { window: MessagePort & LendingPort; worker: MessagePort & L
 function borrower() {
   const makers: (ChannelMaker | undefined)[] = []
   const borrowed = new Borrower(SERVERS, { changed: (maker) => makers.push(maker), gone() {} })
+  const negotiate = borrowed.negotiate.bind(borrowed)
+  // An open channel looks whether it is stuck, again and again.
+  borrowed.negotiate = (...args) => {
+    const channel = negotiate(...args)
+    open.unshift(channel)
+    return channel
+  }
   const listen = (port: MessagePort & LendingPort) => {
     port.addEventListener('message', ({ data }) => {
       const message = lendingMessage<WindowMessage>(data)
