@@ -455,7 +455,7 @@ impl Connection {
     #[cfg(feature = "traversal")]
     fn has_given_up(&self, path: PathId) -> bool {
         let traversal = self.traversal.as_ref();
-        traversal.is_some_and(|traversal| traversal.given_up.contains(&path))
+        traversal.is_some_and(|traversal| traversal.challenged.has_given_up(path))
     }
 
     #[cfg(not(feature = "traversal"))]
@@ -463,10 +463,15 @@ impl Connection {
         false
     }
 
+    /// The paths that QUIC lists, without those.
+    pub(crate) fn live_paths(&self) -> impl Iterator<Item = PathId> {
+        let listed = self.quic.paths().into_iter();
+        listed.filter(|id| !self.has_given_up(*id))
+    }
+
     /// The remote addresses that QUIC may send to.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        let ids = self.quic.paths().into_iter();
-        let ids = ids.filter(|id| !self.has_given_up(*id));
+        let ids = self.live_paths();
         ids.filter_map(|id| Some(self.quic.network_path(id).ok()?.remote()))
             .chain(self.paths.values().copied())
             .chain(self.left)
@@ -496,7 +501,7 @@ impl Connection {
             datagrams_dropped: self.datagrams_dropped,
             paths: Vec::new(),
         };
-        for id in self.quic.paths() {
+        for id in self.live_paths().collect::<Vec<_>>() {
             self.add_path_stats(id, carriers, &mut stats);
         }
         if stats.rtt == Duration::MAX {

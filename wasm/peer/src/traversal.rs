@@ -88,8 +88,8 @@ pub(crate) struct Traversal {
     pub(crate) held: Option<Duration>,
     /// Whether the remote was dialled in this search, without a round.
     dialled: Dialled,
-    /// The paths of this search that were closed before they were established.
-    pub(crate) given_up: Vec<PathId>,
+    /// When it was last.
+    dialled_at: Option<Instant>,
     /// The paths of this search that are not established yet.
     pub(crate) challenged: Challenged,
     /// Where the birthday scheme had paths opened last.
@@ -129,7 +129,7 @@ impl Traversal {
             direct: false,
             held: None,
             dialled: Dialled::NotYet,
-            given_up: Vec::new(),
+            dialled_at: None,
             challenged: Challenged::new(),
             hits: Vec::new(),
             successor: None,
@@ -186,26 +186,30 @@ impl Traversal {
         self.next.is_some_and(|next| next <= now)
     }
 
-    /// Whether a remote that needs no punching may be dialled.
-    pub(crate) fn may_dial(&self) -> bool {
-        self.dialled == Dialled::NotYet
+    /// Whether a remote that needs no punching may be dialled: once in a search, and not more often than two rounds may send to an address.
+    pub(crate) fn may_dial(&self, now: Instant) -> bool {
+        let rests = self.dialled_at.is_none_or(|at| at + AIMING <= now);
+        self.dialled == Dialled::NotYet && rests
     }
 
     /// Paths were opened to a remote that needs no punching. A round begins when none has proven itself in time.
     pub(crate) fn dial(&mut self, patience: Duration, now: Instant) {
         self.begin_search(now);
+        self.began = Some(now);
         self.dialled = Dialled::UnderWay;
+        self.dialled_at = Some(now);
         self.next = Some(now + patience);
     }
 
-    /// Ends that; the paths that have not proven themselves are among `given_up`, if there was one.
+    /// Ends that; whether there was one.
     pub(crate) fn end_dial(&mut self) -> bool {
-        let ends = self.dialled == Dialled::UnderWay;
-        self.dialled = Dialled::InVain;
-        if ends {
-            self.given_up.extend(self.challenged.take_all());
-        }
-        ends
+        let before = std::mem::replace(&mut self.dialled, Dialled::InVain);
+        before == Dialled::UnderWay
+    }
+
+    /// Whether there are paths that have not proven themselves.
+    pub(crate) fn has_unproven(&self) -> bool {
+        !self.challenged.unproven().is_empty()
     }
 
     fn begin_search(&mut self, now: Instant) {
@@ -213,7 +217,6 @@ impl Traversal {
             self.since = Some(now);
             self.late = Some(now + LATE);
             (self.first, self.rounds, self.probes) = (now, 0, 0);
-            self.given_up.clear();
         }
     }
 
@@ -222,6 +225,10 @@ impl Traversal {
         self.began = Some(now);
         self.begin_search(now);
         self.rounds += 1;
+        if self.rounds == 1 {
+            // A dial that came before it has no probes.
+            self.late = Some(now + LATE);
+        }
         // Whoever has told of none is likely to have none: a browser.
         self.until = Some(now + if targets == 0 { LATE } else { ROUND });
         self.next = None;
@@ -266,7 +273,7 @@ impl Traversal {
         self.failed = 0;
         self.late = None;
         self.dialled = Dialled::NotYet;
-        self.challenged.end();
+        self.challenged.rest();
         self.since
             .take()
             .map(|since| now.saturating_duration_since(since))
@@ -446,20 +453,17 @@ mod tests {
     fn a_search_may_begin_with_one_dial_and_the_round_waits_for_it() {
         let now = Instant::now();
         let mut traversal = Traversal::new(now);
-        assert!(traversal.may_dial());
+        assert!(traversal.may_dial(now));
         traversal.dial(300 * MS, now);
         traversal.learn_address(now);
-        assert!(traversal.is_searching() && !traversal.may_dial());
+        assert!(traversal.is_searching() && !traversal.may_dial(now + AIMING));
         assert_eq!(traversal.due(), Some(now + 300 * MS));
-        traversal
-            .challenged
-            .note(&[PathId::from(1u8)], now + 150 * MS);
         assert!(traversal.end_dial());
-        assert_eq!(traversal.given_up, [PathId::from(1u8)]);
         traversal.begin(1, now + 300 * MS);
-        assert!(!traversal.may_dial() && !traversal.end_dial());
+        assert_eq!(traversal.late, Some(now + 300 * MS + LATE));
+        assert!(!traversal.may_dial(now + AIMING) && !traversal.end_dial());
         assert_eq!(traversal.succeed(now + 500 * MS), Some(500 * MS));
-        assert!(traversal.may_dial());
+        assert!(!traversal.may_dial(now + AIMING - MS) && traversal.may_dial(now + AIMING));
     }
 
     #[test]

@@ -107,6 +107,7 @@ impl Peer {
         // What the paths that were lost had to show they have shown by now.
         self.found_again(key);
         self.end_taking_place(key);
+        self.close_unproven(key);
         self.choose_path(key);
         let Some(connection) = self.connections.get_mut(&key) else {
             return;

@@ -102,7 +102,7 @@ impl Peer {
         if connection.search.is_none() {
             connection.search = Some(Search {
                 next_discover: now,
-                lost: connection.quic.paths(),
+                lost: connection.live_paths().collect(),
                 again: Vec::new(),
                 found: None,
                 opened: Few::default(),

@@ -190,6 +190,8 @@ impl Peer {
     /// Does what a connection's traversal has to do by now.
     pub(super) fn tend(&mut self, key: ConnectionKey) {
         let now = self.clock.now();
+        // What has arrived counts before what has not.
+        self.pump(key);
         let direct = self.is_direct(key);
         let Some(connection) = self.connections.get_mut(&key) else {
             return;
@@ -201,6 +203,7 @@ impl Peer {
         let late = traversal.late.take_if(|at| *at <= now).is_some() || expired;
         let due = traversal.is_due(now);
         let tidy = traversal.next_tidy.is_some_and(|at| at <= now);
+        let challenged = traversal.challenged.due().is_some_and(|due| due <= now);
         if expired {
             self.stats.traversals_failed += 1;
             self.stats.searches[self.reflexive.observations.nat(&self.local)].failed += 1;
@@ -219,7 +222,7 @@ impl Peer {
         if tidy {
             self.tidy_paths(key);
         }
-        if !direct {
+        if challenged && !direct {
             self.repeat_challenges(key);
         }
         if late && !direct {
@@ -445,13 +448,11 @@ impl Peer {
 /// Of the round trips that were measured the smallest counts. The first one has the time in it that the relay took to be connected,
 /// and the mean keeps that for long.
 fn holding(connection: &Connection, carriers: &CarrierTable) -> Option<Duration> {
-    let rtt = relayed_rtt(connection, carriers).filter(|_| connection.is_client())?;
-    Some((rtt / 2).min(LONGEST_HOLD))
-}
-
-/// The smallest round trip that was measured over the relay.
-pub(super) fn relayed_rtt(connection: &Connection, carriers: &CarrierTable) -> Option<Duration> {
+    if !connection.is_client() {
+        return None;
+    }
     let mut paths = qualities_of(connection, carriers).into_iter();
     let relayed = paths.find(|path| path.relayed)?;
-    Some(min_rtt(&connection.quic, relayed.id).unwrap_or(relayed.rtt))
+    let rtt = min_rtt(&connection.quic, relayed.id).unwrap_or(relayed.rtt);
+    Some((rtt / 2).min(LONGEST_HOLD))
 }

@@ -450,3 +450,24 @@ fn what_is_written_after_the_loss_of_a_relay_does_not_wait_for_it() {
         }
     }
 }
+
+#[test]
+fn a_public_peer_behind_a_firewall_is_found_again_and_again_with_the_relay_as_a_backup() {
+    let mut pair = pair(["portrestricted", "fw"], &access(), SEED);
+    assert!(pair.becomes(State::Direct, 5 * SECOND), "{}", pair.name);
+    for time in 0..5 {
+        pair.net.run_for(15 * SECOND);
+        for site in [0, 1] {
+            pair.net.reboot_site(site);
+        }
+        pair.net.renumber_site(0);
+        pair.trickle(&[0, 1], 10 * SECOND);
+        assert!(pair.becomes(State::Direct, 60 * SECOND), "loss {time}");
+    }
+    pair.net.run_for(30 * SECOND);
+    assert!(pair.are(State::Direct));
+    let stats = pair.net.peer(0).connection_stats(pair.keys[0]).unwrap();
+    assert_eq!(stats.paths.len(), 2, "{:?}", stats.paths);
+    let transfer = pair.begin(MIB);
+    pair.end(&transfer, MIB, 60 * SECOND);
+}
