@@ -5,11 +5,14 @@ import { directAt, startPair } from './cells.js'
 import { laboratoryMissing } from './hosts.js'
 import type { Told } from './participants.js'
 
-/** The kinds of the paths in a report, that in use first; one over TCP says so. */
+/** The kinds of the paths in a report over which something has come, that in use first; one over TCP says so. */
 function kindsOf({ connection }: Told): string[] {
-  const { paths } = connection as { paths: { kind: string; tcp?: true; status: string }[] }
-  const inUse = paths.toSorted((a, b) => a.status.localeCompare(b.status))
-  return inUse.map(({ kind, tcp }) => (tcp ? `${kind} over TCP` : kind))
+  const { paths } = connection as { paths: { kind: string; tcp?: true; status: string; bytesReceived: number }[] }
+  // Those to the listener's public addresses by UDP are still being tried.
+  const heard = paths.filter(({ bytesReceived }) => bytesReceived > 0)
+  return heard
+    .toSorted((a, b) => a.status.localeCompare(b.status))
+    .map(({ kind, tcp }) => (tcp ? `${kind} over TCP` : kind))
 }
 
 describe('a peer on a network that blocks UDP', { skip: laboratoryMissing() }, () => {
