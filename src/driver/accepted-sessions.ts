@@ -34,6 +34,7 @@ export class AcceptedSessions extends Channels {
   readonly #listener: SessionListener
   readonly #unusedMs: number
   readonly #byId = new Map<number, Accepted>()
+  /** Those that have had a path over one: a stranger's session must not have all others looked at. */
   readonly #connections = new Set<number>()
   readonly #drops: Record<string, number> = {}
   #owner: SocketOwner | undefined
@@ -56,8 +57,8 @@ export class AcceptedSessions extends Channels {
     await this.#listener.start((from, begin) => this.#accept(from, begin))
   }
 
-  override connected(connection: number): void {
-    this.#connections.add(connection)
+  override used(connection: number, carrier: number): void {
+    if (this.#byId.has(carrier)) this.#connections.add(connection)
   }
 
   override release(connection: number): void {

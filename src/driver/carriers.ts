@@ -118,7 +118,7 @@ export class Carriers {
   /** A place behind a carrier, as the API shows it. */
   place(id: number, { host, port }: SocketAddress): Pick<PathInfo, 'kind' | 'host' | 'port' | 'relay' | 'tcp'> {
     const session = this.sessions.find(id)
-    if (session || isSession(id)) return { kind: 'webtransport', host, port, ...session?.open?.at }
+    if (session || isSession(id)) return { kind: 'webtransport', host, port, ...session?.at }
     if (isChannel(id)) return { kind: 'webrtc', host: '', port: 0, ...this.channels.place(id) }
     if (!isRelay(id)) return { kind: this.#byId.get(id)?.kind ?? 'udp', host, port }
     const relay = this.relays.find(id)?.url ?? ''

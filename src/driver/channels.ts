@@ -117,8 +117,8 @@ export class Channels implements ChannelKeeper {
     addAll(sum, this.#drops)
   }
 
-  /** A connection is there. */
-  connected(_connection: number): void {}
+  /** A connection has a path over that carrier. */
+  used(_connection: number, _carrier: number): void {}
 
   /** A connection is gone. */
   release(_connection: number): void {}

@@ -100,7 +100,7 @@ export class Dispatch implements OutputSink {
 
   connected(connectionId: number, record: ConnectedRecord): void {
     this.#streams.add(connectionId)
-    this.#carriers.channels.connected(connectionId)
+    this.#carriers.channels.used(connectionId, record.path.carrier)
     this.#carriers.sessions.selected(connectionId, record.path.carrier)
     this.#events.push({ type: 'connected', connectionId, info: connectedInfo(record, this.#carriers) })
   }
@@ -145,6 +145,7 @@ export class Dispatch implements OutputSink {
 
   path(connectionId: number, event: number, path: PathRecord): void {
     const change = pathChangeName(event)
+    this.#carriers.channels.used(connectionId, path.carrier)
     if (change === 'selected') this.#carriers.sessions.selected(connectionId, path.carrier)
     this.#events.push({ type: 'path', connectionId, change, path: pathInfo(path, this.#carriers) })
   }

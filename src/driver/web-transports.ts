@@ -36,19 +36,17 @@ const LASTING_MS = 10_000
 /** A session to a peer, as others see it. */
 export interface DialledCarrier {
   /** While it is open. */
-  open?: {
-    readonly session: PacketSession
-    readonly at: SocketAddress & { readonly tcp?: true }
-    readonly since: number
-  }
+  open?: { readonly session: PacketSession; readonly since: number }
+  /** Where it leads, or has led: by its name where it was dialled by that. */
+  at?: SocketAddress & { readonly tcp?: true }
 }
 
 interface Carrier extends WebTransportAddress, DialledCarrier {
   readonly id: number
   /** The data of the address, as text. */
   readonly key: string
-  /** The connections that may use it. */
-  readonly users: Set<number>
+  /** The connections that may use it, and the carrier over which each goes as far as is known. */
+  readonly users: Map<number, number | undefined>
   /** Sessions that are being opened. */
   readonly attempts: Set<PacketSession>
   /** How many of the sockets were tried since the last pause. */
@@ -95,7 +93,7 @@ export class WebTransports {
     for (const { carrier: id } of addresses) {
       const carrier = this.#byId.get(id)
       if (carrier === undefined) continue
-      carrier.users.add(connection)
+      carrier.users.set(connection, carrier.users.get(connection))
       // One that waits to be tried again is tried for whoever wants it now.
       this.#want(carrier, TCP_DIAL_MS)
     }
@@ -103,19 +101,29 @@ export class WebTransports {
 
   /** A connection goes over that carrier now, or over none. One over TCP is there for those that have but a relay. */
   selected(connection: number, over = Infinity): void {
-    for (const carrier of this.#byId.values())
-      if (carrier.name !== undefined && carrier.users.has(connection))
-        this.#clock.setImmediate(() => {
-          if (isRelay(over)) this.#want(carrier, TCP_RELAYED_MS)
-          else if (over !== carrier.id && carrier.users.size < 2) this.#close(carrier)
-        })
+    for (const carrier of this.#byId.values()) {
+      const { id, name, users } = carrier
+      if (name === undefined || !users.has(connection)) continue
+      // QUIC has found it dead, which TCP would do after a quarter of an hour.
+      const isOver = users.get(connection) === id
+      const isDead = isOver && over !== Infinity && isRelay(over)
+      if (!isOver || over !== Infinity) users.set(connection, over)
+      this.#clock.setImmediate(() => {
+        if (isDead && carrier.open) this.#close(carrier)
+        if (isRelay(over)) this.#want(carrier, TCP_RELAYED_MS)
+        else this.#closeOvertaken(carrier)
+      })
+    }
   }
 
   /** A connection is gone. Sessions that nobody uses are closed soon. */
   release(connection?: number): void {
     for (const carrier of this.#byId.values()) {
       if (connection !== undefined) carrier.users.delete(connection)
-      if (carrier.users.size === 0) this.#clock.setImmediate(() => this.#closeUnused(carrier))
+      this.#clock.setImmediate(() => {
+        this.#closeOvertaken(carrier)
+        this.#closeUnused(carrier)
+      })
     }
   }
 
@@ -154,7 +162,7 @@ export class WebTransports {
       ...address,
       id: this.#next++,
       key,
-      users: new Set<number>(),
+      users: new Map<number, number | undefined>(),
       attempts: new Set<PacketSession>(),
       tried: 0,
       failures: 0,
@@ -166,7 +174,7 @@ export class WebTransports {
 
   /** Over TCP after that time: there may be a better way. */
   #want(carrier: Carrier, ms: number): void {
-    if (carrier.open || carrier.attempts.size > 0) return
+    if (carrier.open || carrier.attempts.size > 0 || !this.#byId.has(carrier.id)) return
     this.#clock.clearTimeout(carrier.timer)
     if (carrier.name === undefined) this.#dial(carrier)
     else carrier.timer = this.#clock.setTimeout(() => this.#dial(carrier), ms)
@@ -210,7 +218,8 @@ export class WebTransports {
   #opened(carrier: Carrier, session: PacketSession, at: SocketAddress): void {
     this.#stop(carrier, session)
     const { name } = carrier
-    carrier.open = { session, at: { ...at, ...(name !== undefined && { tcp: true }) }, since: this.#clock.now() }
+    carrier.open = { session, since: this.#clock.now() }
+    carrier.at = { host: name || at.host, port: at.port, ...(name !== undefined && { tcp: true }) }
     this.#owner?.tell(() => this.#core.setCarrier(carrier.id, 'webtransport', PACKET_BYTES))
   }
 
@@ -239,6 +248,13 @@ export class WebTransports {
     carrier.attempts.clear()
     carrier.open?.session.close()
     delete carrier.open
+  }
+
+  /** Closes one over TCP when all that may use it have another direct way. */
+  #closeOvertaken(carrier: Carrier): void {
+    const { id, name, users } = carrier
+    const isElsewhere = (over: number | undefined) => over !== undefined && over !== id && !isRelay(over)
+    if (name !== undefined && users.size > 0 && [...users.values()].every(isElsewhere)) this.#close(carrier)
   }
 
   #closeUnused(carrier: Carrier): void {

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net'
 import type { WebTransportAddressesOf } from '../api/make-ticket.js'
 import type { Listening } from '../api/platform.js'
 import type { TcpSettings, WebTransportSettings } from '../config/settings.js'
@@ -37,7 +38,8 @@ function overTcp(
   certificate: TcpSettings['certificate'],
 ): Uint8Array | undefined {
   if (at === undefined) return undefined
-  const places = /^[0.:]+$/.test(at.host) ? [...new Set(hosts)] : [at.host]
+  const all = [...new Set(hosts)].filter((host) => at.host !== '0.0.0.0' || isIPv4(host))
+  const places = /^[0.:]+$/.test(at.host) ? all : [at.host]
   const sockets = places.map((host) => ({ host, port: at.port }))
   return certificate ? tcpAddress(certificate.name, sockets.slice(0, 1)) : tcpAddress('', sockets)
 }

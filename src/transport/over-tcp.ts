@@ -24,12 +24,18 @@ export function openOverTcp(url: string): WebTransportLike {
     while (socket.bufferedAmount > BUFFERED_BYTES && socket.readyState === 1)
       await new Promise((resolve) => setTimeout(resolve, FULL_POLL_MS))
   }
+  const read = new TransformStream<Uint8Array, Uint8Array>({
+    transform(bytes, controller) {
+      socket.unread -= bytes.length
+      controller.enqueue(bytes)
+    },
+  })
   return {
     ready: session.ready,
     closed: session.closed,
     datagrams: { readable: new ReadableStream() },
     incomingUnidirectionalStreams: new ReadableStream({
-      start: (streams) => streams.enqueue(session.datagrams.readable),
+      start: (streams) => streams.enqueue(session.datagrams.readable.pipeThrough(read)),
     }),
     createUnidirectionalStream: async () =>
       new WritableStream({

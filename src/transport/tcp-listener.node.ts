@@ -18,6 +18,9 @@ const MAX_SESSIONS_PER_ADDRESS = 64
 /** Requests are short: what is longer is no peer. */
 const HTTP_OPTIONS: ServerOptions = { maxHeaderSize: 8192, connectionsCheckingInterval: 1000, noDelay: true }
 
+/** What a machine without IPv6 says to its addresses. */
+const NO_IPV6 = ['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EPROTONOSUPPORT']
+
 /** What a `TcpListener` needs. */
 export interface TcpListenerOptions {
   readonly port: number
@@ -74,11 +77,11 @@ export class TcpListener implements SessionListener {
     server.on('tlsClientError', (_, socket: Socket) => socket.destroy())
     server.on('request', (_, response) => response.writeHead(404, { connection: 'close' }).end())
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head, accept))
+    const listening = this.#listen(server, host ?? '::')
     try {
-      await this.#listen(server, host ?? '::')
+      await (host === undefined ? listening.catch((thrown) => this.#listenByIpv4(server, thrown)) : listening)
     } catch (thrown) {
       const cause = thrown as NodeJS.ErrnoException
-      if (host === undefined && cause.code === 'EAFNOSUPPORT') return this.#listen(server, '0.0.0.0')
       const code = cause.code === 'EADDRINUSE' ? 'AddressInUse' : 'TransportFailed'
       throw createError(code, `can't listen on TCP port ${this.#options.port}: ${cause.message}`, { cause })
     }
@@ -105,6 +108,12 @@ export class TcpListener implements SessionListener {
       // What was given must not be shown: it has a key.
       throw createError('InvalidConfig', 'webTransport.tcp: cert and key can not be used', { cause })
     }
+  }
+
+  /** Listens where there is no IPv6; fails as before for any other reason. */
+  #listenByIpv4(server: Server, failure: NodeJS.ErrnoException): Promise<void> {
+    if (!NO_IPV6.includes(failure.code ?? '')) throw failure
+    return this.#listen(server, '0.0.0.0')
   }
 
   #listen(server: Server, host: string): Promise<void> {

@@ -19,8 +19,11 @@ const STUCK_MS = 3000
 const DEAD_MS = 15_000
 const CHECK_MS = 1000
 
-/** Messages between two pauses: what they bring must not pile up before anybody looks at it. */
-const AT_ONCE = 16
+/** Packets between two pauses: what comes must not pile up before anybody looks at it. */
+const AT_ONCE = 256
+
+/** No packet of QUIC is shorter (RFC 9000 section 10.3): a message of such would cost far more than it does to send. */
+const MIN_PACKET_BYTES = 21
 
 /** What TCP, TLS and the upgrade may take. */
 const HANDSHAKE_TIMEOUT_MS = 10_000
@@ -53,6 +56,7 @@ export class WebSocketSession implements PacketSession {
   #queued = 0
   #movedAt = 0
   #isFlushing = false
+  /** Packets since the last pause. */
   #received = 0
   #check: ReturnType<typeof setInterval> | undefined
   #over = false
@@ -85,6 +89,8 @@ export class WebSocketSession implements PacketSession {
 
   close(): void {
     if (this.#over) return
+    // What this turn has sent goes first.
+    this.#flush()
     this.#stop()
     this.#socket.close()
     setTimeout(() => this.#socket.terminate(), FAREWELL_MS).unref()
@@ -114,13 +120,20 @@ export class WebSocketSession implements PacketSession {
       return
     }
     try {
-      this.#packets.push(new Uint8Array(data.buffer, data.byteOffset + 1, data.length - 1), this.#events.packet)
+      this.#packets.push(new Uint8Array(data.buffer, data.byteOffset + 1, data.length - 1), this.#take)
     } catch {
       return this.#socket.terminate()
     }
-    if (++this.#received % AT_ONCE !== 0) return
+    if (this.#received < AT_ONCE) return
+    this.#received = 0
     this.#socket.pause()
     void this.#events.pause().then(() => this.#socket.resume())
+  }
+
+  #take = (packet: Uint8Array): void => {
+    if (packet.length < MIN_PACKET_BYTES) throw new RangeError()
+    this.#received += 1
+    this.#events.packet(packet)
   }
 
   #add(packet: Uint8Array): void {

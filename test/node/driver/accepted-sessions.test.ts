@@ -20,7 +20,10 @@ async function listening() {
   const core = {
     setCarrier: (id: number, kind: string, bytes: number) => calls.push(`${id - FIRST} ${kind} ${bytes}`),
     removeCarrier: (id: number) => calls.push(`${id - FIRST} removed`),
-    connectionStats: (id: number) => (id === 1 ? { paths } : undefined),
+    connectionStats: (id: number) => {
+      assert.equal(id, 1, 'of one that goes another way nothing is asked')
+      return { paths }
+    },
   } as unknown as Core
   const listener = {
     start: async (told: AcceptSession) => {
@@ -91,8 +94,9 @@ test('connections over a session that closes are told to look for another way', 
 
 test('one that no connection uses is closed after its time, and all with the listener', async () => {
   const { clock, paths, sessions, open, isListening } = await listening()
-  sessions.connected(1)
   const [used, unused] = [open({ host: '192.0.2.1', port: 5 }), open({ host: '192.0.2.1', port: 6 })]
+  sessions.used(1, FIRST)
+  sessions.used(2, 0)
   paths.push({ carrier: FIRST })
   await clock.advance(UNUSED_MS - 1)
   assert.equal(unused.isClosed, false)

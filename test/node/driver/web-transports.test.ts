@@ -71,7 +71,7 @@ test('the sockets of a peer are tried one after the other, and the first that an
     [true, false],
   )
   assert.deepEqual(calls, ['webtransport 0', 'webtransport 1200'])
-  assert.deepEqual(sessions.find(id)?.open?.at, { host: '2001:db8::1', port: 4433 })
+  assert.deepEqual(sessions.find(id)?.at, { host: '2001:db8::1', port: 4433 })
   sessions.find(id)?.open?.session.send(new Uint8Array(9), 0)
   dials[1]?.events.packet(new Uint8Array(5))
   // To the core the remote is at the socket that was dialled, whichever answers.
@@ -182,7 +182,7 @@ const UDP = 0
 test('over TCP a dial waits for half a second, and then leads to the socket or to the name', async () => {
   const { clock, dials, sessions, dial } = driven()
   const id = dial(1, tcpOf('', '2001:db8::1'))
-  dial(2, tcpOf('peer.example.com', '192.0.2.1'))
+  const named = dial(2, tcpOf('peer.example.com', '192.0.2.1'))
   await clock.advance(499)
   assert.equal(dials.length, 0)
   await clock.advance(1)
@@ -191,7 +191,11 @@ test('over TCP a dial waits for half a second, and then leads to the socket or t
     ['ws://[2001:db8::1]:443/.well-known/anypath/1', 'wss://peer.example.com:443/.well-known/anypath/1'],
   )
   dials[0]?.events.opened()
-  assert.deepEqual(sessions.find(id)?.open?.at, { host: '2001:db8::1', port: 443, tcp: true })
+  assert.deepEqual(sessions.find(id)?.at, { host: '2001:db8::1', port: 443, tcp: true })
+  dials[1]?.events.opened()
+  dials[1]?.events.closed()
+  // Where the name leads only the system knows, and a path that is lost was over TCP as well.
+  assert.deepEqual(sessions.find(named)?.at, { host: 'peer.example.com', port: 443, tcp: true })
 })
 
 test('a connection that is direct by then needs no session over TCP, and one that is relayed gets it three seconds later', async () => {
@@ -226,6 +230,52 @@ test('a session over TCP that others use stays when one of them has a better way
   sessions.selected(1, UDP)
   await clock.advance(1)
   assert.deepEqual([dials.length, dials[0]?.closed], [1, false])
+  sessions.selected(2, UDP)
+  await clock.advance(1)
+  assert.equal(dials[0]?.closed, true, 'nobody is left that needs it')
+  dial(3, tcpOf('', '192.0.2.1'))
+  sessions.selected(3, UDP)
+  await clock.advance(60_000)
+  assert.equal(dials.length, 1)
+})
+
+test('a session over TCP that the last but one left for a better way goes when the last is gone', async () => {
+  const { clock, dials, sessions, dial } = driven()
+  for (const connection of [1, 2]) dial(connection, tcpOf('', '192.0.2.1'))
+  await clock.advance(500)
+  dials[0]?.events.opened()
+  sessions.selected(1, UDP)
+  await clock.advance(1)
+  sessions.release(2)
+  await clock.advance(1)
+  assert.equal(dials[0]?.closed, true)
+})
+
+test('a session over TCP that a connection left for the relay is dead, and another one follows', async () => {
+  const { clock, dials, sessions, dial } = driven()
+  const id = dial(1, tcpOf('', '192.0.2.1'))
+  await clock.advance(500)
+  dials[0]?.events.opened()
+  sessions.selected(1, id)
+  await clock.advance(1)
+  // Nothing is heard over any path: TCP itself may go on.
+  sessions.selected(1)
+  await clock.advance(1)
+  assert.equal(dials[0]?.closed, false)
+  sessions.selected(1, RELAY)
+  await clock.advance(1)
+  assert.equal(dials[0]?.closed, true)
+  await clock.advance(3000)
+  assert.equal(dials.length, 2)
+})
+
+test('a driver that is closed dials nothing for what was selected just before', async () => {
+  const { clock, dials, sessions, dial } = driven()
+  dial(1, tcpOf('', '192.0.2.1'))
+  sessions.selected(1, RELAY)
+  sessions.closeAll()
+  await clock.advance(60_000)
+  assert.deepEqual([dials.length, clock.timers], [0, 0])
 })
 
 test('what is no name of a host makes a URL that nobody can open', async () => {

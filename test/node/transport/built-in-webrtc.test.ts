@@ -268,6 +268,25 @@ test(
   },
 )
 
+test('a description that is made to break the module harms no other channel', LIMIT, async (context) => {
+  const [one, other] = [await Side.open(context), await Side.open(context)]
+  const [near, far] = await openEnds(one, other)
+  const [offering, answering] = [new End(one, true), new End(other, false)]
+  await until('there is an offer', () => offering.signals.length > 1)
+  for (const signal of offering.signals) {
+    // str0m can't call a remote whose name is so long, and panics.
+    const isOffer = signal.type === 'offer'
+    const sdp = isOffer ? signal.sdp.replace(/^(a=ice-ufrag:).*$/m, `$1${'x'.repeat(200)}`) : ''
+    answering.channel.signal(isOffer ? { ...signal, sdp } : signal)
+  }
+  await until('it is given up', () => answering.counts.closed === 1)
+  await sleep(200)
+  const sent = near.sends(100)
+  await until('the others go on', () => far.counts.packets === 100)
+  assert.equal(far.hash.digest('hex'), await sent)
+  assert.deepEqual([near.counts.closed, far.counts.closed, other.log], [0, 0, []])
+})
+
 test('what waits is bounded, and what is beyond is dropped and counted', LIMIT, async (context) => {
   const [one, other] = [await Side.open(context), await Side.open(context)]
   const [near, far] = await openEnds(one, other)

@@ -26,7 +26,7 @@ class Told implements PacketSessionEvents {
 
   readonly packet = (data: Uint8Array) => void this.packets.push(data.slice())
   readonly writable = () => void this.writables++
-  readonly pause = () => new Promise<void>((resolve) => setImmediate(resolve))
+  pause = () => new Promise<void>((resolve) => setImmediate(resolve))
   readonly dropped = () => void this.drops++
 }
 
@@ -58,16 +58,37 @@ test('packets of a turn go together in messages of at most 16 KiB, and arrive as
   const { session, other, near, far, messages } = await pair(context)
   const packets = Uint8Array.from({ length: 30 * 1200 }, (_, at) => at % 251)
   session.send(packets, 1200)
-  session.send(Uint8Array.of(7), 0)
+  session.send(new Uint8Array(21).fill(7), 0)
   await until(() => far.packets.length === 31)
   assert.deepEqual(Buffer.concat(far.packets.slice(0, 30)), Buffer.from(packets))
-  assert.deepEqual(far.packets[30], Uint8Array.of(7))
+  assert.deepEqual(far.packets[30], new Uint8Array(21).fill(7))
   assert.equal(messages.length, 3)
   assert.ok(messages.every((length) => length <= 1 + 16 * 1024))
   other.send(packets, 1200)
   await until(() => near.packets.length === 30)
   session.close()
   await far.isClosed
+})
+
+test('what was sent in the turn of the close arrives before it', async (context) => {
+  const { session, far } = await pair(context)
+  session.send(new Uint8Array(1200), 0)
+  session.close()
+  await far.isClosed
+  assert.equal(far.packets.length, 1)
+})
+
+test('messages of many packets are taken a few at a time', async (context) => {
+  const { far, session } = await pair(context)
+  let pauses = 0
+  far.pause = () => {
+    pauses += 1
+    return new Promise((resolve) => setImmediate(resolve))
+  }
+  session.send(new Uint8Array(20_000 * 21), 21)
+  await until(() => far.packets.length === 20_000)
+  assert.ok(pauses >= 20, String(pauses))
+  session.close()
 })
 
 test('a remote that reads nothing fills a queue that ends, and after three seconds holds nobody up', async (context) => {

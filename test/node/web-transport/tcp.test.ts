@@ -5,6 +5,11 @@ import { createHash, randomBytes } from 'node:crypto'
 import { connect as openSocket, type Socket } from 'node:net'
 import { after, test } from 'node:test'
 import { WebSocket } from 'ws'
+import { AddressCodec } from '../../../src/core/address.js'
+import type { Core } from '../../../src/core/core.js'
+import { decodeWebTransportAddress } from '../../../src/core/web-transport-address.js'
+import { systemClock } from '../../../src/driver/clock.js'
+import { listenForSessions } from '../../../src/entry/listening.js'
 import type { Connection } from '../../../src/entry/node.js'
 import { selfSignedCertificate } from '../../../src/relay/certificate.js'
 import { ALPN, echo, readAll, relayOf } from '../relayed/relay-pair.js'
@@ -160,8 +165,11 @@ test(
       // A packet of no bytes, and one that is longer than any.
       Uint8Array.of(0, 0, 0),
       Uint8Array.of(0, 0xff, 0xff, 1),
+      // Packets that are shorter than any of QUIC's, each of which would cost as much as a whole one.
+      Uint8Array.of(0, 0, 20, ...new Uint8Array(20)),
       new Uint8Array(65 * 1024),
     ]
+    const began = performance.now()
     for (const message of nonsense) {
       const socket = webSocket(port)
       await outcome(socket)
@@ -169,11 +177,12 @@ test(
       socket.send(message)
       await closed
     }
+    assert.ok(performance.now() - began < 5000, 'at once, and not for want of a connection')
     // What the draft knows and nobody here needs is passed over; what is no QUIC is dropped and counted.
     const quiet = webSocket(port)
     await outcome(quiet)
     quiet.send(Uint8Array.of(0x99, 0x0b, 0x4d, 0x3d, 0x80, 0, 0x40, 0))
-    quiet.send(Uint8Array.of(0, 0, 2, 9, 9))
+    quiet.send(Uint8Array.of(0, 0, 21, ...new Uint8Array(21).fill(9)))
     const connection = await (await blockedPeer(context)).connect(await bob.ticket(), { alpn: ALPN })
     assert.equal(connection.paths[0]?.tcp, true)
     assert.equal(quiet.readyState, WebSocket.OPEN)
@@ -202,7 +211,28 @@ test('with a certificate the port speaks TLS, and is found by its name', LIMIT, 
   const tcp = { host: '127.0.0.1', port: 0, certificate: { name: 'localhost', cert, key } }
   const bob = await peerOf(context, { webTransport: { tcp } })
   const connection = await (await blockedPeer(context)).connect(await bob.ticket(), { alpn: ALPN })
-  assert.deepEqual([connection.paths[0]?.kind, connection.paths[0]?.tcp], ['webtransport', true])
+  const [path] = connection.paths
+  assert.deepEqual([path?.kind, path?.tcp, path?.host], ['webtransport', true, 'localhost'])
+})
+
+test('a port that listens by IPv4 alone is not told of at other addresses', LIMIT, async () => {
+  const listening = listenForSessions({ tcp: { host: '0.0.0.0', port: 0 } }, 1000)
+  const sessions = listening.channels?.({} as Core, systemClock())
+  await sessions?.start({ receive() {}, ready() {}, tell() {} })
+  try {
+    const hosts = ['192.0.2.1', '2001:db8::1']
+    const [data] = listening.addressesOf(
+      [],
+      hosts.map((host) => ({ host, port: 1 })),
+    )
+    const told = decodeWebTransportAddress(data ?? new Uint8Array(), new AddressCodec())
+    assert.deepEqual(
+      told?.sockets.map(({ host }) => host),
+      ['192.0.2.1'],
+    )
+  } finally {
+    await sessions?.closeAll()
+  }
 })
 
 test('settings that can not be are named, and a port that is taken', LIMIT, async (context) => {

@@ -1,11 +1,11 @@
 //! One remote: ICE, DTLS and SCTP with it, and the one data channel.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
-use str0m::ice::StunMessage;
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
 
@@ -17,6 +17,19 @@ const MAX_BUFFERED: usize = 128 * 1024;
 
 /// At how few of them the host hears that there is room.
 const ROOM: usize = 32 * 1024;
+
+/// Addresses from which requests are taken. Each that proves the password is one more candidate of the remote's for as long as the agent lives,
+/// and whoever knows the password may have many.
+const MAX_SOURCES: usize = 64;
+
+/// Requests that are taken before the remote has said by which name and password it answers: they are kept until then.
+const MAX_EARLY: u32 = 64;
+
+/// Channels beside the first that a remote may open, and that are closed: each costs at every later turn.
+const MAX_REFUSED: u32 = 16;
+
+/// Bytes of a remote's name. RFC 8839 section 5.4 has 256; str0m panics where both names together have more than 127.
+const MAX_UFRAG: usize = 64;
 
 /// Where the socket is bound, as ICE needs it: one address for each family. Datagrams do not tell which of the machine's addresses they came
 /// in at, so each is taken to have come in at that of its family, and the system chooses from which one answers leave.
@@ -46,6 +59,14 @@ pub struct Agent {
     bases: Bases,
     /// What the remote's requests name it by (RFC 8445 section 5.3).
     ufrag: String,
+    /// Whether the remote's description was taken.
+    is_described: bool,
+    /// Where requests have come from.
+    sources: BTreeSet<SocketAddr>,
+    /// Requests that came before the description.
+    early: u32,
+    /// Channels of the remote's that were closed at once.
+    refused: u32,
     /// The offer that has no answer yet.
     pending: Option<SdpPendingOffer>,
     channel: Option<ChannelId>,
@@ -81,6 +102,10 @@ impl Agent {
             rtc,
             bases,
             ufrag,
+            is_described: false,
+            sources: BTreeSet::new(),
+            early: 0,
+            refused: 0,
             pending: None,
             channel: None,
             is_open: false,
@@ -123,15 +148,17 @@ impl Agent {
     /// It is none, or comes when none is wanted.
     pub fn take_offer(&mut self, sdp: &str, out: &mut Vec<u8>) -> Result<(), Malformed> {
         // A second one would be a change to the session: there is nothing to change.
-        if self.channel.is_some() || self.rtc.is_connected() {
+        if self.channel.is_some() || self.is_described {
             return Err(Malformed);
         }
+        refuse_long_names(sdp)?;
         let offer = SdpOffer::from_sdp_string(sdp).map_err(|_| Malformed)?;
         let answer = self
             .rtc
             .sdp_api()
             .accept_offer(offer)
             .map_err(|_| Malformed)?;
+        self.is_described = true;
         put(
             out,
             Kind::Answer,
@@ -146,12 +173,15 @@ impl Agent {
     /// # Errors
     /// It is none, or nobody has asked.
     pub fn take_answer(&mut self, sdp: &str) -> Result<(), Malformed> {
+        refuse_long_names(sdp)?;
         let answer = SdpAnswer::from_sdp_string(sdp).map_err(|_| Malformed)?;
         let pending = self.pending.take().ok_or(Malformed)?;
         self.rtc
             .sdp_api()
             .accept_answer(pending, answer)
-            .map_err(|_| Malformed)
+            .map_err(|_| Malformed)?;
+        self.is_described = true;
+        Ok(())
     }
 
     /// Takes one of the remote's candidates (RFC 8839 section 5.1).
@@ -165,7 +195,14 @@ impl Agent {
         Ok(())
     }
 
+    /// The name by which the remote's requests mean this agent (RFC 8445 section 5.3).
+    pub fn ufrag(&self) -> &str {
+        &self.ufrag
+    }
+
     /// Takes a datagram; `false` where it is not for this agent.
+    ///
+    /// `is_request` says that it is a request; those that name another agent are not for this one.
     ///
     /// # Errors
     /// The agent is of no use any more.
@@ -173,14 +210,12 @@ impl Agent {
         &mut self,
         source: SocketAddr,
         data: &[u8],
+        is_request: bool,
         now: Instant,
     ) -> Result<bool, RtcError> {
         let Some(destination) = self.bases.of(source) else {
             return Ok(false);
         };
-        if names_another(data, &self.ufrag) {
-            return Ok(false);
-        }
         let Ok(received) = Receive::new(Protocol::Udp, source, destination, data) else {
             return Ok(false);
         };
@@ -188,8 +223,23 @@ impl Agent {
         if !self.rtc.accepts(&input) {
             return Ok(false);
         }
+        if is_request && !self.takes_request(source) {
+            return Ok(true);
+        }
         self.rtc.handle_input(input)?;
         Ok(true)
+    }
+
+    /// Whether one more request from there is taken.
+    fn takes_request(&mut self, source: SocketAddr) -> bool {
+        if !self.is_described {
+            self.early += 1;
+            if self.early > MAX_EARLY {
+                return false;
+            }
+        }
+        let is_known = self.sources.contains(&source);
+        is_known || (self.sources.len() < MAX_SOURCES && self.sources.insert(source))
     }
 
     /// Sends a message; `false` where the channel has no room for it, or is not open.
@@ -261,7 +311,11 @@ impl Agent {
                 put(out, Kind::Open, self.id, &[]);
             }
             // One channel is all that there is to have.
-            Event::ChannelOpen(id, _) => self.rtc.direct_api().close_data_channel(id),
+            Event::ChannelOpen(id, _) if self.refused < MAX_REFUSED => {
+                self.refused += 1;
+                self.rtc.direct_api().close_data_channel(id);
+            }
+            Event::ChannelOpen(..) => self.rtc.disconnect(),
             Event::ChannelData(message) if Some(message.id) == self.channel => {
                 put(
                     out,
@@ -287,11 +341,13 @@ impl Agent {
     }
 }
 
-/// Whether a datagram is a request for another agent: to str0m all that comes from a remote in use is its own.
-fn names_another(data: &[u8], ufrag: &str) -> bool {
-    StunMessage::parse(data).is_ok_and(|message| {
-        message
-            .split_username()
-            .is_some_and(|(local, _)| local != ufrag)
-    })
+fn refuse_long_names(sdp: &str) -> Result<(), Malformed> {
+    let mut names = sdp
+        .split(['\r', '\n'])
+        .filter_map(|line| line.strip_prefix("a=ice-ufrag:"));
+    if names.all(|name| name.len() <= MAX_UFRAG) {
+        Ok(())
+    } else {
+        Err(Malformed)
+    }
 }

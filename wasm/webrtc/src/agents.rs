@@ -5,9 +5,22 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use str0m::RtcError;
+use str0m::ice::StunMessage;
 
 use crate::agent::{Agent, Bases, Malformed};
 use crate::records::{Kind, put};
+
+/// DTLS records begin with this or more, STUN messages with less (RFC 7983).
+const FIRST_DTLS: u8 = 20;
+
+/// Bytes of a STUN message before its attributes, and the type of the one that proves the others (RFC 8489 sections 5 and 14.5).
+const STUN_HEADER: usize = 20;
+const MESSAGE_INTEGRITY: [u8; 2] = [0, 8];
+
+/// Whether a datagram is STUN's, or nothing.
+fn is_stun(data: &[u8]) -> bool {
+    data.first().is_none_or(|&first| first < FIRST_DTLS)
+}
 
 /// The agents of one module.
 #[derive(Debug, Default)]
@@ -51,9 +64,29 @@ impl Agents {
 
     /// Hands a datagram to the agent whose it is; `false` where it is nobody's.
     pub fn receive(&mut self, source: SocketAddr, data: &[u8], now: Instant) -> bool {
+        // Nothing is proven by an empty message, and str0m panics at the proof of an error response without anything before it.
+        if data.get(STUN_HEADER..STUN_HEADER + 2) == Some(&MESSAGE_INTEGRITY[..]) && is_stun(data) {
+            return false;
+        }
+        // Taken apart once, and not by each agent: whoever sends need be nobody's remote.
+        let message = StunMessage::parse(data).ok();
+        if message.is_none() && is_stun(data) {
+            return false;
+        }
+        let named = message
+            .as_ref()
+            .and_then(|message| message.split_username())
+            .map(|(local, _)| local);
+        let is_request = message
+            .as_ref()
+            .is_some_and(StunMessage::is_binding_request);
         // Two agents may have the same remote behind one socket. What does not say whose it is belongs to the newer one.
         for (&id, agent) in self.by_id.iter_mut().rev() {
-            match agent.receive(source, data, now) {
+            // To str0m all that comes from a remote in use is its own.
+            if named.is_some_and(|local| local != agent.ufrag()) {
+                continue;
+            }
+            match agent.receive(source, data, is_request, now) {
                 Ok(false) => continue,
                 Ok(true) => self.drain(id, now),
                 Err(_) => self.end(id),

@@ -1,6 +1,7 @@
 //! The cryptography that str0m is given: DTLS 1.2 by dimpl over RustCrypto, HMAC-SHA1 for STUN, SHA-256 for fingerprints. No SRTP: there is
 //! no media.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
@@ -83,7 +84,12 @@ impl DtlsProvider for Dimpl {
             config = config.mtu(mtu);
         }
         let dtls = Dtls::new_12(Arc::new(config.build()?), cert.clone(), now);
-        Ok(Box::new(Association { dtls, now }))
+        Ok(Box::new(Association {
+            dtls,
+            now,
+            early: BTreeSet::new(),
+            is_connected: false,
+        }))
     }
 }
 
@@ -93,6 +99,33 @@ struct Association {
     dtls: Dtls,
     /// Some time that is past.
     now: Instant,
+    /// Epoch and number of the sealed records that have come before the handshake was over.
+    early: BTreeSet<[u8; 8]>,
+    is_connected: bool,
+}
+
+/// Sealed records that are taken before the handshake is over.
+const MAX_EARLY: usize = 32;
+
+/// Bytes of a DTLS record before its content (RFC 6347 section 4.1): type, version, epoch, number, length.
+const RECORD_HEADER: usize = 13;
+
+impl Association {
+    /// Whether a datagram has a sealed record that was there before. dimpl keeps those that come before the keys, without looking whether they
+    /// repeat one, and panics at the second.
+    fn repeats(&mut self, mut packet: &[u8]) -> bool {
+        while let Some((header, rest)) = packet.split_first_chunk::<RECORD_HEADER>() {
+            let mut number = [0; 8];
+            number.copy_from_slice(&header[3..11]);
+            let is_sealed = header[3..5] != [0, 0];
+            if is_sealed && (self.early.len() >= MAX_EARLY || !self.early.insert(number)) {
+                return true;
+            }
+            let len = u16::from_be_bytes([header[11], header[12]]);
+            packet = rest.get(usize::from(len)..).unwrap_or_default();
+        }
+        false
+    }
 }
 
 impl DtlsInstance for Association {
@@ -101,6 +134,9 @@ impl DtlsInstance for Association {
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
+        if !self.is_connected && self.repeats(packet) {
+            return Ok(());
+        }
         self.dtls.handle_packet(packet)
     }
 
@@ -108,6 +144,11 @@ impl DtlsInstance for Association {
         match self.dtls.poll_output(buf) {
             // With them str0m would set up SRTP. A time that is past has it poll again.
             DtlsOutput::KeyingMaterial(..) => DtlsOutput::Timeout(self.now),
+            DtlsOutput::Connected => {
+                self.is_connected = true;
+                self.early.clear();
+                DtlsOutput::Connected
+            }
             output => output,
         }
     }

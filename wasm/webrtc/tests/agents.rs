@@ -1,13 +1,18 @@
 //! Two modules and the network between them, in virtual time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anypath_webrtc::agent::{Bases, Malformed};
 use anypath_webrtc::agents::{Agents, Signal};
 use anypath_webrtc::records::{Kind, put_address, take_address};
+use anypath_webrtc::{certificate, crypto};
 use proptest::prelude::*;
+use str0m::change::SdpAnswer;
+use str0m::channel::ChannelConfig;
+use str0m::net::{Protocol, Receive};
+use str0m::{Candidate, Event, Input, Output, Rtc};
 
 /// One module behind one socket, and what it has said.
 struct Side {
@@ -280,6 +285,37 @@ fn descriptions_and_candidates_that_are_none_are_refused() {
 }
 
 #[test]
+fn a_name_that_is_too_long_to_be_called_by_is_no_panic() {
+    let now = Instant::now();
+    let name = format!("a=ice-ufrag:{}", "x".repeat(120));
+    let renamed = |sdp: String| {
+        let lines = sdp.lines().map(|line| {
+            let is_name = line.starts_with("a=ice-ufrag:");
+            format!("{}\r\n", if is_name { &name } else { line })
+        });
+        lines.collect::<String>()
+    };
+    let [mut a, mut b] = [
+        Side::new("192.0.2.1:1000", true, now),
+        Side::new("192.0.2.2:2000", false, now),
+    ];
+    a.poll(now);
+    let offer = renamed(a.signals.remove(0).1);
+    let offered = b.agents.signal(b.id, Signal::Offer(&offer), now);
+    let answered = a.agents.signal(a.id, Signal::Answer(&offer), now);
+    let told = b
+        .agents
+        .signal(b.id, Signal::Candidate(&a.candidate()), now);
+    for step in 0..100 {
+        b.poll(now + Duration::from_millis(step * 50));
+    }
+    assert_eq!(
+        (offered, answered, told),
+        (Err(Malformed), Err(Malformed), Ok(()))
+    );
+}
+
+#[test]
 fn a_second_offer_changes_nothing() {
     let mut pair = Pair::connected();
     let mut other = Side::new("192.0.2.3:3000", true, pair.now);
@@ -338,6 +374,183 @@ fn what_is_for_nobody_is_left_to_others() {
     }
 }
 
+#[test]
+fn sealed_records_that_come_twice_before_the_keys_are_no_panic() {
+    let mut pair = Pair::negotiated(|sdp| sdp);
+    let [a, b] = [0, 1].map(|at: usize| pair.sides[at].address);
+    let sealed = |first: &[u8]| {
+        let record = [23, 254, 253, 0, 1, 0, 0, 0, 0, 0, 5, 0, 40];
+        [first, &record, &[7; 40]].concat()
+    };
+    // Alone, and behind a record that is dropped on the way.
+    let warning = [21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 1, 90];
+    for _ in 0..300 {
+        for datagram in [sealed(&[]), sealed(&warning)] {
+            for _ in 0..2 {
+                pair.sides[0].agents.receive(b, &datagram, pair.now);
+                pair.sides[1].agents.receive(a, &datagram, pair.now);
+            }
+        }
+        pair.step();
+    }
+    // A handshake with such in it may fail, and nothing else.
+    for side in &mut pair.sides {
+        let bases = Bases {
+            v4: Some(side.address),
+            v6: None,
+        };
+        assert!(side.agents.open(true, bases, pair.now).is_some());
+    }
+}
+
+#[test]
+fn an_error_response_that_begins_with_its_proof_is_no_panic() {
+    let mut pair = Pair::negotiated(|sdp| sdp);
+    for _ in 0..300 {
+        pair.step();
+        let responses: Vec<_> = pair
+            .under_way
+            .iter()
+            .filter(|(_, _, data)| data.starts_with(&[0, 1]))
+            .map(|(from, to, data)| {
+                let head = [1, 0x11, 0, 24, 0x21, 0x12, 0xa4, 0x42];
+                let proof = [0, 8, 0, 20];
+                let response = [&head[..], &data[8..20], &proof, &[7; 20]].concat();
+                (*to, *from, response)
+            })
+            .collect();
+        pair.under_way.extend(responses);
+    }
+    pair.exchanges(0, b"whole");
+}
+
+/// A binding request that a side has sent to the other one.
+fn request_of(pair: &mut Pair, from: usize) -> Vec<u8> {
+    for _ in 0..3000 {
+        pair.step();
+        let from = pair.sides[from].address;
+        let request = pair
+            .under_way
+            .iter()
+            .find(|(source, _, data)| *source == from && data.starts_with(&[0, 1]));
+        if let Some((_, _, data)) = request {
+            return data.clone();
+        }
+    }
+    panic!("it sends none");
+}
+
+#[test]
+fn a_remote_that_is_everywhere_gets_few_candidates() {
+    let mut pair = Pair::connected();
+    let request = request_of(&mut pair, 0);
+    let mut answered = BTreeSet::new();
+    for port in 1..=1000 {
+        let source = SocketAddr::new([198, 51, 100, 1].into(), port);
+        assert!(pair.sides[1].agents.receive(source, &request, pair.now));
+        pair.now += Duration::from_millis(1);
+        let sent = pair.sides[1].poll(pair.now);
+        answered.extend(sent.into_iter().map(|(to, _)| to));
+    }
+    assert!((2..=65).contains(&answered.len()), "{}", answered.len());
+    pair.exchanges(0, b"whole");
+}
+
+#[test]
+fn of_requests_that_come_before_the_answer_few_are_kept() {
+    let now = Instant::now();
+    let [mut a, mut b] = [
+        Side::new("192.0.2.1:1000", true, now),
+        Side::new("192.0.2.2:2000", false, now),
+    ];
+    a.poll(now);
+    let offer = a.signals.remove(0).1;
+    let offered = b.agents.signal(b.id, Signal::Offer(&offer), now);
+    offered.expect("an offer");
+    let told = b
+        .agents
+        .signal(b.id, Signal::Candidate(&a.candidate()), now);
+    told.expect("a candidate");
+    let mut at = now;
+    let request = loop {
+        at += Duration::from_millis(10);
+        if let Some((_, data)) = b.poll(at).into_iter().next() {
+            break data;
+        }
+    };
+    for _ in 0..500 {
+        assert!(a.agents.receive(b.address, &request, at));
+    }
+    let answer = b.signals.remove(0).1;
+    let answered = a.agents.signal(a.id, Signal::Answer(&answer), at);
+    answered.expect("an answer");
+    let mut responses = 0;
+    for _ in 0..2000 {
+        at += Duration::from_millis(10);
+        let sent = a.poll(at);
+        responses += sent
+            .iter()
+            .filter(|(_, data)| data.starts_with(&[1, 1]))
+            .count();
+    }
+    assert!((1..=64).contains(&responses), "{responses}");
+}
+
+#[test]
+fn a_remote_that_opens_channels_without_an_end_is_left() {
+    let mut now = Instant::now();
+    let mut side = Side::new("192.0.2.1:1000", false, now);
+    let address: SocketAddr = "192.0.2.2:2000".parse().expect("an address");
+    let mut rtc = Rtc::builder()
+        .set_crypto_provider(crypto::provider())
+        .set_dtls_cert(certificate::generate().expect("random bytes"))
+        .clear_codecs()
+        .build(now);
+    rtc.add_local_candidate(Candidate::host(address, "udp").expect("a candidate"));
+    let mut changes = rtc.sdp_api();
+    changes.add_channel("first".into());
+    let (offer, pending) = changes.apply().expect("a change");
+    let offered = side
+        .agents
+        .signal(side.id, Signal::Offer(&offer.to_sdp_string()), now);
+    offered.expect("an offer");
+    side.poll(now);
+    let answer = SdpAnswer::from_sdp_string(&side.signals.remove(0).1).expect("an answer");
+    rtc.sdp_api()
+        .accept_answer(pending, answer)
+        .expect("an answer");
+    rtc.add_remote_candidate(Candidate::from_sdp_string(&side.candidate()).expect("a candidate"));
+    for _ in 0..3000 {
+        now += Duration::from_millis(10);
+        for (_, data) in side.poll(now) {
+            let received = Receive::new(Protocol::Udp, side.address, address, &data);
+            let input = Input::Receive(now, received.expect("a datagram"));
+            rtc.handle_input(input).expect("what is taken");
+        }
+        rtc.handle_input(Input::Timeout(now)).expect("time");
+        loop {
+            match rtc.poll_output().expect("an output") {
+                Output::Timeout(_) => break,
+                Output::Transmit(datagram) => {
+                    side.agents.receive(address, &datagram.contents, now);
+                }
+                Output::Event(Event::ChannelOpen(_, label)) if label == "first" => {
+                    for _ in 0..40 {
+                        rtc.direct_api()
+                            .create_data_channel(ChannelConfig::default());
+                    }
+                }
+                Output::Event(_) => {}
+            }
+        }
+        if side.has(Kind::Closed) {
+            assert!(side.has(Kind::Open));
+            return;
+        }
+    }
+    panic!("it is still there");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -391,9 +604,15 @@ proptest! {
         let _ = side.agents.signal(side.id, Signal::Candidate(&text), now);
         let _ = side.agents.signal(side.id, Signal::Candidate(&format!("candidate:{text}")), now);
         let _ = side.agents.signal(side.id, Signal::Offer(&changed), now);
-        side.poll(now);
         let _ = other.agents.signal(other.id, Signal::Answer(&changed), now);
-        other.poll(now);
+        // What was taken is used later.
+        for side in [&mut side, &mut other] {
+            let candidate = "candidate:1 1 udp 1 192.0.2.3 3000 typ host";
+            let _ = side.agents.signal(side.id, Signal::Candidate(candidate), now);
+            for step in 0..100 {
+                side.poll(now + Duration::from_millis(step * 50));
+            }
+        }
     }
 }
 
