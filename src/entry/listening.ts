@@ -1,4 +1,3 @@
-import { isIPv4 } from 'node:net'
 import type { WebTransportAddressesOf } from '../api/make-ticket.js'
 import type { Listening } from '../api/platform.js'
 import type { TcpSettings, WebTransportSettings } from '../config/settings.js'
@@ -38,7 +37,7 @@ function overTcp(
   certificate: TcpSettings['certificate'],
 ): Uint8Array | undefined {
   if (at === undefined) return undefined
-  const all = [...new Set(hosts)].filter((host) => at.host !== '0.0.0.0' || isIPv4(host))
+  const all = [...new Set(hosts)].filter((host) => at.host !== '0.0.0.0' || !host.includes(':'))
   const places = /^[0.:]+$/.test(at.host) ? all : [at.host]
   const sockets = places.map((host) => ({ host, port: at.port }))
   return certificate ? tcpAddress(certificate.name, sockets.slice(0, 1)) : tcpAddress('', sockets)
